@@ -1,0 +1,100 @@
+"""Write docs/configuration.md from the settings themselves, so that it cannot be out of date."""
+
+import argparse
+import sys
+import types
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import ByteSize
+from pydantic.fields import FieldInfo
+
+from treadle.config import Settings
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+
+HEAD = """# Configuration
+
+<!-- Written by scripts/docs from src/treadle/config.py: change it there. -->
+
+Every setting has a default, so nothing has to be configured. A setting is looked for in this order, and the first found
+is taken:
+
+1. the command line, for the few that `treadle serve --help` shows (`--host`, `--port`, `--data-dir`),
+2. the environment: `TREADLE_` and the name in capitals, `TREADLE_PAGE_ROWS=500`,
+3. the TOML file given with `--config FILE`: `page_rows = 500`,
+4. the default below.
+
+Settings are read once, at the start. A value that makes no sense, or a name in the file that does not exist, stops the
+start with one line that names it. Durations are seconds. Sizes are bytes and may carry a unit: `512MiB`, `2GB`. A list
+is JSON in the environment (`TREADLE_COPY_DIRS='["/srv/in", "/srv/out"]'`) and a list in TOML.
+
+| setting | kind | default | what it is |
+|---|---|---|---|
+"""
+
+TAIL = """
+A session may set `statement_timeout` and `session_timeout` for itself with `SET`; both are enforced outside the engine,
+so no SQL can disarm them.
+
+An example file:
+
+```toml
+data_dir = "/var/lib/treadle"
+host = "0.0.0.0"
+database_url = "postgresql://treadle@db.internal/treadle"
+worker_memory = "4GiB"
+cancel_grace = 1.0
+log_level = "warning"
+```
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "".join(_row(name, field) for name, field in Settings.model_fields.items()) + TAIL
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    return f"| `{name}` | {_kind(field.annotation)} | {_default(field)} | {field.description} |\n"
+
+
+def _kind(annotation: Any) -> str:
+    """The kind of value in words."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join(f"`{choice}`" for choice in inner)
+    if origin in (Union, types.UnionType):
+        return _kind(next(one for one in inner if one is not type(None)))
+    if origin is tuple:
+        return f"list of {_kind(inner[0])}s"
+    words = {bool: "yes or no", int: "whole number", float: "seconds", str: "text", Path: "path", ByteSize: "size"}
+    return words[annotation]
+
+
+def _default(field: FieldInfo) -> str:
+    match field.default:
+        case None | ():
+            return "none"
+        case bool(value):
+            return f"`{str(value).lower()}`"
+        case ByteSize() as size:
+            return f"`{size.human_readable().replace('.0', '')}`"
+        case float(number):
+            return f"`{number:.12g}`"
+        case other:
+            return f"`{other}`"
+
+
+def main() -> None:
+    """Write the page, or with ``--check`` exit with 1 when it is out of date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    if not parser.parse_args().check:
+        PAGE.write_text(page())
+    elif not PAGE.is_file() or PAGE.read_text() != page():
+        sys.exit("docs/configuration.md is out of date: run scripts/docs")
+
+
+if __name__ == "__main__":
+    main()
