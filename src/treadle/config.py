@@ -1,0 +1,113 @@
+"""One frozen settings value, read once: command line over environment over TOML file over defaults.
+
+A setting ``name`` is ``TREADLE_NAME`` in the environment and ``name = …`` in the TOML file. Durations
+are seconds, sizes are bytes and may carry a unit (``512MiB``, ``2GB``).
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ByteSize, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from treadle.model.errors import ConfigError
+
+Seconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """Every limit and switch of the service, with its default."""
+
+    model_config = SettingsConfigDict(env_prefix="TREADLE_", frozen=True, extra="forbid")
+
+    # where
+    data_dir: Path = Field(Path("treadle-data"), description="Folder of everything the service keeps.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8760, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    database_url: str | None = Field(
+        None,
+        description="PostgreSQL for the service's memory; without it a private one is started in the data folder.",
+        repr=False,
+    )
+    copy_dirs: tuple[Path, ...] = Field(
+        (),
+        description="Folders COPY and file-reading functions may use beside each workspace's own.",
+    )
+
+    # the cancel contract
+    cancel_grace: Seconds = Field(2.0, description="Seconds an interrupt may take before the worker is killed.")
+    cancel_timeout: Seconds = Field(30.0, description="Seconds after which an unproven stop is answered 408.")
+    shutdown_grace: Seconds = Field(10.0, description="Seconds a shutdown may take to stop what runs.")
+
+    # requests
+    sync_wait: Seconds = Field(50.0, description="Seconds a synchronous submit waits for its end.")
+    page_rows: Count = Field(1000, description="Rows on a result page.")
+    max_statement_chars: Count = Field(10_000_000, description="Characters of SQL in one request.")
+    max_body: ByteSize = Field(ByteSize(128 * 2**20), description="Bytes of a request body.")
+    record_chars: Count = Field(256, description="Characters of SQL shown in a list of records.")
+
+    # workers
+    worker_memory: ByteSize = Field(ByteSize(2 * 2**30), description="Bytes of memory of one worker.")
+    worker_threads: Count = Field(2, description="Engine threads of one worker.")
+    worker_spill: ByteSize = Field(ByteSize(20 * 2**30), description="Bytes one worker may spill to disk.")
+    worker_start: Seconds = Field(30.0, description="Seconds a worker may take to open a session.")
+    warm_workers: int = Field(2, ge=0, description="Workers kept ready for new sessions.")
+
+    # endpoints and sessions
+    endpoint_sessions: Count = Field(100, description="Sessions an endpoint runs at once unless it says otherwise.")
+    endpoint_statements: Count = Field(100, description="Statements an endpoint runs at once unless it says otherwise.")
+    session_timeout: int = Field(
+        600, ge=0, le=86400, description="Idle seconds after which a session is closed; 0 never."
+    )
+    statement_timeout: int = Field(
+        0, ge=0, description="Seconds a statement may run unless its session says otherwise; 0 for ever."
+    )
+
+    # keeping
+    result_ttl: Seconds = Field(24 * 3600.0, description="Seconds a result can be read.")
+    record_ttl: Seconds = Field(30 * 86400.0, description="Seconds a record is kept.")
+    sweep_interval: Seconds = Field(60.0, description="Seconds between two sweeps of expired results and records.")
+    poll_interval: Seconds = Field(1.0, description="Seconds between two looks of the owner at the store.")
+
+    # logs
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["json", "console"] = Field("json", description="Form of a log line.")
+    log_sql: bool = Field(False, description="Whether the text of statements is logged at level info.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, then environment, then the TOML file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load(config: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings once; ``overrides`` that are None are as if not given.
+
+    Raises `ConfigError` naming each wrong setting.
+    """
+    if config is not None and not config.is_file():
+        raise ConfigError(f"no such configuration file: {config}")
+    given = {name: value for name, value in overrides.items() if value is not None}
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=config)
+
+    try:
+        settings = FromFile(**given)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        raise ConfigError(wrong) from None
+    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})

@@ -1,0 +1,220 @@
+"""The things the service remembers, as immutable values."""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from treadle.model.columns import Column
+from treadle.model.states import (
+    SERVICE_LOST,
+    Effects,
+    PartStatus,
+    Reason,
+    RecordStatus,
+    Rung,
+    SessionStatus,
+    StatementState,
+    record_status,
+    request_status,
+)
+
+
+class Role(StrEnum):
+    """What a token may do. The full policy model takes this place later."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+
+
+class Principal(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is calling."""
+
+    project_id: str
+    project_name: str
+    user_id: str
+    user_name: str
+    role: Role = Role.OPERATOR
+
+
+class Workspace(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant's room: endpoints, catalogs and sessions live in it."""
+
+    id: str
+    project_id: str
+    name: str
+    created_at: datetime
+    description: str = ""
+    metastore_id: str = "default"
+    enterprise_project_id: str = "0"
+    create_user_name: str = ""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where sessions run: an engine and its limits.
+
+    ``max_sessions`` and ``max_statements`` are the sessions and statements that may run at once.
+    """
+
+    id: str
+    workspace_id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    type: str = "sql"
+    status: str = "RUNNING"
+    engine: str = "duckdb"
+    description: str = ""
+    max_sessions: int
+    max_statements: int
+    config: dict[str, object] = {}
+    reserved_resource: dict[str, object] = {}
+    owner_user_id: str = ""
+    owner_user_name: str = ""
+
+
+class Catalog(msgspec.Struct, frozen=True, kw_only=True):
+    """A DuckLake catalog: a metadata database under a role of its own, and a folder of Parquet."""
+
+    id: str
+    workspace_id: str
+    instance_id: str
+    name: str
+    created_at: datetime
+    database: str
+    role: str
+    password: str
+    data_path: str
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A session on an endpoint. ``owner`` is the gateway that runs it."""
+
+    id: str
+    workspace_id: str
+    endpoint_id: str
+    instance_id: str
+    catalog: str
+    status: SessionStatus
+    created_at: datetime
+    user_id: str = ""
+    user_name: str = ""
+    wait_deadline: datetime | None = None
+    owner: str | None = None
+    close_requested_at: datetime | None = None
+    close_requested_by: str | None = None
+    reason: Reason | None = None
+    message: str = ""
+    ended_at: datetime | None = None
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of one statement of a request (the only one, or number n of a script).
+
+    ``rows`` counts the rows of the result, or the rows a command changed.
+    """
+
+    number: int
+    status: PartStatus
+    rows: int = 0
+    columns: tuple[Column, ...] = ()
+    sql_state: str = "00000"
+    message: str = ""
+    effects: Effects = Effects.NONE
+
+    @property
+    def failed(self) -> bool:
+        """Whether the engine, or a cancel, ended this part with an error."""
+        return self.status is PartStatus.FATAL_ERROR
+
+
+class CancelIntent(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to stop, beside the state: who, why, when."""
+
+    requested_at: datetime
+    reason: Reason
+    actor: str
+
+
+class Evidence(StrEnum):
+    """Where the truth about a commit lies when its reply is lost."""
+
+    CATALOG = "catalog"
+    """The catalog has a snapshot with the part's marker, or it has not."""
+    FILE = "file"
+    """The staged output is still there, or it was published."""
+    NOWHERE = "nowhere"
+    """It dies with the worker: temporary tables, session state."""
+
+
+class CommitPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The point of no return of part ``part``, beside the state.
+
+    ``last`` says that no part follows; ``staged`` is the path of the staged output when the
+    evidence is a file.
+    """
+
+    part: int
+    last: bool = True
+    evidence: Evidence = Evidence.CATALOG
+    staged: str = ""
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a statement ended: written once with the final state (C1, C7, C14)."""
+
+    state: StatementState
+    finished_at: datetime
+    effects: Effects = Effects.NONE
+    reason: Reason | None = None
+    actor: str | None = None
+    rung: Rung | None = None
+    cancel_millis: float | None = None
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """A submitted request: one SQL statement or a script of many."""
+
+    id: str
+    workspace_id: str
+    endpoint_id: str
+    session_id: str
+    content: str
+    created_at: datetime
+    state: StatementState = StatementState.QUEUED
+    database_name: str = ""
+    bindings: tuple[tuple[str | None, ...], ...] = ()
+    row_limit: int | None = None
+    fetch_mode: str = "DEFAULT"
+    is_maintain: bool = False
+    source: int = 0
+    user_id: str = ""
+    user_name: str = ""
+    owner: str | None = None
+    started_at: datetime | None = None
+    committing_at: datetime | None = None
+    commit: CommitPoint | None = None
+    cancel: CancelIntent | None = None
+    ending: Ending | None = None
+    parts: tuple[Part, ...] = ()
+    results_expire_at: datetime | None = None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether any part produced a result set."""
+        return any(part.status is PartStatus.TUPLES_OK for part in self.parts)
+
+    @property
+    def status(self) -> int:
+        """The public integer of the whole request."""
+        return request_status(self.state, has_rows=self.has_rows)
+
+    @property
+    def record_status(self) -> RecordStatus:
+        """The public word in the history."""
+        return record_status(self.state, self.ending.reason if self.ending else None)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the service, not the SQL, made it fail."""
+        return self.ending is not None and self.ending.reason in SERVICE_LOST

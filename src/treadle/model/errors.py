@@ -1,0 +1,80 @@
+"""The errors of the service.
+
+::
+
+    TreadleError
+    +-- IllegalTransition      a change the state table does not know: a defect of ours
+    +-- RequestError           the caller can see it; each class is one HTTP status
+    |   +-- BadRequest     400
+    |   +-- Unauthorized   401
+    |   +-- Forbidden      403
+    |   +-- NotFound       404  unknown, or not yours: the same answer
+    |   +-- ResultExpired  404  it was there, and its time is over
+    |   +-- NotStopped     408  the stop could not be proven in time (C18)
+    |   +-- SessionNotReady 408 no slot came free in time
+    |   +-- TooLarge       413
+    |   +-- Unavailable    503  the service is starting or going down
+    `-- ConfigError            the operator's settings do not make sense
+"""
+
+
+class TreadleError(Exception):
+    """The root of the errors this project raises."""
+
+
+class IllegalTransition(TreadleError):
+    """A change of state that the table does not know."""
+
+
+class ConfigError(TreadleError):
+    """Settings that cannot be used, with the setting's name in the message."""
+
+
+class RequestError(TreadleError):
+    """A request that cannot be served; the message is for the caller."""
+
+
+class BadRequest(RequestError):
+    """A request that is wrong as a request.
+
+    ``field`` names the wrong input when there is one; without it the answer is the documented
+    generic text. ``cause`` is the class name shown in the documented message.
+    """
+
+    def __init__(self, detail: str = "", *, field: str = "", cause: str = "TypeMismatchException") -> None:
+        super().__init__(f"{field}: {detail}" if field else detail)
+        self.field = field
+        self.detail = detail
+        self.cause = cause
+
+
+class Unauthorized(RequestError):
+    """No token, or a token that is not valid."""
+
+
+class Forbidden(RequestError):
+    """A valid token whose role may not do this."""
+
+
+class NotFound(RequestError):
+    """Unknown workspace, endpoint, session or statement, or not the caller's."""
+
+
+class ResultExpired(RequestError):
+    """The result was deleted when its time to live had passed."""
+
+
+class NotStopped(RequestError):
+    """The stop could not be proven within ``cancel_timeout``; the intent stays."""
+
+
+class SessionNotReady(RequestError):
+    """No session slot came free within the wait."""
+
+
+class TooLarge(RequestError):
+    """The request body exceeds ``max_body``."""
+
+
+class Unavailable(RequestError):
+    """The service cannot take the request now."""

@@ -1,0 +1,165 @@
+"""What owner and worker say to each other, over a socket pair.
+
+A frame is four bytes of length (big endian) and one MessagePack document with a tag. The owner
+sends `Open`, `Execute`, `Cancel`, `Commit`, `Close`; the worker answers with the rest. Rows never
+travel here: they go from the worker to the results room.
+"""
+
+import msgspec
+
+from treadle.model.entities import CommitPoint, Part
+from treadle.model.states import Effects
+
+
+class CatalogTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """How a worker reaches a catalog. ``dsn`` carries no password; ``password`` goes beside it.
+
+    ``metadata_name`` is a name nobody can guess, under which the engine attaches the metadata.
+    """
+
+    name: str
+    metadata_name: str
+    dsn: str
+    password: str
+    data_path: str
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker may use: ``memory`` and ``spill`` in bytes, ``threads`` of the engine."""
+
+    memory: int
+    threads: int
+    spill: int
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Become the host of this session."""
+
+    session_id: str
+    catalog: CatalogTarget
+    limits: Limits
+    temp_dir: str
+    results_dir: str
+    copy_dirs: tuple[str, ...]
+    page_rows: int
+    user_name: str = ""
+    settings: dict[str, str] = {}
+
+
+class Execute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Run a request: one statement, or a script from its first part."""
+
+    statement_id: str
+    content: str
+    user_name: str = ""
+    bindings: tuple[str | None, ...] | None = None
+    row_limit: int | None = None
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Stop this statement, and only this one."""
+
+    statement_id: str
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer to `AtCommit`: the commit may be made, no interrupt will come."""
+
+    statement_id: str
+    part: int
+
+
+class Close(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """End the session and exit."""
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A new worker is here, under this process id."""
+
+    pid: int
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The session is ready."""
+
+    session_id: str
+
+
+class OpenFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The session cannot be had; ``message`` says why, for the caller."""
+
+    session_id: str
+    message: str
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Part ``part`` has ended well and the script goes on with the next one.
+
+    ``settings`` are the session settings after it.
+    """
+
+    statement_id: str
+    part: Part
+    settings: dict[str, str] = {}
+
+
+class AtCommit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A part has done its work and asks to commit it."""
+
+    statement_id: str
+    point: CommitPoint
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The request ended well; ``part`` is its last part."""
+
+    statement_id: str
+    part: Part
+    settings: dict[str, str] = {}
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The engine said no; ``part`` carries the error."""
+
+    statement_id: str
+    part: Part
+    settings: dict[str, str] = {}
+
+
+class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The statement has stopped in part ``number``; the executing thread itself says so."""
+
+    statement_id: str
+    number: int
+    effects: Effects = Effects.NONE
+    settings: dict[str, str] = {}
+
+
+ToWorker = Open | Execute | Cancel | Commit | Close
+FromWorker = Hello | Opened | OpenFailed | Progress | AtCommit | Finished | Failed | Cancelled
+
+STAGING = ".treadle"
+"""The folder in each copy folder where the output of COPY waits for its commit."""
+
+MAX_FRAME = 256 * 1024 * 1024
+"""Bytes: a statement of 10,000,000 characters, four bytes each, and its bindings fit well."""
+
+_encoder = msgspec.msgpack.Encoder()
+_to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
+_from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
+
+
+def frame(message: ToWorker | FromWorker) -> bytes:
+    """The bytes of one message, length first."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(4) + body
+
+
+def to_worker(body: bytes) -> ToWorker:
+    """Decode what the owner sent; raises `msgspec.DecodeError`."""
+    return _to_worker.decode(body)
+
+
+def from_worker(body: bytes) -> FromWorker:
+    """Decode what a worker sent; raises `msgspec.DecodeError`."""
+    return _from_worker.decode(body)
