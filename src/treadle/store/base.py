@@ -1,0 +1,255 @@
+"""The seam of the store: what is remembered, and the compare-and-sets that change it.
+
+Two implementations keep this contract, `treadle.store.postgres` and `treadle.store.memory`, and one
+suite of tests runs over both. Every method that changes a state returns the row it changed, or
+None: "no row" is an answer, not an accident. Times come in as arguments; the store has no clock.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from treadle.model.entities import (
+    CancelIntent,
+    Catalog,
+    CommitPoint,
+    Ending,
+    Endpoint,
+    Part,
+    Principal,
+    Role,
+    Session,
+    Statement,
+    Workspace,
+)
+from treadle.model.states import Reason, RecordStatus, SessionStatus
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Which slice of a list: ``limit`` rows after the first ``offset``."""
+
+    limit: int = 10
+    offset: int = 0
+
+
+class SessionFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Filters of the session list; None means any."""
+
+    endpoint_id: str | None = None
+    session_id: str | None = None
+    status: SessionStatus | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
+class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Filters of the statement records; None means any.
+
+    ``started_from`` compares with the start (or, before it, the creation) of a statement and
+    ``finished_to`` with its end, as the API documentation has them.
+    """
+
+    session_id: str | None = None
+    endpoint_id: str | None = None
+    statement_id: str | None = None
+    source: int | None = None
+    status: RecordStatus | None = None
+    started_from: datetime | None = None
+    finished_to: datetime | None = None
+
+
+class EndpointFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Filters of the endpoint list; ``name`` is a case-insensitive part of the name."""
+
+    endpoint_id: str | None = None
+    name: str | None = None
+    type: str | None = None
+
+
+class WorkspaceFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Filters of the workspace list; ``name`` is a case-insensitive part of the name."""
+
+    workspace_id: str | None = None
+    name: str | None = None
+
+
+class Wake(msgspec.Struct, frozen=True, kw_only=True):
+    """Something was written that the owner should look at. Wakes are for speed; polling is the truth.
+
+    With a statement and an intent: a cancel was asked for. With a statement alone: it was submitted.
+    With a session alone: it is new, or should close.
+    """
+
+    session_id: str
+    statement_id: str | None = None
+    intent: CancelIntent | None = None
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored token: its SHA-256 digest and whom it stands for, never the token itself."""
+
+    digest: bytes
+    project_id: str
+    user_id: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+class Store(Protocol):
+    """What must be remembered."""
+
+    # -- principals -------------------------------------------------------------------------
+    async def ensure_user(self, project: str, user: str, new_project_id: str, new_user_id: str) -> Principal:
+        """The user of that name in the project of that name, made on first sight with the ids given."""
+
+    async def add_token(self, token: Token) -> None:
+        """Remember a token."""
+
+    async def principal_of(self, digest: bytes, now: datetime) -> Principal | None:
+        """Whom the token with this digest stands for, unless it has expired."""
+
+    # -- workspaces, endpoints, catalogs ----------------------------------------------------
+    async def add_workspace(self, workspace: Workspace) -> bool:
+        """Add it; False when the project has a workspace of that name."""
+
+    async def workspace(self, workspace_id: str, project_id: str | None) -> Workspace | None:
+        """The workspace, if it belongs to the project (None: to any, for operators)."""
+
+    async def workspaces(
+        self, project_id: str | None, where: WorkspaceFilter, page: Page
+    ) -> tuple[int, Sequence[Workspace]]:
+        """How many match, and one page of them, newest first."""
+
+    async def drop_workspace(self, workspace_id: str) -> bool:
+        """Delete a workspace that has no endpoints, with its catalogs; its records stay for their time."""
+
+    async def add_endpoint(self, endpoint: Endpoint) -> bool:
+        """Add it; False when the workspace has an endpoint of that name."""
+
+    async def endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint | None:
+        """The endpoint, if it is in the workspace."""
+
+    async def endpoints(self, workspace_id: str, where: EndpointFilter, page: Page) -> tuple[int, Sequence[Endpoint]]:
+        """How many match, and one page of them, newest first."""
+
+    async def drop_endpoint(self, workspace_id: str, endpoint_id: str) -> bool:
+        """Delete an endpoint; its sessions must have ended."""
+
+    async def add_catalog(self, catalog: Catalog) -> bool:
+        """Add it; False when the workspace has that name in that instance."""
+
+    async def catalog(self, workspace_id: str, instance_id: str, name: str) -> Catalog | None:
+        """The catalog of that name in the metastore instance of the workspace."""
+
+    async def catalogs(self, workspace_id: str) -> Sequence[Catalog]:
+        """All catalogs of a workspace, by instance and name."""
+
+    async def drop_catalog(self, catalog_id: str) -> bool:
+        """Forget a catalog."""
+
+    # -- sessions ---------------------------------------------------------------------------
+    async def add_session(self, session: Session) -> None:
+        """Remember a new session in ``CREATING``."""
+
+    async def session(self, workspace_id: str | None, session_id: str) -> Session | None:
+        """The session, if it is in the workspace (None: in any)."""
+
+    async def sessions(
+        self, workspace_id: str | None, where: SessionFilter, page: Page
+    ) -> tuple[int, Sequence[Session]]:
+        """How many match, and one page of them, newest first."""
+
+    async def open_sessions(self) -> Sequence[Session]:
+        """Every session that has not ended, oldest first."""
+
+    async def move_session(
+        self,
+        session_id: str,
+        expected: frozenset[SessionStatus],
+        to: SessionStatus,
+        *,
+        owner: str | None = None,
+        reason: Reason | None = None,
+        message: str = "",
+        ended_at: datetime | None = None,
+    ) -> Session | None:
+        """Compare-and-set of the status; ``owner`` None leaves the owner as it is."""
+
+    async def request_close(self, session_id: str, at: datetime, actor: str, reason: Reason) -> Session | None:
+        """Write the intent to close beside the status, once; None when the session has ended.
+
+        The first intent stays; later ones return the session as it is.
+        """
+
+    # -- statements -------------------------------------------------------------------------
+    async def submit(self, statement: Statement) -> bool:
+        """Insert a queued statement; False when its session has ended or is asked to close."""
+
+    async def statement(self, statement_id: str) -> Statement | None:
+        """The statement of that id."""
+
+    async def records(
+        self, workspace_id: str | None, where: RecordFilter, page: Page, content_chars: int
+    ) -> tuple[int, Sequence[Statement]]:
+        """How many match, and one page, newest first; ``content`` is cut to ``content_chars``."""
+
+    async def claim(self, session_id: str, owner: str, at: datetime) -> Statement | None:
+        """The oldest queued statement of the session, moved to running; None when there is none."""
+
+    async def request_cancel(self, statement_id: str, intent: CancelIntent) -> Statement | None:
+        """One step: a queued statement becomes cancelled (rung ``dequeued``, effects ``none``);
+        a running one gets the intent unless it has one; an ended one is returned as it is.
+
+        Returns the statement after the step, or None when there is no such statement.
+        """
+
+    async def cancel_queued(self, session_id: str, intent: CancelIntent) -> Sequence[str]:
+        """Cancel every queued statement of a session; returns their ids."""
+
+    async def request_cancel_session(self, session_id: str, intent: CancelIntent) -> Sequence[str]:
+        """`request_cancel` for every unfinished statement of the session in one step; returns their ids."""
+
+    async def begin_commit(self, statement_id: str, owner: str, point: CommitPoint, at: datetime) -> bool:
+        """Enter the commit point of a part, only while running, ours, and not asked to cancel."""
+
+    async def add_part(self, statement_id: str, owner: str, part: Part) -> bool:
+        """Append the outcome of a part of a running statement and leave its commit point."""
+
+    async def finish(
+        self,
+        statement_id: str,
+        owner: str,
+        ending: Ending,
+        parts: Sequence[Part],
+        results_expire_at: datetime,
+    ) -> bool:
+        """Running to its final state, once. ``parts`` are appended to those already there."""
+
+    async def running(self) -> Sequence[Statement]:
+        """Every running statement, oldest first, with ``content`` left empty."""
+
+    async def queued_sessions(self) -> Sequence[str]:
+        """The sessions that have queued statements."""
+
+    # -- time passes ------------------------------------------------------------------------
+    async def expire_results(self, now: datetime, limit: int) -> Sequence[str]:
+        """Statements whose results are over: marks at most ``limit`` and returns their ids."""
+
+    async def purge_records(self, before: datetime, limit: int) -> int:
+        """Delete at most ``limit`` ended statements (and ended sessions without any) from before then."""
+
+    # -- wakes ------------------------------------------------------------------------------
+    async def notify(self, wake: Wake) -> None:
+        """Wake owners in other processes."""
+
+    async def listen(self, callback: Callable[[Wake], None]) -> Callable[[], Awaitable[None]]:
+        """Call back on every wake from another process; returns how to stop."""
+
+    async def ping(self) -> None:
+        """Raise if the store does not answer."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,130 @@
+"""The databases of the DuckLake catalogs: one role and one database each, and the truth they hold."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from treadle.model.entities import Catalog
+from treadle.store.dsn import Address
+from treadle.store.postgres.pool import translated
+from treadle.store.scram import scram_verifier
+from treadle.store.sql import sql
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+CONNECTION_LIMIT: Final = 200
+"""Backends of one catalog: below the server's 300, so that the service itself always gets in."""
+
+TIMEOUT: Final = 10.0
+POLL: Final = 0.01
+
+
+def lake_name(catalog_id: str) -> str:
+    """The name of a catalog's database and of its role, derived from the catalog's id."""
+    try:
+        digits = uuid.UUID(catalog_id).hex
+    except ValueError:
+        digits = hashlib.sha256(catalog_id.encode()).hexdigest()[:32]
+    return f"lake_{digits}"
+
+
+def lake_path(data_dir: Path, catalog_id: str) -> str:
+    """The folder of a catalog's Parquet files, with a slash at its end."""
+    return f"{data_dir}/lake/{catalog_id}/"
+
+
+def session_application(session_id: str) -> str:
+    """The ``application_name`` under which the workers of a session attach their catalogs."""
+    return f"treadle-{session_id}"
+
+
+def catalog_address(dsn: str, catalog: Catalog) -> Address:
+    """Where a catalog's database is, as its own role; ``dsn`` is any database of the server."""
+    return Address.parse(dsn).at(database=catalog.database, user=catalog.role, password=catalog.password)
+
+
+async def provision(dsn: str, catalog: Catalog) -> None:
+    """Make the role and the database of a catalog, or mend what is there.
+
+    ``dsn`` needs a role with CREATEDB and CREATEROLE. Only the catalog's role and its makers may
+    connect to the database. Raises `StoreUnavailable`.
+    """
+    async with _connected(Address.parse(dsn)) as connection:
+        await connection.execute(sql("lake_lock"), catalog.role)
+        verifier = scram_verifier(catalog.password)
+        if not await connection.fetchval(sql("lake_role_exists"), catalog.role):
+            await _command(connection, "lake_role_create", catalog.role, verifier, CONNECTION_LIMIT)
+        else:
+            await _command(connection, "lake_role_alter", catalog.role, verifier, CONNECTION_LIMIT)
+        await _command(connection, "lake_role_grant", catalog.role)
+        if not await connection.fetchval(sql("lake_database_exists"), catalog.database):
+            await _command(connection, "lake_database_create", catalog.database, catalog.role)
+        await _command(connection, "lake_database_close", catalog.database)
+
+
+async def destroy(dsn: str, catalog: Catalog) -> None:
+    """End the backends of a catalog and drop its database and its role; both may be gone already.
+
+    The Parquet files stay. Raises `StoreUnavailable`.
+    """
+    async with _connected(Address.parse(dsn)) as connection:
+        await connection.execute(sql("lake_lock"), catalog.role)
+        await _command(connection, "lake_database_drop", catalog.database)
+        if await connection.fetchval(sql("lake_role_exists"), catalog.role):
+            await connection.execute(sql("lake_role_terminate"), catalog.role)
+            await _command(connection, "lake_role_drop", catalog.role)
+
+
+async def terminate_backends(dsn: str, application_name: str, timeout: float) -> bool:
+    """End every backend of that name; True when none is left within ``timeout`` seconds.
+
+    Raises `StoreUnavailable`: then nothing is known.
+    """
+    async with _connected(Address.parse(dsn)) as connection:
+        try:
+            async with asyncio.timeout(timeout):
+                with translated():
+                    while await connection.fetchval(sql("backends_terminate"), application_name):  # noqa: ASYNC110
+                        await asyncio.sleep(POLL)
+        except TimeoutError:
+            return False
+    return True
+
+
+async def committed(dsn: str, catalog: Catalog, marker: str) -> bool:
+    """Whether a commit whose extra information is ``marker`` is durable in the catalog.
+
+    The marker is the statement's id, or that of its part (``<id>_<n>``). End the session's backends
+    first: a commit under way is not yet seen. False for a catalog nobody has attached so far.
+    Raises `StoreUnavailable`: then nobody can tell now.
+    """
+    async with _connected(catalog_address(dsn, catalog)) as connection:
+        with translated():
+            if not await connection.fetchval(sql("lake_has_changes")):
+                return False
+            return bool(await connection.fetchval(sql("lake_committed"), marker))
+
+
+@asynccontextmanager
+async def _connected(address: Address) -> "AsyncIterator[Connection]":
+    with translated():
+        connection = await asyncpg.connect(
+            address.dsn, timeout=TIMEOUT, command_timeout=6 * TIMEOUT, server_settings={"application_name": "treadle"}
+        )
+    try:
+        with translated():
+            yield connection
+    finally:
+        connection.terminate()
+
+
+async def _command(connection: "Connection", name: str, *args: object) -> None:
+    """Run the command that ``queries/<name>.sql`` writes, with its names quoted by the server."""
+    await connection.execute(await connection.fetchval(sql(name), *args))

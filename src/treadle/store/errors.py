@@ -1,0 +1,23 @@
+"""What can go wrong with the store itself."""
+
+from treadle.model.errors import TreadleError, Unavailable
+
+
+class StoreUnavailable(Unavailable):
+    """PostgreSQL does not answer now; nothing is known about a change that was under way."""
+
+
+class MigrationError(TreadleError):
+    """The tables could not be brought up to date."""
+
+
+class EmbeddedError(TreadleError):
+    """The private PostgreSQL cannot be started or reached."""
+
+
+class BackupError(TreadleError):
+    """A backup or a restore could not be made; the message says which step failed."""
+
+
+class DuplicateId(TreadleError):
+    """A session or a statement of that id is there already: ids are ours and fresh, so a defect."""

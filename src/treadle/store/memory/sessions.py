@@ -1,0 +1,98 @@
+"""Sessions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from treadle.model.entities import Session
+from treadle.model.errors import IllegalTransition, NotFound
+from treadle.model.states import Reason, SessionStatus
+from treadle.store.base import Page, SessionFilter
+from treadle.store.errors import DuplicateId
+from treadle.store.memory.tables import Tables, among, newest
+from treadle.store.rules import check_move
+
+
+class Sessions(Tables):
+    """The sessions and their compare-and-sets."""
+
+    async def add_session(self, session: Session) -> None:
+        """Remember a new session in ``CREATING``; raises `NotFound` when its endpoint is gone."""
+        if session.status is not SessionStatus.CREATING:
+            raise IllegalTransition(f"a new session is not {session.status}")
+        endpoint = self._endpoints.get(session.endpoint_id)
+        if endpoint is None or endpoint.workspace_id != session.workspace_id:
+            raise NotFound("no such endpoint")
+        if session.id in self._sessions:
+            raise DuplicateId(session.id)
+        self._sessions[session.id] = session
+
+    async def session(self, workspace_id: str | None, session_id: str) -> Session | None:
+        """The session, if it is in the workspace (None: in any)."""
+        session = self._sessions.get(session_id)
+        return session if session and among(workspace_id, session.workspace_id) else None
+
+    async def sessions(
+        self, workspace_id: str | None, where: SessionFilter, page: Page
+    ) -> tuple[int, Sequence[Session]]:
+        """How many match, and one page of them, newest first."""
+        return newest(
+            self._sessions.values(),
+            lambda one: (
+                among(workspace_id, one.workspace_id)
+                and among(where.endpoint_id, one.endpoint_id)
+                and among(where.session_id, one.id)
+                and among(where.status, one.status)
+                and (where.created_from is None or one.created_at >= where.created_from)
+                and (where.created_to is None or one.created_at <= where.created_to)
+            ),
+            page,
+        )
+
+    async def open_sessions(self) -> Sequence[Session]:
+        """Every session that has not ended, oldest first."""
+        found = [one for one in self._sessions.values() if not one.status.final]
+        return sorted(found, key=lambda one: (one.created_at, one.id))
+
+    async def move_session(
+        self,
+        session_id: str,
+        expected: frozenset[SessionStatus],
+        to: SessionStatus,
+        *,
+        owner: str | None = None,
+        reason: Reason | None = None,
+        message: str = "",
+        ended_at: datetime | None = None,
+    ) -> Session | None:
+        """Compare-and-set of the status; what is not given (None, no message) stays as it is.
+
+        Raises `IllegalTransition` when a session that ends has no ``ended_at``, or another one has.
+        """
+        check_move(to, ended=ended_at is not None)
+        session = self._sessions.get(session_id)
+        if session is None or session.status.final or session.status not in expected:
+            return None
+        self._sessions[session_id] = moved = replace(
+            session,
+            status=to,
+            owner=session.owner if owner is None else owner,
+            reason=session.reason if reason is None else reason,
+            message=message.replace("\x00", "") or session.message,
+            ended_at=session.ended_at if ended_at is None else ended_at,
+        )
+        return moved
+
+    async def request_close(self, session_id: str, at: datetime, actor: str, reason: Reason) -> Session | None:
+        """Write the intent to close beside the status, once; None when the session has ended.
+
+        The first intent stays; later ones return the session as it is.
+        """
+        session = self._sessions.get(session_id)
+        if session is None or session.status.final:
+            return None
+        if session.close_requested_at is None:
+            session = replace(session, close_requested_at=at, close_requested_by=actor, reason=reason)
+            self._sessions[session_id] = session
+        return session

@@ -1,0 +1,108 @@
+"""Workspaces, endpoints and catalogs."""
+
+from collections.abc import Sequence
+
+from treadle.model.entities import Catalog, Endpoint, Workspace
+from treadle.store.base import EndpointFilter, Page, WorkspaceFilter
+from treadle.store.memory.tables import Tables, among, names, newest
+from treadle.store.rules import check_endpoint, check_workspace
+
+
+class Workspaces(Tables):
+    """What a tenant's room holds."""
+
+    async def add_workspace(self, workspace: Workspace) -> bool:
+        """Add it; False when the project has a workspace of that name. Raises `BadRequest` for NUL."""
+        check_workspace(workspace)
+        taken = {(known.project_id, known.name) for known in self._workspaces.values()}
+        if workspace.id in self._workspaces or (workspace.project_id, workspace.name) in taken:
+            return False
+        self._workspaces[workspace.id] = workspace
+        return True
+
+    async def workspace(self, workspace_id: str, project_id: str | None) -> Workspace | None:
+        """The workspace, if it belongs to the project (None: to any, for operators)."""
+        workspace = self._workspaces.get(workspace_id)
+        return workspace if workspace and among(project_id, workspace.project_id) else None
+
+    async def workspaces(
+        self, project_id: str | None, where: WorkspaceFilter, page: Page
+    ) -> tuple[int, Sequence[Workspace]]:
+        """How many match, and one page of them, newest first."""
+        return newest(
+            self._workspaces.values(),
+            lambda one: (
+                among(project_id, one.project_id) and among(where.workspace_id, one.id) and names(where.name, one.name)
+            ),
+            page,
+        )
+
+    async def drop_workspace(self, workspace_id: str) -> bool:
+        """Delete a workspace that has no endpoints, with its catalogs; its records stay for their time."""
+        if any(endpoint.workspace_id == workspace_id for endpoint in self._endpoints.values()):
+            return False
+        if self._workspaces.pop(workspace_id, None) is None:
+            return False
+        self._catalogs = {key: one for key, one in self._catalogs.items() if one.workspace_id != workspace_id}
+        return True
+
+    async def add_endpoint(self, endpoint: Endpoint) -> bool:
+        """Add it; False when the workspace has an endpoint of that name, or is gone."""
+        check_endpoint(endpoint)
+        taken = {(known.workspace_id, known.name) for known in self._endpoints.values()}
+        if endpoint.id in self._endpoints or (endpoint.workspace_id, endpoint.name) in taken:
+            return False
+        if endpoint.workspace_id not in self._workspaces:
+            return False
+        self._endpoints[endpoint.id] = endpoint
+        return True
+
+    async def endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint | None:
+        """The endpoint, if it is in the workspace."""
+        endpoint = self._endpoints.get(endpoint_id)
+        return endpoint if endpoint and endpoint.workspace_id == workspace_id else None
+
+    async def endpoints(self, workspace_id: str, where: EndpointFilter, page: Page) -> tuple[int, Sequence[Endpoint]]:
+        """How many match, and one page of them, newest first."""
+        return newest(
+            self._endpoints.values(),
+            lambda one: (
+                one.workspace_id == workspace_id
+                and among(where.endpoint_id, one.id)
+                and names(where.name, one.name)
+                and among(where.type, one.type)
+            ),
+            page,
+        )
+
+    async def drop_endpoint(self, workspace_id: str, endpoint_id: str) -> bool:
+        """Delete an endpoint; its sessions must have ended."""
+        if await self.endpoint(workspace_id, endpoint_id) is None:
+            return False
+        if any(one.endpoint_id == endpoint_id and not one.status.final for one in self._sessions.values()):
+            return False
+        del self._endpoints[endpoint_id]
+        return True
+
+    async def add_catalog(self, catalog: Catalog) -> bool:
+        """Add it; False when the workspace has that name in that instance, or is gone."""
+        known = await self.catalog(catalog.workspace_id, catalog.instance_id, catalog.name)
+        if known or catalog.id in self._catalogs or catalog.workspace_id not in self._workspaces:
+            return False
+        self._catalogs[catalog.id] = catalog
+        return True
+
+    async def catalog(self, workspace_id: str, instance_id: str, name: str) -> Catalog | None:
+        """The catalog of that name in the metastore instance of the workspace."""
+        wanted = (workspace_id, instance_id, name)
+        found = (one for one in self._catalogs.values() if (one.workspace_id, one.instance_id, one.name) == wanted)
+        return next(found, None)
+
+    async def catalogs(self, workspace_id: str) -> Sequence[Catalog]:
+        """All catalogs of a workspace, by instance and name."""
+        found = [one for one in self._catalogs.values() if one.workspace_id == workspace_id]
+        return sorted(found, key=lambda one: (one.instance_id, one.name))
+
+    async def drop_catalog(self, catalog_id: str) -> bool:
+        """Forget a catalog."""
+        return self._catalogs.pop(catalog_id, None) is not None

@@ -1,0 +1,3 @@
+DROP TABLE IF EXISTS catalogs;
+DROP TABLE IF EXISTS endpoints;
+DROP TABLE IF EXISTS workspaces;

@@ -1,0 +1,49 @@
+"""The store in PostgreSQL: the private one or the operator's, 15 or newer."""
+
+import asyncio
+from typing import Final, Self
+
+from treadle.store.postgres.pool import LIST_CONNECTIONS, LIST_SETTINGS, open_pool
+from treadle.store.postgres.principals import Principals
+from treadle.store.postgres.sessions import Sessions
+from treadle.store.postgres.statements import Statements
+from treadle.store.postgres.wakes import Wakes
+from treadle.store.postgres.workspaces import Workspaces
+
+CLOSE_TIMEOUT: Final = 5.0
+
+
+class PostgresStore(Principals, Workspaces, Sessions, Statements, Wakes):
+    """Everything `treadle.store.base.Store` asks for.
+
+    Every method raises `StoreUnavailable` while PostgreSQL does not answer, and works again after.
+    """
+
+    @classmethod
+    async def connect(cls, dsn: str, *, pool_size: int = 10) -> Self:
+        """Open the store at a ``postgresql://`` dsn whose tables are up to date (`treadle.store.migrate`).
+
+        ``pool_size`` counts all its connections but the one of `listen`; there are at least two.
+        Raises `StoreUnavailable` when PostgreSQL does not answer.
+        """
+        lists = max(1, min(LIST_CONNECTIONS, pool_size // 2))
+        store = cls(
+            dsn,
+            await open_pool(dsn, max(1, pool_size - lists)),
+            await open_pool(dsn, lists, **LIST_SETTINGS),
+        )
+        try:
+            await store.ping()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Let go of connections; those in use get a few seconds."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await asyncio.gather(self._pool.close(), self._lists.close())
+        except TimeoutError:
+            self._pool.terminate()
+            self._lists.terminate()

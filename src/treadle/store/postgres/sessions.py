@@ -1,0 +1,95 @@
+"""Sessions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+
+from treadle.model.entities import Session
+from treadle.model.errors import IllegalTransition, NotFound
+from treadle.model.states import Reason, SessionStatus
+from treadle.store.base import Page, SessionFilter
+from treadle.store.errors import DuplicateId
+from treadle.store.postgres.pool import PoolBase
+from treadle.store.postgres.rows import to_session
+from treadle.store.rules import check_move
+
+
+class Sessions(PoolBase):
+    """The sessions and their compare-and-sets."""
+
+    async def add_session(self, session: Session) -> None:
+        """Remember a new session in ``CREATING``; raises `NotFound` when its endpoint is gone."""
+        if session.status is not SessionStatus.CREATING:
+            raise IllegalTransition(f"a new session is not {session.status}")
+        try:
+            added = await self._done(
+                "session_add",
+                session.id,
+                session.workspace_id,
+                session.endpoint_id,
+                session.instance_id,
+                session.catalog,
+                session.created_at,
+                session.user_id,
+                session.user_name,
+                session.wait_deadline,
+                session.owner,
+            )
+        except asyncpg.UniqueViolationError:
+            raise DuplicateId(session.id) from None
+        if not added:
+            raise NotFound("no such endpoint")
+
+    async def session(self, workspace_id: str | None, session_id: str) -> Session | None:
+        """The session, if it is in the workspace (None: in any)."""
+        row = await self._row("session_get", workspace_id, session_id)
+        return to_session(row) if row else None
+
+    async def sessions(
+        self, workspace_id: str | None, where: SessionFilter, page: Page
+    ) -> tuple[int, Sequence[Session]]:
+        """How many match, and one page of them, newest first."""
+        filters = (
+            workspace_id,
+            where.endpoint_id,
+            where.session_id,
+            where.status,
+            where.created_from,
+            where.created_to,
+        )
+        total, rows = await self._page("sessions", filters, page.limit, page.offset)
+        return total, [to_session(row) for row in rows]
+
+    async def open_sessions(self) -> Sequence[Session]:
+        """Every session that has not ended, oldest first."""
+        return [to_session(row) for row in await self._rows("sessions_open")]
+
+    async def move_session(
+        self,
+        session_id: str,
+        expected: frozenset[SessionStatus],
+        to: SessionStatus,
+        *,
+        owner: str | None = None,
+        reason: Reason | None = None,
+        message: str = "",
+        ended_at: datetime | None = None,
+    ) -> Session | None:
+        """Compare-and-set of the status; what is not given (None, no message) stays as it is.
+
+        Raises `IllegalTransition` when a session that ends has no ``ended_at``, or another one has.
+        """
+        check_move(to, ended=ended_at is not None)
+        statuses = [status for status in expected if not status.final]
+        message = message.replace("\x00", "")
+        row = await self._row("session_move", session_id, statuses, to, owner, reason, message, ended_at)
+        return to_session(row) if row else None
+
+    async def request_close(self, session_id: str, at: datetime, actor: str, reason: Reason) -> Session | None:
+        """Write the intent to close beside the status, once; None when the session has ended.
+
+        The first intent stays; later ones return the session as it is.
+        """
+        row = await self._row("session_request_close", session_id, at, actor, reason)
+        return to_session(row) if row else None

@@ -1,0 +1,125 @@
+"""Workspaces, endpoints and catalogs."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from treadle.model.entities import Catalog, Endpoint, Workspace
+from treadle.store.base import EndpointFilter, Page, WorkspaceFilter
+from treadle.store.postgres.pool import PoolBase
+from treadle.store.postgres.rows import encode, to_catalog, to_endpoint, to_workspace
+from treadle.store.rules import check_endpoint, check_workspace
+from treadle.store.sql import sql
+
+
+class Workspaces(PoolBase):
+    """What a tenant's room holds."""
+
+    async def add_workspace(self, workspace: Workspace) -> bool:
+        """Add it; False when the project has a workspace of that name. Raises `BadRequest` for NUL."""
+        check_workspace(workspace)
+        return await self._done(
+            "workspace_add",
+            workspace.id,
+            workspace.project_id,
+            workspace.name,
+            workspace.created_at,
+            workspace.description,
+            workspace.metastore_id,
+            workspace.enterprise_project_id,
+            workspace.create_user_name,
+        )
+
+    async def workspace(self, workspace_id: str, project_id: str | None) -> Workspace | None:
+        """The workspace, if it belongs to the project (None: to any, for operators)."""
+        row = await self._row("workspace_get", workspace_id, project_id)
+        return to_workspace(row) if row else None
+
+    async def workspaces(
+        self, project_id: str | None, where: WorkspaceFilter, page: Page
+    ) -> tuple[int, Sequence[Workspace]]:
+        """How many match, and one page of them, newest first."""
+        filters = (project_id, where.workspace_id, where.name)
+        total, rows = await self._page("workspaces", filters, page.limit, page.offset)
+        return total, [to_workspace(row) for row in rows]
+
+    async def drop_workspace(self, workspace_id: str) -> bool:
+        """Delete a workspace that has no endpoints, with its catalogs; its records stay for their time."""
+        try:
+            return await self._done("workspace_drop", workspace_id)
+        except asyncpg.ForeignKeyViolationError:
+            return False
+
+    async def add_endpoint(self, endpoint: Endpoint) -> bool:
+        """Add it; False when the workspace has an endpoint of that name, or is gone."""
+        check_endpoint(endpoint)
+        try:
+            return await self._done(
+                "endpoint_add",
+                endpoint.id,
+                endpoint.workspace_id,
+                endpoint.name,
+                endpoint.created_at,
+                endpoint.updated_at,
+                endpoint.type,
+                endpoint.status,
+                endpoint.engine,
+                endpoint.description,
+                endpoint.max_sessions,
+                endpoint.max_statements,
+                encode(endpoint.config),
+                encode(endpoint.reserved_resource),
+                endpoint.owner_user_id,
+                endpoint.owner_user_name,
+            )
+        except asyncpg.ForeignKeyViolationError:
+            return False
+
+    async def endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint | None:
+        """The endpoint, if it is in the workspace."""
+        row = await self._row("endpoint_get", workspace_id, endpoint_id)
+        return to_endpoint(row) if row else None
+
+    async def endpoints(self, workspace_id: str, where: EndpointFilter, page: Page) -> tuple[int, Sequence[Endpoint]]:
+        """How many match, and one page of them, newest first."""
+        filters = (workspace_id, where.endpoint_id, where.name, where.type)
+        total, rows = await self._page("endpoints", filters, page.limit, page.offset)
+        return total, [to_endpoint(row) for row in rows]
+
+    async def drop_endpoint(self, workspace_id: str, endpoint_id: str) -> bool:
+        """Delete an endpoint; its sessions must have ended."""
+        async with self._acquired() as connection, connection.transaction():
+            await connection.fetchrow(sql("endpoint_lock"), workspace_id, endpoint_id)
+            dropped = await connection.fetchrow(sql("endpoint_drop"), workspace_id, endpoint_id)
+        return dropped is not None
+
+    async def add_catalog(self, catalog: Catalog) -> bool:
+        """Add it; False when the workspace has that name in that instance, or is gone."""
+        try:
+            return await self._done(
+                "catalog_add",
+                catalog.id,
+                catalog.workspace_id,
+                catalog.instance_id,
+                catalog.name,
+                catalog.created_at,
+                catalog.database,
+                catalog.role,
+                catalog.password,
+                catalog.data_path,
+            )
+        except asyncpg.ForeignKeyViolationError:
+            return False
+
+    async def catalog(self, workspace_id: str, instance_id: str, name: str) -> Catalog | None:
+        """The catalog of that name in the metastore instance of the workspace."""
+        row = await self._row("catalog_get", workspace_id, instance_id, name)
+        return to_catalog(row) if row else None
+
+    async def catalogs(self, workspace_id: str) -> Sequence[Catalog]:
+        """All catalogs of a workspace, by instance and name."""
+        return [to_catalog(row) for row in await self._rows("catalogs_of", workspace_id)]
+
+    async def drop_catalog(self, catalog_id: str) -> bool:
+        """Forget a catalog."""
+        return await self._done("catalog_drop", catalog_id)

@@ -1,0 +1,1 @@
+SELECT format('REVOKE ALL ON DATABASE %%I FROM PUBLIC', %s::text)

@@ -1,0 +1,1 @@
+SELECT format('CREATE ROLE %%I LOGIN CREATEDB CREATEROLE PASSWORD %%L', %s::text, %s::text)

@@ -1,0 +1,1 @@
+DELETE FROM catalogs WHERE id = $1 RETURNING id

@@ -1,0 +1,1 @@
+UPDATE catalogs SET data_path = %s WHERE id = %s

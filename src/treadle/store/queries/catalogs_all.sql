@@ -1,0 +1,1 @@
+SELECT * FROM catalogs ORDER BY created_at, id

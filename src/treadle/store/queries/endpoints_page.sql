@@ -1,0 +1,7 @@
+SELECT * FROM endpoints
+WHERE workspace_id = $1
+    AND ($2::text IS NULL OR id = $2)
+    AND ($3::text IS NULL OR strpos(lower(name), lower($3)) > 0)
+    AND ($4::text IS NULL OR type = $4)
+ORDER BY created_at DESC, id DESC
+LIMIT $5 OFFSET $6

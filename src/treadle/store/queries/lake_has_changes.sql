@@ -1,0 +1,1 @@
+SELECT to_regclass('public.ducklake_snapshot_changes') IS NOT NULL

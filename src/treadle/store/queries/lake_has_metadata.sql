@@ -1,0 +1,1 @@
+SELECT to_regclass('public.ducklake_metadata') IS NOT NULL AS known

@@ -1,0 +1,1 @@
+UPDATE public.ducklake_metadata SET value = %s WHERE key = 'data_path'

@@ -1,0 +1,1 @@
+SELECT format('DROP ROLE IF EXISTS %I', $1::text)

@@ -1,0 +1,1 @@
+SELECT pg_notify('treadle_wake', $1)

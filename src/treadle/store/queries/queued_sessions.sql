@@ -1,0 +1,1 @@
+SELECT DISTINCT session_id FROM statements WHERE state = 'queued' ORDER BY session_id

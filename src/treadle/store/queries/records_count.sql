@@ -1,0 +1,10 @@
+SELECT count(*) AS total FROM statements
+WHERE ($1::text IS NULL OR workspace_id = $1)
+    AND ($2::text IS NULL OR session_id = $2)
+    AND ($3::text IS NULL OR endpoint_id = $3)
+    AND ($4::text IS NULL OR id = $4)
+    AND ($5::integer IS NULL OR source = $5)
+    AND ($6::text IS NULL OR state = $6)
+    AND ($7::boolean IS NULL OR coalesce(reason IN ('owner_lost', 'worker_crashed'), false) = $7)
+    AND ($8::timestamptz IS NULL OR coalesce(started_at, created_at) >= $8)
+    AND ($9::timestamptz IS NULL OR finished_at <= $9)

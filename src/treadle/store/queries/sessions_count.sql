@@ -1,0 +1,7 @@
+SELECT count(*) AS total FROM sessions
+WHERE ($1::text IS NULL OR workspace_id = $1)
+    AND ($2::text IS NULL OR endpoint_id = $2)
+    AND ($3::text IS NULL OR id = $3)
+    AND ($4::text IS NULL OR status = $4)
+    AND ($5::timestamptz IS NULL OR created_at >= $5)
+    AND ($6::timestamptz IS NULL OR created_at <= $6)

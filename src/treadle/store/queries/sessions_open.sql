@@ -1,0 +1,1 @@
+SELECT * FROM sessions WHERE ended_at IS NULL ORDER BY created_at, id

@@ -1,0 +1,9 @@
+SELECT * FROM sessions
+WHERE ($1::text IS NULL OR workspace_id = $1)
+    AND ($2::text IS NULL OR endpoint_id = $2)
+    AND ($3::text IS NULL OR id = $3)
+    AND ($4::text IS NULL OR status = $4)
+    AND ($5::timestamptz IS NULL OR created_at >= $5)
+    AND ($6::timestamptz IS NULL OR created_at <= $6)
+ORDER BY created_at DESC, id DESC
+LIMIT $7 OFFSET $8

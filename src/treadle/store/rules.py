@@ -1,0 +1,97 @@
+"""What both stores decide alike, without I/O: legal endings, refused texts, status words as columns."""
+
+from typing import Final
+
+from treadle.model.entities import CancelIntent, Ending, Endpoint, Statement, Workspace
+from treadle.model.errors import BadRequest, IllegalTransition
+from treadle.model.states import (
+    Effects,
+    RecordStatus,
+    Rung,
+    SessionStatus,
+    StatementEvent,
+    StatementState,
+    advance,
+)
+
+_EVENTS: Final = {
+    StatementState.SUCCEEDED: StatementEvent.SUCCEED,
+    StatementState.FAILED: StatementEvent.FAIL,
+    StatementState.CANCELLED: StatementEvent.CANCEL,
+}
+
+_RECORDS: Final[dict[RecordStatus, tuple[StatementState, bool | None]]] = {
+    RecordStatus.SUBMITTED: (StatementState.QUEUED, None),
+    RecordStatus.RUNNING: (StatementState.RUNNING, None),
+    RecordStatus.SUCCESSFUL: (StatementState.SUCCEEDED, None),
+    RecordStatus.CANCELED: (StatementState.CANCELLED, None),
+    RecordStatus.FAILED: (StatementState.FAILED, False),
+    RecordStatus.ERROR: (StatementState.FAILED, True),
+}
+
+
+def dequeued(intent: CancelIntent) -> Ending:
+    """The ending of a statement that is cancelled before it starts (C6)."""
+    return Ending(
+        state=advance(StatementState.QUEUED, StatementEvent.CANCEL),
+        finished_at=intent.requested_at,
+        effects=Effects.NONE,
+        reason=intent.reason,
+        actor=intent.actor,
+        rung=Rung.DEQUEUED,
+        cancel_millis=0.0,
+    )
+
+
+def check_ending(ending: Ending) -> None:
+    """Raise `IllegalTransition` unless a running statement can end so (C1, C7)."""
+    event = _EVENTS.get(ending.state)
+    if event is None:
+        raise IllegalTransition(f"{ending.state} is not an ending")
+    advance(StatementState.RUNNING, event)
+    if ending.state is StatementState.CANCELLED and ending.effects is Effects.COMMITTED:
+        raise IllegalTransition("a cancelled statement has not committed")
+
+
+def check_move(to: SessionStatus, *, ended: bool) -> None:
+    """Raise `IllegalTransition` unless a session that ends, and no other, is given its time."""
+    if to.final is not ended:
+        raise IllegalTransition(f"a session that is {to} {'has an' if to.final else 'has no'} end")
+
+
+def record_state(status: RecordStatus | None) -> tuple[StatementState | None, bool | None]:
+    """The stored state behind a public word, and whether the service lost it (None: either way)."""
+    return _RECORDS[status] if status is not None else (None, None)
+
+
+def check_statement(statement: Statement) -> None:
+    """Raise `BadRequest` when the statement holds text PostgreSQL cannot keep."""
+    _check_text("statement", statement.content)
+    _check_text("user_name", statement.user_name)
+    for values in statement.bindings:
+        for value in values:
+            _check_text("bindings", value or "")
+
+
+def check_workspace(workspace: Workspace) -> None:
+    """Raise `BadRequest` when the workspace holds text PostgreSQL cannot keep."""
+    _check_text("name", workspace.name)
+    _check_text("description", workspace.description)
+    _check_text("metastore_id", workspace.metastore_id)
+    _check_text("enterprise_project_id", workspace.enterprise_project_id)
+
+
+def check_endpoint(endpoint: Endpoint) -> None:
+    """Raise `BadRequest` when the endpoint holds text PostgreSQL cannot keep."""
+    _check_text("name", endpoint.name)
+    _check_text("description", endpoint.description)
+
+
+def _check_text(field: str, text: str) -> None:
+    if "\x00" in text:
+        raise BadRequest("must not contain the NUL character", field=field)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise BadRequest("must be valid Unicode", field=field) from None

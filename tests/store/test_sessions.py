@@ -1,0 +1,101 @@
+import pytest
+
+from tests.store.things import OWNER, T0, at, new_endpoint, new_session, session
+from treadle.model.errors import IllegalTransition
+from treadle.model.states import Reason, SessionStatus
+from treadle.store.base import Page, SessionFilter, Store
+from treadle.store.errors import DuplicateId
+
+CREATING = frozenset({SessionStatus.CREATING})
+OPEN = frozenset({SessionStatus.CREATING, SessionStatus.WAITING, SessionStatus.RUNNING})
+
+
+async def test_a_session_comes_back_as_it_was(store: Store) -> None:
+    """To its own workspace and to whoever asks for any; its id is taken once."""
+    made = session(await new_endpoint(store), wait_deadline=at(300))
+    await store.add_session(made)
+    assert await store.session(made.workspace_id, made.id) == made
+    assert await store.session(None, made.id) == made
+    assert await store.session("other", made.id) is None
+    with pytest.raises(DuplicateId):
+        await store.add_session(made)
+
+
+async def test_a_session_moves_from_where_it_is_expected(store: Store) -> None:
+    """The status changes by compare-and-set, and what is not given stays."""
+    made = session(await new_endpoint(store))
+    await store.add_session(made)
+    assert await store.move_session(made.id, frozenset({SessionStatus.WAITING}), SessionStatus.RUNNING) is None
+    running = await store.move_session(made.id, CREATING, SessionStatus.RUNNING, owner=OWNER)
+    assert running is not None
+    assert (running.status, running.owner, running.message) == (SessionStatus.RUNNING, OWNER, "")
+    failed = await store.move_session(
+        made.id, OPEN, SessionStatus.FAIL, reason=Reason.WORKER_CRASHED, message="gone\x00", ended_at=at(3)
+    )
+    assert failed is not None
+    assert (failed.owner, failed.reason, failed.message) == (OWNER, Reason.WORKER_CRASHED, "gone")
+    assert failed == await store.session(None, made.id)
+    assert await store.move_session("unknown", OPEN, SessionStatus.RUNNING) is None
+
+
+async def test_an_ended_session_stays_ended(store: Store) -> None:
+    """No move leads out of CLOSED or FAIL, whatever the caller expects."""
+    made = await new_session(store)
+    assert await store.move_session(made.id, OPEN, SessionStatus.CLOSED, ended_at=at(1))
+    every = frozenset(SessionStatus)
+    assert await store.move_session(made.id, every, SessionStatus.RUNNING) is None
+    assert await store.move_session(made.id, every, SessionStatus.FAIL, ended_at=at(2)) is None
+
+
+async def test_a_session_ends_with_a_time_and_only_then(store: Store) -> None:
+    """An end without its time, or a time without an end, is a defect and changes nothing."""
+    made = await new_session(store)
+    with pytest.raises(IllegalTransition):
+        await store.move_session(made.id, OPEN, SessionStatus.CLOSED)
+    with pytest.raises(IllegalTransition):
+        await store.move_session(made.id, OPEN, SessionStatus.RUNNING, ended_at=at(1))
+    with pytest.raises(IllegalTransition):
+        await store.add_session(session(await new_endpoint(store), status=SessionStatus.RUNNING))
+    assert await store.session(None, made.id) == made
+
+
+async def test_the_first_intent_to_close_stays(store: Store) -> None:
+    """Later ones return the session as it is, and an ended session has no intents."""
+    made = await new_session(store)
+    first = await store.request_close(made.id, at(1), "ann", Reason.USER)
+    assert first is not None
+    assert (first.close_requested_at, first.close_requested_by, first.reason) == (at(1), "ann", Reason.USER)
+    assert await store.request_close(made.id, at(2), "bob", Reason.SESSION_IDLE) == first
+    assert await store.move_session(made.id, OPEN, SessionStatus.CLOSED, ended_at=at(3))
+    assert await store.request_close(made.id, at(4), "cid", Reason.USER) is None
+    assert await store.request_close("unknown", at(4), "cid", Reason.USER) is None
+
+
+async def test_sessions_are_listed_newest_first(store: Store) -> None:
+    """With every filter alone, and pages that cut a stable order."""
+    place, other = await new_endpoint(store), await new_endpoint(store)
+    made = [session(place, created_at=at(n)) for n in range(4)]
+    for one in made:
+        await store.add_session(one)
+    await store.add_session(session(other))
+    moved = await store.move_session(made[0].id, CREATING, SessionStatus.WAITING)
+    room = place.workspace_id
+    listed = [*made[:0:-1], moved]
+    assert await store.sessions(room, SessionFilter(), Page()) == (4, listed)
+    assert await store.sessions(room, SessionFilter(), Page(limit=2, offset=1)) == (4, listed[1:3])
+    assert await store.sessions(room, SessionFilter(status=SessionStatus.WAITING), Page()) == (1, [moved])
+    assert await store.sessions(room, SessionFilter(session_id=made[2].id), Page()) == (1, [made[2]])
+    assert await store.sessions(room, SessionFilter(endpoint_id=other.id), Page()) == (0, [])
+    between = SessionFilter(created_from=at(1), created_to=at(2))
+    assert await store.sessions(room, between, Page()) == (2, [made[2], made[1]])
+    assert (await store.sessions(None, SessionFilter(), Page()))[0] == 5
+
+
+async def test_open_sessions_are_those_that_have_not_ended(store: Store) -> None:
+    """Oldest first, over all workspaces."""
+    place = await new_endpoint(store)
+    late, early, ended = (session(place, created_at=at(n)) for n in (2, 1, 0))
+    for one in (late, early, ended):
+        await store.add_session(one)
+    assert await store.move_session(ended.id, OPEN, SessionStatus.FAIL, ended_at=T0)
+    assert await store.open_sessions() == [early, late]
