@@ -1,0 +1,96 @@
+"""Where a result lies, and how a page is found in it.
+
+The part n of a statement is ``<results_dir>/<statement_id>/<n>.arrow`` (Arrow IPC file format,
+uncompressed) beside ``<n>.index``: the running row count after each batch, as native 64-bit integers.
+The index is written last, so a part without one does not exist.
+"""
+
+import shutil
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from treadle.model.ids import STATEMENT_ID
+
+ROW_COUNT: Final = "q"
+"""The array type code of one number of an index."""
+
+
+def folder(results_dir: Path | str, statement_id: str) -> Path:
+    """The folder of a statement's result; raises ValueError when the id is no statement id."""
+    if not STATEMENT_ID.match(statement_id):
+        raise ValueError(f"not a statement id: {statement_id!r}")
+    return Path(results_dir) / statement_id
+
+
+def data_path(results_dir: Path | str, statement_id: str, part: int) -> Path:
+    """The Arrow file of a part."""
+    return folder(results_dir, statement_id) / f"{part}.arrow"
+
+
+def index_path(results_dir: Path | str, statement_id: str, part: int) -> Path:
+    """The index of a part."""
+    return folder(results_dir, statement_id) / f"{part}.index"
+
+
+def unfinished(path: Path) -> Path:
+    """The name a file has until it is whole."""
+    return path.with_name(f"{path.name}.unfinished")
+
+
+def index_bytes(ends: Sequence[int]) -> bytes:
+    """The content of an index: how many rows there are up to the end of each batch."""
+    return array(ROW_COUNT, ends).tobytes()
+
+
+def index_ends(content: bytes) -> Sequence[int]:
+    """The numbers `index_bytes` wrote, without copying them."""
+    return memoryview(content).cast(ROW_COUNT)
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """``length`` rows of a batch, from its row ``offset``."""
+
+    batch: int
+    offset: int
+    length: int
+
+
+def page_slices(ends: Sequence[int], page: int, page_rows: int) -> tuple[Slice, ...]:
+    """The rows of a page (from 1), batch by batch: logarithmic in the number of batches.
+
+    A page past the end has none. Raises ValueError when ``page`` or ``page_rows`` is less than 1.
+    """
+    if page < 1 or page_rows < 1:
+        raise ValueError("pages count from 1 and have at least one row")
+    total = ends[-1] if ends else 0
+    at, stop = (page - 1) * page_rows, min(page * page_rows, total)
+    found = []
+    batch = bisect_right(ends, at)
+    while at < stop:
+        start, end = (ends[batch - 1] if batch else 0), min(ends[batch], stop)
+        found.append(Slice(batch, at - start, end - at))
+        at, batch = end, batch + 1
+    return tuple(found)
+
+
+def discard_part(results_dir: Path | str, statement_id: str, part: int) -> None:
+    """Remove one part, whole or not; no error when there is none."""
+    data, index = data_path(results_dir, statement_id, part), index_path(results_dir, statement_id, part)
+    for path in (index, data, unfinished(index), unfinished(data)):
+        path.unlink(missing_ok=True)
+
+
+def discard(results_dir: Path | str, statement_id: str) -> None:
+    """Remove everything of a statement's result; no error when there is nothing."""
+    place = folder(results_dir, statement_id)
+    for index in place.glob("*.index"):
+        index.unlink(missing_ok=True)
+    try:
+        shutil.rmtree(place)
+    except FileNotFoundError:
+        shutil.rmtree(place, ignore_errors=True)

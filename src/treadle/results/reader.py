@@ -1,0 +1,54 @@
+"""Pages out: the gateway reads one page of a part as finished JSON."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from treadle.results import layout
+from treadle.results.rows import rows_json
+
+
+class ResultMissing(Exception):
+    """The result is not there: never finished, discarded, or its time is over."""
+
+
+class PageRows(msgspec.Struct, frozen=True, kw_only=True):
+    """One page: ``rows_json`` is a JSON array of arrays of strings and nulls, of ``row_count`` rows.
+
+    ``num_rows`` counts the rows of the whole result and ``page_count`` its pages.
+    """
+
+    rows_json: bytes
+    row_count: int
+    page_count: int
+    num_rows: int
+
+
+def _slices(source: pa.NativeFile, places: Sequence[layout.Slice]) -> Iterator[pa.RecordBatch]:
+    reader = pa.ipc.open_file(source)
+    for place in places:
+        yield reader.get_batch(place.batch).slice(place.offset, place.length)
+
+
+def read_page(results_dir: Path | str, statement_id: str, part: int, page: int, page_rows: int) -> PageRows:
+    """Page ``page`` (from 1) of a part, ``page_rows`` rows a page; past the end there are no rows.
+
+    Reads only what the page needs; safe to call from many threads. Raises `ResultMissing`, and
+    ValueError when ``page`` or ``page_rows`` is less than 1.
+    """
+    try:
+        ends = layout.index_ends(layout.index_path(results_dir, statement_id, part).read_bytes())
+        places = layout.page_slices(ends, page, page_rows)
+        with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
+            texts = [rows_json(batch) for batch in _slices(source, places)]
+    except FileNotFoundError:
+        raise ResultMissing(f"part {part} of the result of {statement_id} is not there") from None
+    total = ends[-1] if ends else 0
+    return PageRows(
+        rows_json=b"[" + b",".join(texts) + b"]",
+        row_count=sum(place.length for place in places),
+        page_count=-(-total // page_rows),
+        num_rows=total,
+    )

@@ -1,0 +1,79 @@
+"""From a record batch to JSON rows: arrays of strings in PostgreSQL text form, and nulls.
+
+The rows are joined by Arrow, column by column, so that no value passes through Python and the
+interpreter's lock is free meanwhile.
+"""
+
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from treadle.results.arrays import AnyArray, literal, patch
+from treadle.results.text import text
+
+_SPECIAL: Final = r'[\x00-\x1f"\\]'
+_CONTROL: Final = r"[\x00-\x1f]"
+
+_QUOTE: Final = literal('"')
+_NULL: Final = literal("null")
+_EMPTY: Final = literal("")
+
+JOINABLE: Final = 128 * 2**20
+"""Bytes of a batch up to which its rows are joined in one text (2 GiB at most, escapes included)."""
+
+
+def _never_escaped(kind: pa.DataType) -> bool:
+    """Whether the text form of the type holds nothing that JSON escapes."""
+    return pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or isinstance(kind, pa.Bool8Type)
+
+
+def _escaped(texts: AnyArray) -> AnyArray:
+    """The insides of JSON strings."""
+    if not pc.any(pc.match_substring_regex(texts, _SPECIAL)).as_py():
+        return texts
+    escaped = pc.replace_substring(texts, "\\", "\\\\")
+    escaped = pc.replace_substring(escaped, '"', '\\"')
+    control = pc.match_substring_regex(texts, _CONTROL)
+    return patch(escaped, control, (_json_inside(value) for value in texts.filter(control).to_pylist()))
+
+
+def _json_inside(value: str) -> str:
+    return msgspec.json.encode(value)[1:-1].decode()
+
+
+def _joined(batch: pa.RecordBatch) -> bytes:
+    parts: list[Any] = []
+    between = "["
+    for number, column in enumerate(batch.columns):
+        texts = text(column)
+        if not _never_escaped(column.type):
+            texts = _escaped(texts)
+        between += "," if number else ""
+        if texts.null_count:
+            quoted = pc.binary_join_element_wise(_QUOTE, texts, _QUOTE, _EMPTY)
+            parts += [literal(between), pc.fill_null(quoted, _NULL)]
+            between = ""
+        else:
+            parts += [literal(between + '"'), texts]
+            between = '"'
+    rows: AnyArray = pc.binary_join_element_wise(*parts, literal(between + "],"), _EMPTY)
+    content = rows.buffers()[2]
+    return bytes(memoryview(content)[:-1])
+
+
+def _one_by_one(batch: pa.RecordBatch) -> bytes:
+    """The slow way, for values so large that Arrow could not join them."""
+    singles = (batch.slice(row, 1) for row in range(batch.num_rows))
+    rows = ([text(column).to_pylist()[0] for column in single.columns] for single in singles)
+    return b",".join(map(msgspec.json.encode, rows))
+
+
+def rows_json(batch: pa.RecordBatch) -> bytes:
+    """The rows of a batch as JSON arrays with commas between them."""
+    if not batch.num_rows:
+        return b""
+    if not batch.num_columns:
+        return b",".join([b"[]"] * batch.num_rows)
+    return _joined(batch) if batch.nbytes <= JOINABLE else _one_by_one(batch)

@@ -1,0 +1,117 @@
+"""Values as JSON text: what PostgreSQL has no form for (structs, maps, unions, ragged lists).
+
+Numbers, truth values and JSON are themselves, other scalars are strings in PostgreSQL's text form.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.types as kinds
+
+from treadle.results.arrays import AnyArray
+from treadle.results.nesting import is_list, spans
+from treadle.results.text_scalar import scalar_text
+
+NULL: Final = "null"
+
+
+def json_texts(array: AnyArray) -> list[str]:
+    """The JSON text of every value; a null is ``null``."""
+    kind = array.type
+    if is_list(kind):
+        return _lists(array)
+    if kinds.is_map(kind):
+        return _maps(array)
+    if kinds.is_struct(kind):
+        return _structs(array)
+    if kinds.is_union(kind):
+        return _unions(array)
+    return _scalars(array)
+
+
+def _lists(array: AnyArray) -> list[str]:
+    ranges, values = spans(array)
+    cells = json_texts(values)
+    return [NULL if span is None else f"[{','.join(cells[span])}]" for span in ranges]
+
+
+def _structs(array: AnyArray) -> list[str]:
+    names = [quoted(field.name or f"f{number}") for number, field in enumerate(array.type, start=1)]
+    columns = [json_texts(child) for child in array.flatten()]
+    rows = zip(*columns, strict=True) if columns else ((),) * len(array)
+    return [
+        f"{{{','.join(map('{}:{}'.format, names, row))}}}" if valid else NULL
+        for valid, row in zip(array.is_valid().to_pylist(), rows, strict=True)
+    ]
+
+
+def _maps(array: AnyArray) -> list[str]:
+    ranges, entries = spans(array)
+    keys, items = entries.field(0), entries.field(1)
+    pairs = list(zip(json_texts(keys), json_texts(items), strict=True))
+    if _is_text(keys.type):
+        cells = [f"{key}:{item}" for key, item in pairs]
+        return [NULL if span is None else f"{{{','.join(cells[span])}}}" for span in ranges]
+    cells = [f'{{"key":{key},"value":{item}}}' for key, item in pairs]
+    return [NULL if span is None else f"[{','.join(cells[span])}]" for span in ranges]
+
+
+def _unions(array: AnyArray) -> list[str]:
+    members = [json_texts(array.field(number)) for number in range(array.type.num_fields)]
+    place = {code: number for number, code in enumerate(array.type.type_codes)}
+    # not array.type_codes: that forgets where a slice begins
+    codes = pa.Array.from_buffers(pa.int8(), len(array), [None, array.buffers()[1]], offset=array.offset)
+    return [members[place[code]][row] for row, code in enumerate(codes.to_pylist())]
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if kinds.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    return bool(kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind))
+
+
+def quoted(value: str) -> str:
+    """A JSON string."""
+    return msgspec.json.encode(value).decode()
+
+
+def _json_or_string(value: str) -> str:
+    """JSON as it is; DuckDB's also allows NaN, which becomes a string."""
+    try:
+        msgspec.json.decode(value, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return quoted(value)
+    return value
+
+
+def _number_or_string(value: str) -> str:
+    return quoted(value) if value[-1] in "Ny" else value
+
+
+def _boolean(value: str) -> str:
+    return "true" if value == "t" else "false"
+
+
+def _as_it_is(value: str) -> str:
+    return value
+
+
+def _form_of(kind: pa.DataType) -> Callable[[str], str]:
+    if kinds.is_floating(kind):
+        return _number_or_string
+    if kinds.is_boolean(kind) or isinstance(kind, pa.Bool8Type):
+        return _boolean
+    if isinstance(kind, pa.JsonType):
+        return _json_or_string
+    if kinds.is_integer(kind) or kinds.is_decimal(kind):
+        return _as_it_is
+    if isinstance(kind, pa.OpaqueType) and kind.type_name in {"hugeint", "uhugeint", "bignum"}:
+        return _as_it_is
+    return quoted
+
+
+def _scalars(array: AnyArray) -> list[str]:
+    form = _form_of(array.type)
+    return [NULL if value is None else form(value) for value in scalar_text(array).to_pylist()]

@@ -1,0 +1,79 @@
+"""Pages in: the worker writes the batches of one part."""
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+import pyarrow as pa
+
+from treadle.model.columns import Column
+from treadle.results import layout
+
+COLUMNS_KEY: Final = b"treadle.columns"
+"""The schema metadata key under which a file carries its columns, as JSON."""
+
+
+class PartWriter:
+    """Writes one part of a result; nothing can be read before `finish` has returned.
+
+    Use it as a context manager: leaving without `finish` removes every trace of the part.
+    """
+
+    def __init__(
+        self, results_dir: Path | str, statement_id: str, part: int, schema: pa.Schema, columns: Sequence[Column]
+    ) -> None:
+        self._place = layout.folder(results_dir, statement_id)
+        self._data = layout.data_path(results_dir, statement_id, part)
+        self._index = layout.index_path(results_dir, statement_id, part)
+        self._discard = partial(layout.discard_part, results_dir, statement_id, part)
+        self._ends: list[int] = []
+        self._finished = False
+        self._place.mkdir(parents=True, exist_ok=True)
+        metadata = {**(schema.metadata or {}), COLUMNS_KEY: msgspec.json.encode(columns)}
+        self._sink = pa.OSFile(str(layout.unfinished(self._data)), "wb")
+        self._writer = pa.ipc.new_file(self._sink, schema.with_metadata(metadata))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._sink.close()
+        finally:
+            if not self._finished:
+                self._discard()
+                self._remove_empty_folder()
+
+    @property
+    def rows(self) -> int:
+        """How many rows have been written."""
+        return self._ends[-1] if self._ends else 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append a batch; one without rows leaves nothing."""
+        if batch.num_rows:
+            self._writer.write_batch(batch)
+            self._ends.append(self.rows + batch.num_rows)
+
+    def finish(self) -> int:
+        """Make the part visible; returns how many rows it has."""
+        self._writer.close()
+        self._sink.close()
+        unfinished_index = layout.unfinished(self._index)
+        unfinished_index.write_bytes(layout.index_bytes(self._ends))
+        os.replace(layout.unfinished(self._data), self._data)
+        os.replace(unfinished_index, self._index)
+        self._finished = True
+        return self.rows
+
+    def _remove_empty_folder(self) -> None:
+        try:
+            self._place.rmdir()
+        except OSError:  # other parts are in it, or someone has discarded the whole result
+            return
