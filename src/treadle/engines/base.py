@@ -1,0 +1,110 @@
+"""The seam of an engine, small enough to read in a minute.
+
+An adapter lives in a worker process and hosts one session. `execute` runs in the executing thread;
+`interrupt` is called from another thread and only while the very statement that should stop is the
+one running (the worker holds the fence). An adapter never decides a verdict: it says what happened.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
+
+import msgspec
+import pyarrow as pa
+
+from treadle.model.columns import Column
+from treadle.model.entities import Evidence
+from treadle.wire import Open
+
+
+class EngineError(Exception):
+    """The engine said no. ``sql_state`` is the SQLSTATE, the message is for the caller."""
+
+    def __init__(self, sql_state: str, message: str) -> None:
+        super().__init__(message)
+        self.sql_state = sql_state
+        self.message = message
+
+
+class Interrupted(EngineError):
+    """The engine's own word that it stopped because it was told to."""
+
+    def __init__(self, message: str = "interrupted") -> None:
+        super().__init__("57014", message)
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """A result set: its columns and its batches, which stream from the engine.
+
+    ``commits`` says that `Engine.commit` or `Engine.rollback` must follow when they are drained.
+    """
+
+    columns: tuple[Column, ...]
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    commits: bool = False
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A command without rows: its tag (``INSERT 0 5``) and how many rows it changed.
+
+    ``commits`` says that `Engine.commit` or `Engine.rollback` must follow.
+    """
+
+    tag: str
+    changed: int = 0
+    commits: bool = False
+
+
+class Prepared(Protocol):
+    """One statement of a script, parsed and judged, not yet run."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it leaves effects of its own when no transaction is open."""
+
+
+P = TypeVar("P", bound=Prepared)
+
+
+class Engine(Protocol[P]):
+    """One session of an engine."""
+
+    def open(self, order: Open) -> None:
+        """Make the session ready; raises `EngineError`."""
+
+    def split(self, script: str) -> Sequence[P]:
+        """The statements of a script, each judged; raises `EngineError` (42601, 42501, ...)."""
+
+    def execute(
+        self, prepared: P, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
+    ) -> Rows | Command:
+        """Run one statement up to, not including, the commit of what it wrote.
+
+        ``marker`` is put beside the commit, so that a commit whose reply was lost can be found.
+        """
+
+    def evidence(self) -> tuple[Evidence, str]:
+        """Where the truth about the coming commit will lie, and the staged path if that is a file."""
+
+    def commit(self) -> None:
+        """Make the effects of the last `execute` durable; never interrupted."""
+
+    def rollback(self) -> None:
+        """Undo the effects of the last `execute`, files included; a transaction the caller had
+        opened is left aborted, waiting for his ``ROLLBACK``.
+        """
+
+    def interrupt(self) -> None:
+        """Ask whatever runs to stop; forgotten by the engine when nothing runs."""
+
+    def progress(self) -> float | None:
+        """Percent done of what runs, None when unknown."""
+
+    def settings(self) -> dict[str, str]:
+        """The session settings the owner must know (``statement_timeout``, ``session_timeout``)."""
+
+    def trim(self) -> None:
+        """Give memory that a stopped statement used back to the system."""
+
+    def close(self) -> None:
+        """Let go of everything."""

@@ -1,0 +1,375 @@
+"""The DuckDB engine: one session is one in-memory instance with a DuckLake catalog attached.
+
+Autocommit writes run inside a transaction of ours, so that the commit is a step of its own which
+the owner can allow or refuse (C7). A transaction that a cancel hit stays aborted until the caller
+rolls back, as in PostgreSQL (C10).
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from treadle.engines.base import Command, EngineError, Rows
+from treadle.engines.duckdb import copying, memory
+from treadle.engines.duckdb.errors import translated
+from treadle.engines.duckdb.extensions import extension_path
+from treadle.engines.duckdb.guard import Guard, Vocabulary
+from treadle.engines.duckdb.script import Kind, Planned, split
+from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
+from treadle.engines.duckdb.types import column, export_projection
+from treadle.model.columns import Column
+from treadle.model.entities import Evidence
+from treadle.wire import CatalogTarget, Open
+
+BATCH_ROWS: Final = 10_240
+ATTACH_TRIES: Final = 5
+COUNTED: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "COPY"))
+"""The command tags that PostgreSQL writes with a count of rows."""
+
+_RETURNING: Final = re.compile(r"\breturning\b", re.IGNORECASE)
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "threads": "1",
+    "allow_unsigned_extensions": "true",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "arrow_lossless_conversion": "true",
+    "arrow_large_buffer_size": "true",
+}
+
+
+class Transaction(Enum):
+    """The transaction of the session, as its user sees it."""
+
+    NONE = "none"
+    OPEN = "open"
+    ABORTED = "aborted"
+
+
+class DuckDB:
+    """One DuckDB session; implements `treadle.engines.base.Engine`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, vocabulary: Vocabulary) -> None:
+        self._con = connection
+        self._vocabulary = vocabulary
+        self._guard: Guard | None = None
+        self._settings = SessionSettings()
+        self._transaction = Transaction.NONE
+        self._implicit = False
+        self._to_commit = False
+        self._copy: copying.Staged | None = None
+        self._stream: pa.RecordBatchReader | None = None
+        self._catalog = ""
+        self._user = ""
+
+    @classmethod
+    def preload(cls) -> "DuckDB":
+        """An instance with everything loaded and nothing attached: what the zygote forks from."""
+        connection = duckdb.connect(":memory:", config=_CONFIG)
+        for name in ("postgres_scanner", "ducklake"):
+            connection.execute(f"LOAD '{extension_path(name)}'")
+        return cls(connection, Vocabulary.of(connection))
+
+    # -- life -------------------------------------------------------------------------------
+
+    def open(self, order: Open) -> None:
+        """Attach the catalog, then lock every door; raises `EngineError`."""
+        self._catalog = order.catalog.name
+        self._user = order.user_name
+        self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
+        with translated():
+            self._limit(order)
+            self._attach(order.catalog)
+            for sql in self._settings.engine():
+                self._con.execute(sql)
+            self._lock(order)
+        self._guard = Guard(
+            self._vocabulary,
+            catalog=order.catalog.name,
+            metadata_name=order.catalog.metadata_name,
+            files_dir=Path(order.copy_dirs[0]),
+            allowed_dirs=tuple(Path(folder) for folder in order.copy_dirs),
+        )
+
+    def _limit(self, order: Open) -> None:
+        spill = _literal(order.temp_dir)
+        os.chdir(order.copy_dirs[0])
+        for setting in (
+            f"threads = {order.limits.threads}",
+            f"memory_limit = '{order.limits.memory}B'",
+            f"temp_directory = {spill}",
+            f"max_temp_directory_size = '{order.limits.spill}B'",
+            f"secret_directory = {spill}",
+        ):
+            self._con.execute(f"SET {setting}")
+
+    def _attach(self, target: CatalogTarget) -> None:
+        # Two sessions that open a new catalog at the same moment both try to create its tables.
+        os.environ["PGPASSWORD"] = target.password
+        sql = (
+            f"ATTACH {_literal('ducklake:postgres:' + target.dsn)} AS {_name(target.name)} "
+            f"(DATA_PATH {_literal(target.data_path)}, METADATA_CATALOG {_literal(target.metadata_name)})"
+        )
+        for left in reversed(range(ATTACH_TRIES)):
+            try:
+                self._con.execute(sql)
+                break
+            except duckdb.InterruptException:
+                raise
+            except duckdb.Error:
+                if not left:
+                    raise
+                with contextlib.suppress(duckdb.Error):
+                    self._con.execute(f"DETACH {_name(target.name)}")
+
+    def _lock(self, order: Open) -> None:
+        folders = ", ".join(
+            _literal(os.path.join(folder, "")) for folder in (order.catalog.data_path, order.temp_dir, *order.copy_dirs)
+        )
+        for setting in (
+            f"allowed_directories = [{folders}]",
+            "allowed_configs = ['TimeZone']",
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            self._con.execute(f"SET {setting}")
+
+    def trim(self) -> None:
+        """Give memory that a stopped statement used back to the system."""
+        memory.trim()
+
+    def close(self) -> None:
+        """Let go of the catalog and the instance."""
+        with contextlib.suppress(duckdb.Error):
+            self._con.close()
+
+    def interrupt(self) -> None:
+        """Raise DuckDB's interrupt flag on the connection."""
+        self._con.interrupt()
+
+    def progress(self) -> float | None:
+        """Percent done, None when DuckDB does not know."""
+        percent = self._con.query_progress()
+        return percent if percent >= 0 else None
+
+    def settings(self) -> dict[str, str]:
+        """The time-outs of the session, in seconds."""
+        return self._settings.as_wire()
+
+    # -- statements -------------------------------------------------------------------------
+
+    def split(self, script: str) -> Sequence[Planned]:
+        """The statements of a script, judged; raises `EngineError`."""
+        if self._guard is None:
+            raise EngineError("08003", "the session is not open")
+        with translated():
+            return split(self._con, script, self._guard)
+
+    def execute(
+        self, prepared: Planned, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
+    ) -> Rows | Command:
+        """Run one statement up to, not including, its commit; raises `EngineError`."""
+        if self._transaction is Transaction.ABORTED and prepared.kind not in (Kind.COMMIT, Kind.ROLLBACK):
+            raise EngineError(
+                "25P02", "current transaction is aborted, commands ignored until end of transaction block"
+            )
+        with translated():
+            match prepared.kind:
+                case Kind.BEGIN:
+                    return self._begin()
+                case Kind.COMMIT:
+                    return self._prepare_commit(marker)
+                case Kind.ROLLBACK:
+                    return self._roll_back_transaction()
+                case Kind.SET | Kind.SHOW:
+                    return self._set_or_show(prepared)
+                case Kind.QUERY:
+                    return self._query(prepared, bindings, row_limit)
+                case _:
+                    return self._command(prepared, marker, bindings, row_limit)
+
+    def evidence(self) -> tuple[Evidence, str]:
+        """Where the truth about the coming commit will lie."""
+        if self._copy is not None:
+            return Evidence.FILE, str(self._copy.staged)
+        return Evidence.CATALOG, ""
+
+    def commit(self) -> None:
+        """Commit what `execute` left open, publish the file it wrote; raises `EngineError`."""
+        with translated():
+            if self._copy is not None:
+                copying.publish(self._copy)
+                self._copy = None
+            if self._to_commit:
+                self._con.execute("COMMIT")
+                self._transaction = Transaction.NONE
+                self._implicit = False
+                self._settings = self._settings.end_transaction()
+        self._to_commit = False
+
+    def rollback(self) -> None:
+        """Undo what `execute` did; a transaction that its user opened is left aborted."""
+        self._close_stream()
+        if self._copy is not None:
+            copying.discard(self._copy)
+            self._copy = None
+        if self._implicit:
+            self._roll_back()
+        elif self._transaction is Transaction.OPEN:
+            self._transaction = Transaction.ABORTED
+        self._to_commit = False
+
+    # -- transactions -----------------------------------------------------------------------
+
+    def _begin(self) -> Command:
+        self._con.execute("BEGIN TRANSACTION")
+        self._transaction = Transaction.OPEN
+        return Command(tag="BEGIN")
+
+    def _prepare_commit(self, marker: str) -> Command:
+        if self._transaction is Transaction.NONE:
+            raise EngineError("25P01", "there is no transaction in progress")
+        if self._transaction is Transaction.ABORTED:
+            return self._roll_back_transaction()
+        self._mark(marker)
+        self._to_commit = True
+        return Command(tag="COMMIT", commits=True)
+
+    def _roll_back_transaction(self) -> Command:
+        if self._transaction is Transaction.NONE:
+            raise EngineError("25P01", "there is no transaction in progress")
+        self._roll_back()
+        self._transaction = Transaction.NONE
+        self._settings = self._settings.end_transaction()
+        return Command(tag="ROLLBACK")
+
+    def _roll_back(self) -> None:
+        self._implicit = False
+        with contextlib.suppress(duckdb.TransactionException):
+            self._con.execute("ROLLBACK")
+
+    def _mark(self, marker: str) -> None:
+        """Put the statement's id beside the commit: it is how a lost commit is found again (C7)."""
+        self._con.execute(
+            f"CALL {_name(self._catalog)}.set_commit_message(?, ?, extra_info => ?)",
+            [self._user, "treadle", marker],
+        )
+
+    # -- what runs --------------------------------------------------------------------------
+
+    def _set_or_show(self, planned: Planned) -> Rows | Command:
+        match planned.setting:
+            case Change() as change:
+                for sql in change.engine:
+                    self._con.execute(sql)
+                self._settings = self._settings.apply(change)
+                return Command(tag="SET")
+            case Show(name=name) if name == ALL:
+                return _text_rows(("name", "setting", "description"), self._settings.show_all())
+            case Show(name=name):
+                return _text_rows((name,), ((self._settings.show(name),),))
+            case _:
+                raise EngineError("0A000", "this form of SET or SHOW is not supported")
+
+    def _query(self, planned: Planned, bindings: Sequence[str | None] | None, row_limit: int | None) -> Rows:
+        """Stream a result: nothing is materialised, whatever its size."""
+        for prelude in planned.statements[:-1]:
+            self._con.execute(prelude)
+        relation = self._con.sql(planned.statements[-1], params=_parameters(bindings))
+        columns = _columns(relation.columns, relation.types)
+        projection = export_projection(relation.columns, [str(kind) for kind in relation.types])
+        if projection is not None:
+            relation = relation.project(projection)
+        self._stream = relation.to_arrow_reader(BATCH_ROWS)
+        return Rows(columns=columns, schema=self._stream.schema, batches=self._drain(self._stream, row_limit))
+
+    def _command(
+        self, planned: Planned, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
+    ) -> Rows | Command:
+        """Run a statement to its end; one that writes outside a transaction gets one of ours."""
+        own = planned.writes and self._transaction is Transaction.NONE
+        if own:
+            self._con.execute("BEGIN TRANSACTION")
+            self._implicit = True
+        for prelude in planned.statements[:-1]:
+            self._con.execute(prelude)
+        self._con.execute(self._final(planned, marker), _parameters(bindings))
+        outcome = self._outcome(planned, row_limit)
+        if own:
+            self._mark(marker)
+            self._to_commit = True
+        commits = own or self._copy is not None
+        return msgspec.structs.replace(outcome, commits=commits)
+
+    def _final(self, planned: Planned, marker: str) -> "duckdb.Statement | str":
+        if planned.copy_to is None:
+            return planned.statements[-1]
+        self._copy = copying.stage(planned.copy_to, marker)
+        return self._copy.sql
+
+    def _outcome(self, planned: Planned, row_limit: int | None) -> Rows | Command:
+        described = self._con.description or []
+        if not described:
+            return Command(tag=planned.tag)
+        if planned.returns_rows:
+            reader = self._con.to_arrow_reader(BATCH_ROWS)
+            columns = _columns([d[0] for d in described], [d[1] for d in described])
+            # Materialised before anything else runs: a second statement would cut the stream short.
+            table = reader.read_all()
+            if row_limit is not None:
+                table = table.slice(0, row_limit)
+            return Rows(columns=columns, schema=table.schema, batches=iter(table.to_batches(BATCH_ROWS)))
+        row = self._con.fetchone()
+        changed = int(row[0]) if row and isinstance(row[0], int) else 0
+        tag = f"{planned.tag} {changed}" if planned.tag in COUNTED else planned.tag
+        return Command(tag=tag, changed=changed)
+
+    def _drain(self, reader: pa.RecordBatchReader, row_limit: int | None) -> Iterator[pa.RecordBatch]:
+        left = row_limit
+        with translated():
+            for batch in reader:
+                if left is not None:
+                    batch = batch.slice(0, left)
+                    left -= batch.num_rows
+                yield batch
+                if left == 0:
+                    break
+        self._close_stream()
+
+    def _close_stream(self) -> None:
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            with contextlib.suppress(pa.ArrowException, OSError):
+                stream.close()
+
+
+def _columns(names: Sequence[str], types: Sequence[object]) -> tuple[Column, ...]:
+    return tuple(column(name, str(kind), at) for at, (name, kind) in enumerate(zip(names, types, strict=True), start=1))
+
+
+def _text_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Rows:
+    batch = pa.RecordBatch.from_arrays(
+        [pa.array([row[at] for row in rows], pa.string()) for at in range(len(names))], names=list(names)
+    )
+    columns = _columns(names, ["VARCHAR"] * len(names))
+    return Rows(columns=columns, schema=batch.schema, batches=iter((batch,)))
+
+
+def _parameters(bindings: Sequence[str | None] | None) -> list[str | None] | None:
+    return list(bindings) if bindings else None
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

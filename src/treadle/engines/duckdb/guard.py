@@ -1,0 +1,108 @@
+"""What a session may say to DuckDB: an allow list over the parsed statements, judged before anything runs.
+
+The engine itself is locked as well, but its lock leaves open the catalog's metadata, the network
+behind ``postgres_scan`` and the catalog's data folder; those doors are closed here.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from treadle.engines.base import EngineError
+from treadle.engines.duckdb.lexer import CONTINUED
+from treadle.engines.duckdb.paths import Folders
+from treadle.engines.duckdb.vocabulary import READERS, Vocabulary
+from treadle.engines.duckdb.walk import (
+    DATABASE_ENDINGS,
+    FILE_ENDINGS,
+    INTERNAL_PREFIX,
+    METADATA_PREFIX,
+    Rules,
+    Segment,
+    Walk,
+)
+
+__all__ = ["Guard", "Vocabulary"]
+
+# Words that need a look at the tokens although they are no names of functions.
+_WORDS: Final = frozenset(("pragma", "import", "databases", "returning", "current_setting", "\\"))
+_SHORT_ENDING: Final = re.compile(r"db\b")
+
+
+class PreparedStatement(msgspec.Struct, frozen=True):
+    """What an EXECUTE of it does."""
+
+    writes: bool
+    returns_rows: bool
+
+
+class Guard:
+    """The judge of one session.
+
+    ``metadata_name`` is the name the catalog's metadata is attached under. Relative paths start in
+    ``files_dir``; files are read and written only below ``allowed_dirs``, and not below ``denied_dirs``.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        catalog: str,
+        metadata_name: str,
+        files_dir: Path,
+        allowed_dirs: Sequence[Path],
+        denied_dirs: Sequence[Path] = (),
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.catalog = catalog
+        self.folders = Folders(files_dir, allowed_dirs, denied_dirs)
+        self._prepared: dict[str, PreparedStatement] = {}
+        self._rules = Rules(vocabulary, self.folders, (METADATA_PREFIX, metadata_name.lower()))
+        self._needles = _needles(
+            vocabulary.refused
+            | vocabulary.uncallable
+            | READERS
+            | _WORDS
+            | {*FILE_ENDINGS, *DATABASE_ENDINGS[1:], INTERNAL_PREFIX, *self._rules.secrets}
+        )
+
+    def suspicious(self, text: str) -> bool:
+        """Whether anything in the text asks for a look at its tokens."""
+        lowered = text.lower()
+        return (
+            any(needle in lowered for needle in self._needles)
+            or _SHORT_ENDING.search(lowered) is not None
+            or CONTINUED.search(text) is not None
+        )
+
+    def remember(self, name: str, prepared: "PreparedStatement") -> None:
+        """Keep what a PREPARE says. A name once given to a write counts as one for ever: the PREPARE
+        that gives it to something else may fail.
+        """
+        known = self.recall(name)
+        self._prepared[name.lower()] = PreparedStatement(prepared.writes or known.writes, prepared.returns_rows)
+
+    def recall(self, name: str) -> "PreparedStatement":
+        """What is known of a prepared statement; the engine refuses a name nobody gave."""
+        return self._prepared.get(name.lower(), PreparedStatement(writes=False, returns_rows=True))
+
+    def judge(self, text: str) -> list[Segment]:
+        """The statements of a text, every name and file in them judged; raises `EngineError` (42501)."""
+        return Walk(self._rules, text).run()
+
+
+def _needles(names: frozenset[str]) -> tuple[str, ...]:
+    """The names without those that contain another one: what is found in a text is found by the shorter."""
+    shortest: list[str] = []
+    for name in sorted(names, key=len):
+        if not any(known in name for known in shortest):
+            shortest.append(name)
+    return tuple(shortest)
+
+
+def refused(what: str) -> EngineError:
+    """The refusal of a statement or a thing it names."""
+    return EngineError("42501", f"permission denied for {what}")

@@ -1,0 +1,17 @@
+"""Give back the memory that DuckDB's own allocator keeps after a large statement (C11)."""
+
+import ctypes
+from typing import Final
+
+import _duckdb
+
+_PURGE_ALL_ARENAS: Final = b"arena.4096.purge"
+
+
+def trim() -> None:
+    """Return freed memory to the system; where DuckDB has no allocator of its own there is nothing to do."""
+    library = ctypes.CDLL(_duckdb.__file__)
+    purge = getattr(library, "duckdb_je_mallctl", None)
+    if purge is not None:
+        purge(_PURGE_ALL_ARENAS, None, None, None, ctypes.c_size_t(0))
+    ctypes.CDLL(None).malloc_trim(0)

@@ -1,0 +1,58 @@
+"""What a statement is to the one who runs it."""
+
+from enum import StrEnum
+from typing import Final
+
+import duckdb
+import msgspec
+
+from treadle.engines.duckdb.copy_statement import CopyTarget
+from treadle.engines.duckdb.settings import Change, Show
+
+
+class Kind(StrEnum):
+    """What a statement is to the one who runs it."""
+
+    QUERY = "query"
+    """Its rows can be streamed; it leaves no effects."""
+    WRITE = "write"
+    """It leaves effects and has to be committed."""
+    COMMAND = "command"
+    """It leaves no effects beyond the session and has no rows."""
+    BEGIN = "begin"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+    SET = "set"
+    SHOW = "show"
+    EXPLAIN = "explain"
+    PREPARE = "prepare"
+    EXECUTE = "execute"
+    DEALLOCATE = "deallocate"
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """One statement, judged, not yet run; implements `treadle.engines.base.Prepared`.
+
+    ``statements`` run in order, the last one is the statement itself; those of a SET are the engine's
+    share of it. ``tag`` is its command tag without counts, ``copy_to`` where a ``COPY … TO`` writes,
+    ``setting`` what a SET or SHOW asks for.
+    """
+
+    kind: Kind
+    text: str
+    tag: str
+    statements: tuple[duckdb.Statement, ...] = ()
+    writes: bool = False
+    returns_rows: bool = False
+    copy_to: CopyTarget | None = None
+    setting: Change | Show | None = None
+
+
+PLAIN: Final = {
+    "SELECT": (Kind.QUERY, "SELECT"),
+    "INSERT": (Kind.WRITE, "INSERT 0"),
+    "UPDATE": (Kind.WRITE, "UPDATE"),
+    "DELETE": (Kind.WRITE, "DELETE"),
+    "MERGE_INTO": (Kind.WRITE, "MERGE"),
+}
+"""The statements that need no look at their words: kind and tag by the type the parser gives them."""

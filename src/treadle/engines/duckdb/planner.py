@@ -1,0 +1,266 @@
+"""The planning of one judged statement: classed by the parser's type, an allow list; the rest is refused."""
+
+from collections.abc import Sequence
+from itertools import islice, takewhile
+from typing import Final
+
+import duckdb
+
+from treadle.engines.base import EngineError
+from treadle.engines.duckdb import set_statements
+from treadle.engines.duckdb.copy_statement import read_copy
+from treadle.engines.duckdb.errors import translated
+from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
+from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
+from treadle.engines.duckdb.planned import PLAIN, Kind, Planned
+from treadle.engines.duckdb.settings import Show
+from treadle.engines.duckdb.vocabulary import WRITERS, words
+from treadle.engines.duckdb.walk import HEAD, Segment
+
+_DEFINING: Final = frozenset(("CREATE", "DROP", "ALTER"))
+_TRANSACTION: Final = {
+    "begin": Kind.BEGIN,
+    "start": Kind.BEGIN,
+    "commit": Kind.COMMIT,
+    "end": Kind.COMMIT,
+    "rollback": Kind.ROLLBACK,
+    "abort": Kind.ROLLBACK,
+}
+_PRAGMAS: Final = words("version table_info show show_tables collations functions platform storage_info tpch")
+_DEFINED: Final = words("table view schema macro function type sequence index")
+_MODIFIERS: Final = words("or replace temp temporary persistent local global unlogged recursive unique")
+_OTHER_CATALOGS: Final = frozenset(("memory", "system"))
+_EXPLAIN_OPTIONS: Final = words("analyze analyse verbose costs format timing buffers summary settings")
+
+
+class Planner:
+    """Plans the statements of one script whose names and files have been judged."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, guard: Guard, text: str) -> None:
+        self._connection = connection
+        self._guard = guard
+        self._text = text
+        self._dialect = set_statements.Dialect(guard.catalog, guard.vocabulary.settings)
+
+    def plan(self, segment: Segment) -> Planned:
+        """Plan one statement; raises `EngineError`."""
+        match segment.word(0):
+            case "set" | "reset" | "use" | "show" | "describe" | "desc":
+                return self._setting(segment) or self._shown(segment) or self._parsed(segment)
+            case "import" | "export" as word:
+                raise refused(f"{word.upper()} DATABASE")
+            case "checkpoint" | "force" as word:
+                raise refused(f"{word.upper()}: the service looks after the catalog")
+            case "pragma":
+                return self._pragma(segment)
+            case "copy":
+                return self._copy(segment)
+            case "explain":
+                return self._explain(segment)
+            case "prepare":
+                return self._prepare(segment)
+            case "execute":
+                return self._execute(segment)
+            case _:
+                return self._parsed(segment)
+
+    # -- statements that are ours ---------------------------------------------------------------
+
+    def _setting(self, segment: Segment) -> Planned | None:
+        tokens = self._tokens(segment)
+        asked = set_statements.read(self._dialect, tokens)
+        if asked is None:
+            return None
+        text = self._source(segment)
+        if isinstance(asked, Show):
+            return Planned(kind=Kind.SHOW, text=text, tag="SHOW", returns_rows=True, setting=asked)
+        statements = tuple(statement for sql in asked.engine for statement in self._parse(sql))
+        tag = "RESET" if segment.word(0) == "reset" else "SET"
+        return Planned(kind=Kind.SET, text=text, tag=tag, statements=statements, setting=asked)
+
+    def _shown(self, segment: Segment) -> Planned | None:
+        """SHOW DATABASES and SHOW ALL TABLES, which must not tell of the catalog's metadata."""
+        names = tuple(name_of(token).lower() for token in segment.head)
+        catalog = self._guard.catalog.replace("'", "''")
+        if names[1:] == ("databases",):
+            sql = f"SELECT '{catalog}' AS database_name"
+        elif names[1:] == ("all", "tables"):
+            sql = f"FROM (SHOW ALL TABLES) WHERE database IN ('{catalog}', 'temp')"
+        else:
+            return None
+        return self._query(segment, self._parse(sql))
+
+    def _pragma(self, segment: Segment) -> Planned:
+        name = name_of(segment.head[1]).lower() if len(segment.head) > 1 else ""
+        if name not in _PRAGMAS or (len(segment.head) > 2 and segment.head[2].text != "("):
+            raise refused(f"PRAGMA {name}")
+        return self._query(segment, self._parse(self._source(segment)))
+
+    def _query(self, segment: Segment, statements: tuple[duckdb.Statement, ...]) -> Planned:
+        return Planned(
+            kind=Kind.QUERY, text=self._source(segment), tag="SELECT", statements=statements, returns_rows=True
+        )
+
+    # -- statements with statements or files in them ----------------------------------------------
+
+    def _copy(self, segment: Segment) -> Planned:
+        target = read_copy(self._text, self._tokens(segment), self._guard.folders)
+        statements = self._parse(self._source(segment))
+        if statements[-1].type.name != "COPY":
+            raise refused("COPY FROM DATABASE")
+        return Planned(
+            kind=Kind.WRITE,
+            text=self._source(segment),
+            tag="COPY",
+            statements=statements,
+            writes=True,
+            copy_to=target,
+        )
+
+    def _explain(self, segment: Segment) -> Planned:
+        tokens = self._tokens(segment)
+        start, analyze = 1, False
+        if len(tokens) > 2 and tokens[1].text == "(" and tokens[2].text.lower() in _EXPLAIN_OPTIONS:
+            start = next((index for index, token in enumerate(tokens) if token.text == ")"), 1) + 1
+        while start < len(tokens) and tokens[start].text.lower() in ("analyze", "analyse", "verbose"):
+            start += 1
+        analyze = any(token.text.lower() in ("analyze", "analyse") for token in tokens[1:start])
+        inner = self._inner(segment, tokens, start, "EXPLAIN")
+        return Planned(
+            kind=Kind.EXPLAIN,
+            text=self._source(segment),
+            tag="EXPLAIN",
+            statements=self._parse(self._source(segment)),
+            writes=analyze and inner.writes,
+            returns_rows=True,
+        )
+
+    def _prepare(self, segment: Segment) -> Planned:
+        tokens = self._tokens(segment)
+        start = next((index for index, token in enumerate(tokens) if token.text.lower() == "as"), len(tokens)) + 1
+        statements = self._parse(self._source(segment))
+        inner = self._inner(segment, tokens, start, "PREPARE")
+        self._guard.remember(name_of(tokens[1]), PreparedStatement(inner.writes, inner.returns_rows))
+        return Planned(kind=Kind.PREPARE, text=self._source(segment), tag="PREPARE", statements=statements)
+
+    def _execute(self, segment: Segment) -> Planned:
+        statements = self._parse(self._source(segment))
+        prepared = self._guard.recall(name_of(segment.head[1]))
+        return Planned(
+            kind=Kind.EXECUTE,
+            text=self._source(segment),
+            tag="EXECUTE",
+            statements=statements,
+            writes=prepared.writes,
+            returns_rows=prepared.returns_rows,
+        )
+
+    def _inner(self, segment: Segment, tokens: Sequence[Token], start: int, where: str) -> Planned:
+        """The statement inside another one, judged as one that stands alone."""
+        head = tuple(tokens[start : start + HEAD])
+        if not head:
+            self._parse(self._source(segment))
+            raise EngineError("42601", f"syntax error: {where} of nothing")
+        inner = Segment(head[0].start, segment.end, head, segment.returning)
+        if inner.word(0) in ("copy", "pragma"):
+            raise EngineError("0A000", f"{inner.word(0).upper()} is not supported in {where}")
+        planned = self.plan(inner)
+        if planned.kind not in (Kind.QUERY, Kind.WRITE, Kind.EXECUTE):
+            raise EngineError("0A000", f"{planned.tag} is not supported in {where}")
+        return planned
+
+    # -- statements of the engine -----------------------------------------------------------------
+
+    def _parsed(self, segment: Segment) -> Planned:
+        """A statement classed by the type the engine's parser gives it: the allow list."""
+        statements = self._parse(self._source(segment))
+        kind, tag, rows = self._class(segment, statements[-1].type.name)
+        return Planned(
+            kind=kind,
+            text=self._source(segment),
+            tag=tag,
+            statements=statements,
+            writes=kind is Kind.WRITE,
+            returns_rows=rows,
+        )
+
+    def _class(self, segment: Segment, statement_type: str) -> tuple[Kind, str, bool]:
+        first = segment.word(0)
+        if statement_type in PLAIN:
+            kind, tag = PLAIN[statement_type]
+            tag = "TRUNCATE TABLE" if first == "truncate" else tag
+            return kind, tag, kind is Kind.QUERY or segment.returning
+        if statement_type == "TRANSACTION" and first in _TRANSACTION:
+            kind = _TRANSACTION[first]
+            return kind, kind.value.upper(), False
+        if statement_type == "DROP" and first == "deallocate":
+            return Kind.DEALLOCATE, "DEALLOCATE", False
+        if statement_type in _DEFINING:
+            return Kind.WRITE, self._definition(segment), False
+        if statement_type == "CALL":
+            writes = any(name_of(token).lower() in WRITERS for token in segment.head if token.kind in NAMES)
+            return Kind.WRITE if writes else Kind.QUERY, "CALL", True
+        if statement_type == "VACUUM":
+            return Kind.COMMAND, first.upper(), False
+        if statement_type == "SET" and segment.word(1) == "variable":
+            return Kind.COMMAND, first.upper(), False
+        raise refused(first.upper() or statement_type)
+
+    def _definition(self, segment: Segment) -> str:
+        """The tag of a CREATE, DROP or ALTER, its object judged; raises `EngineError` (42501)."""
+        verb = segment.word(0)
+        if verb == "comment":
+            return "COMMENT"
+        tokens = list(islice(lex(self._text, segment.start), HEAD + 8))
+        at = 1
+        while at < len(tokens) and tokens[at].text.lower() in _MODIFIERS:
+            at += 1
+        defined = tokens[at].text.lower() if at < len(tokens) and tokens[at].kind == WORD else ""
+        if defined not in _DEFINED:
+            raise refused(f"{verb.upper()} {defined.upper()}")
+        self._judge_owner(defined, tokens[at + 1 :])
+        return f"{verb.upper()} {defined.upper()}"
+
+    def _judge_owner(self, defined: str, tokens: Sequence[Token]) -> None:
+        """Refuse to define anything in a catalog that is not the session's own."""
+        after = 0
+        while after < len(tokens) and tokens[after].text.lower() in ("table", "if", "not", "exists"):
+            after += 1
+        parts = _dotted(tokens[after:])
+        own = {self._guard.catalog.lower(), "temp"}
+        qualified = len(parts) == 3 or (len(parts) == 2 and (defined == "schema" or parts[0] in _OTHER_CATALOGS))
+        if qualified and parts[0] not in own:
+            raise refused(f'catalog "{parts[0]}"')
+
+    # -- text -------------------------------------------------------------------------------------
+
+    def _source(self, segment: Segment) -> str:
+        return self._text[segment.start : segment.end]
+
+    def _tokens(self, segment: Segment) -> list[Token]:
+        return list(takewhile(lambda token: token.start < segment.end, lex(self._text, segment.start)))
+
+    def _parse(self, sql: str) -> tuple[duckdb.Statement, ...]:
+        """What the engine makes of one statement: helpers that define a type, then the statement itself.
+
+        The transaction the engine wraps around a PIVOT is left out: whether and when to commit is
+        not its own affair.
+        """
+        with translated():
+            statements = self._connection.extract_statements(sql)
+        if len(statements) > 1:
+            statements = [statement for statement in statements if statement.type.name != "TRANSACTION"]
+        if not statements or any(statement.type.name != "CREATE" for statement in statements[:-1]):
+            raise EngineError("0A000", "this statement is not supported")
+        return tuple(statements)
+
+
+def _dotted(tokens: Sequence[Token]) -> list[str]:
+    """The parts, in lower case, of the dotted name that comes first."""
+    parts: list[str] = []
+    for index, token in enumerate(tokens):
+        if index % 2 == 0:
+            parts.append(name_of(token).lower())
+        elif token.text != ".":
+            break
+    return parts

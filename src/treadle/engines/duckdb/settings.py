@@ -1,0 +1,185 @@
+"""The settings of a session: which there are and what they may be.
+
+The two time-outs are kept outside the engine, which therefore cannot be told to ignore them. The
+other names are those PostgreSQL clients set when they connect: they are accepted when they ask for
+what is so anyway. Everything else the engine knows is out of a session's reach.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from treadle.engines.base import EngineError
+
+TIMEOUTS: Final = ("statement_timeout", "session_timeout")
+ALL: Final = "all"
+MAIN: Final = "main"
+
+_MOST_SECONDS: Final[dict[str, float]] = {"statement_timeout": 2_147_483, "session_timeout": 86_400}
+_UNITS: Final = {"us": 1e-6, "ms": 1e-3, "": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_DURATION: Final = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]*)?)\s*([a-z]*)\s*", re.IGNORECASE)
+_TRUE: Final = frozenset(("on", "true", "yes", "1"))
+_NAME: Final = '"'
+_LITERAL: Final = "'"
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting: its name as shown, its default, what else means the same, and what it is for.
+
+    Without ``accepted`` any value goes.
+    """
+
+    name: str
+    default: str
+    about: str
+    accepted: frozenset[str] | None = None
+
+
+def _fixed(name: str, value: str, about: str, *same: str) -> Setting:
+    return Setting(name, value, about, frozenset((value.lower(), *same)))
+
+
+SETTINGS: Final = {
+    setting.name.lower(): setting
+    for setting in (
+        Setting("statement_timeout", "0", "Seconds a statement may run; 0 is for ever."),
+        Setting("session_timeout", "600", "Idle seconds after which the session is closed; 0 is never."),
+        Setting("TimeZone", "UTC", "The time zone of timestamps with time zone."),
+        Setting("search_path", MAIN, "The schemas where names are looked up; the first is where things are created."),
+        Setting("application_name", "", "What the client calls itself."),
+        _fixed("bytea_output", "hex", "How binary values are written."),
+        _fixed("client_encoding", "UTF8", "The character set of the client.", "utf-8", "unicode"),
+        _fixed("client_min_messages", "notice", "The least message sent to the client."),
+        _fixed("DateStyle", "ISO, MDY", "How dates are written.", "iso", "iso,mdy"),
+        _fixed("default_transaction_isolation", "repeatable read", "The isolation of new transactions."),
+        _fixed("extra_float_digits", "1", "Floating-point numbers are written exactly.", "2", "3"),
+        _fixed("idle_in_transaction_session_timeout", "0", "An idle transaction ends with its session."),
+        _fixed("integer_datetimes", "on", "Date-times are whole numbers inside.", *_TRUE),
+        _fixed("IntervalStyle", "postgres", "How intervals are written."),
+        _fixed("lock_timeout", "0", "Nothing waits for locks."),
+        _fixed("server_encoding", "UTF8", "The character set of the catalog.", "utf-8", "unicode"),
+        _fixed("standard_conforming_strings", "on", "A backslash in a plain string is a backslash.", *_TRUE),
+        _fixed("transaction_isolation", "repeatable read", "The isolation of the transaction."),
+    )
+}
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a SET, RESET or USE asks for; ``value`` None is the default.
+
+    ``engine`` are the statements the engine has to run first; when one fails, nothing changes.
+    ``local`` holds until the transaction ends.
+    """
+
+    name: str
+    value: str | None
+    engine: tuple[str, ...] = ()
+    local: bool = False
+
+
+class Show(msgspec.Struct, frozen=True):
+    """What a SHOW asks for: a setting by its name as shown, or `ALL`."""
+
+    name: str
+
+
+class SessionSettings(msgspec.Struct, frozen=True):
+    """The settings of one session, immutable: `apply` gives the next ones."""
+
+    defaults: Mapping[str, str] = {}
+    values: Mapping[str, str] = {}
+    local: Mapping[str, str] = {}
+    catalog: str = ""
+
+    @classmethod
+    def from_wire(cls, settings: Mapping[str, str], *, catalog: str) -> "SessionSettings":
+        """The settings a session begins with; raises `EngineError` (22023)."""
+        return cls({name: value_of(name, settings[name]) for name in TIMEOUTS if name in settings}, catalog=catalog)
+
+    def engine(self) -> tuple[str, ...]:
+        """The statements that bring a fresh engine to these settings."""
+        return (*use_schemas(((self.catalog, MAIN),)), set_time_zone(self.show("TimeZone")))
+
+    def apply(self, change: Change) -> "SessionSettings":
+        """The settings after a change."""
+        if change.name == ALL:
+            return SessionSettings(self.defaults, catalog=self.catalog)
+        key = change.name.lower()
+        value = self._default(key) if change.value is None else change.value
+        if change.local:
+            return msgspec.structs.replace(self, local={**self.local, key: value})
+        local = {name: kept for name, kept in self.local.items() if name != key}
+        return msgspec.structs.replace(self, values={**self.values, key: value}, local=local)
+
+    def end_transaction(self) -> "SessionSettings":
+        """The settings after COMMIT or ROLLBACK: what was set LOCAL is gone."""
+        return msgspec.structs.replace(self, local={}) if self.local else self
+
+    def show(self, name: str) -> str:
+        """The value of a setting."""
+        key = name.lower()
+        return self.local.get(key, self.values.get(key, self._default(key)))
+
+    def show_all(self) -> tuple[tuple[str, str, str], ...]:
+        """Every setting with its value and what it is for, by name."""
+        settings = sorted(SETTINGS.items())
+        return tuple((setting.name, self.show(key), setting.about) for key, setting in settings)
+
+    def as_wire(self) -> dict[str, str]:
+        """The time-outs, in seconds."""
+        return {name: self.show(name) for name in TIMEOUTS}
+
+    def _default(self, key: str) -> str:
+        return self.defaults.get(key, SETTINGS[key].default)
+
+
+def value_of(name: str, text: str) -> str:
+    """A value in the form it is kept and shown; raises `EngineError` (22023)."""
+    if name in TIMEOUTS:
+        return _seconds(name, text)
+    accepted = SETTINGS[name.lower()].accepted
+    if accepted is None:
+        return text
+    given = text.strip().lower()
+    if given in accepted:
+        return SETTINGS[name.lower()].default
+    raise _wrong(name, text)
+
+
+def _seconds(name: str, text: str) -> str:
+    found = _DURATION.fullmatch(text)
+    unit = _UNITS.get(found[2].lower()) if found else None
+    if found is None or unit is None:
+        raise _wrong(name, text)
+    seconds = float(found[1]) * unit
+    if not 0 <= seconds <= _MOST_SECONDS[name]:
+        most = int(_MOST_SECONDS[name])
+        raise EngineError("22023", f'{text} is outside the valid range for parameter "{name}" (0 s .. {most} s)')
+    if name == "session_timeout":
+        # Counted in whole seconds; less than one must not become "never".
+        seconds = math.ceil(seconds)
+    return f"{seconds:.6f}".rstrip("0").rstrip(".")
+
+
+def _wrong(name: str, text: str) -> EngineError:
+    return EngineError("22023", f'invalid value for parameter "{name}": "{text}"')
+
+
+def set_time_zone(value: str) -> str:
+    """The engine's statement for a time zone."""
+    return f"SET TimeZone = {_quoted(value, _LITERAL)}"
+
+
+def use_schemas(path: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """The engine's statements for a search path of catalogs and schemas."""
+    names = [f"{_quoted(catalog, _NAME)}.{_quoted(schema, _NAME)}" for catalog, schema in path]
+    if len(names) == 1:
+        return (f"USE {names[0]}",)
+    return (f"SET search_path = {_quoted(','.join(names), _LITERAL)}",)
+
+
+def _quoted(text: str, mark: str) -> str:
+    return f"{mark}{text.replace(mark, mark * 2)}{mark}"

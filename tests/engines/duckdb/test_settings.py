@@ -1,0 +1,181 @@
+"""SET, RESET, USE and SHOW."""
+
+import pytest
+
+from tests.engines.duckdb.conftest import Judge, Lake
+from treadle.engines.base import EngineError
+from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
+
+OPENING = SessionSettings.from_wire({"statement_timeout": "0", "session_timeout": "600"}, catalog="default")
+
+
+def change(judge: Judge, script: str) -> Change:
+    """What a script asks for."""
+    [planned] = judge(script)
+    assert isinstance(planned.setting, Change)
+    return planned.setting
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "value"),
+    [
+        ("SET statement_timeout = 5", "statement_timeout", "5"),
+        ("set STATEMENT_TIMEOUT to '5'", "statement_timeout", "5"),
+        ("SET SESSION statement_timeout = '250ms'", "statement_timeout", "0.25"),
+        ("SET statement_timeout = 2min", "statement_timeout", "120"),
+        ("SET statement_timeout TO '1.5h'", "statement_timeout", "5400"),
+        ("SET statement_timeout = '1 d'", "statement_timeout", "86400"),
+        ("SET statement_timeout = 1000000", "statement_timeout", "1000000"),
+        ("SET \"statement_timeout\" = '10s'", "statement_timeout", "10"),
+        ("SET session_timeout = 0", "session_timeout", "0"),
+        ("SET session_timeout = '300ms'", "session_timeout", "1"),
+        ("SET session_timeout = 86400", "session_timeout", "86400"),
+        ("SET timezone = 'Asia/Shanghai'", "TimeZone", "Asia/Shanghai"),
+        ("SET TIME ZONE 'UTC'", "TimeZone", "UTC"),
+        ("SET search_path = main", "search_path", "main"),
+        ('SET search_path TO s1, "we ird"', "search_path", "s1, we ird"),
+        ("SET search_path = 's1,temp.main'", "search_path", "s1, temp.main"),
+        ("SET SCHEMA 's1'", "search_path", "s1"),
+        ("USE s1", "search_path", "s1"),
+        ('USE "default"', "search_path", "main"),
+        ('USE "DEFAULT".s1', "search_path", "s1"),
+        ("SET application_name = 'x''y'", "application_name", "x'y"),
+        ("SET client_encoding TO 'utf-8'", "client_encoding", "UTF8"),
+        ("SET NAMES 'UTF8'", "client_encoding", "UTF8"),
+        ("SET DateStyle = ISO", "DateStyle", "ISO, MDY"),
+        ("SET datestyle TO ISO, MDY", "DateStyle", "ISO, MDY"),
+        ("SET extra_float_digits = 3", "extra_float_digits", "1"),
+        ("SET standard_conforming_strings = ON", "standard_conforming_strings", "on"),
+        ("SET standard_conforming_strings = yes", "standard_conforming_strings", "on"),
+        ("SET standard_conforming_strings TO 1", "standard_conforming_strings", "on"),
+    ],
+)
+def test_setting_is_read(judge: Judge, script: str, name: str, value: str) -> None:
+    """A setting is known by its name in any case, its value in any form it may take."""
+    read = change(judge, script)
+    assert (read.name, read.value) == (name, value)
+    assert OPENING.apply(read).show(name) == value
+
+
+@pytest.mark.parametrize(
+    ("script", "state"),
+    [
+        ("SET statement_timeout = 'soon'", "22023"),
+        ("SET statement_timeout = -1", "22023"),
+        ("SET statement_timeout = '5 weeks'", "22023"),
+        ("SET session_timeout = 86401", "22023"),
+        ("SET session_timeout = '25h'", "22023"),
+        ("SET client_encoding = 'GBK'", "22023"),
+        ("SET standard_conforming_strings = off", "22023"),
+        ("SET DateStyle = 'SQL, DMY'", "22023"),
+        ("SET nothing_like_it = 1", "42704"),
+        ("RESET nothing_like_it", "42704"),
+        ("SET threads = 8", "42501"),
+        ("SET memory_limit = '100GB'", "42501"),
+        ("RESET memory_limit", "42501"),
+        ("SET GLOBAL TimeZone = 'UTC'", "42501"),
+        ("SET enable_external_access = true", "42501"),
+        ("SET allowed_directories = ['/']", "42501"),
+        ("SET lock_configuration = false", "42501"),
+        ("SET temp_directory = '/'", "42501"),
+        ("SET file_search_path = '/'", "42501"),
+        ("SET search_path = 'memory.main'", "42501"),
+        ("SET schema = 'system.main'", "42501"),
+        ("USE memory", "42501"),
+        ("USE other.main", "42501"),
+        ("USE a.b.c", "42501"),
+        ("SET statement_timeout", "42601"),
+        ("SET statement_timeout = (SELECT 1)", "42601"),
+        ("SET = 1", "42601"),
+        ("SET search_path = a b", "42601"),
+        ("SET search_path = a,", "42601"),
+        ("RESET", "42601"),
+        ("RESET statement_timeout now", "42601"),
+        ("SET LOCAL TimeZone = 'UTC'", "0A000"),
+        ("SET TRANSACTION READ ONLY", "0A000"),
+    ],
+)
+def test_setting_is_refused(judge: Judge, script: str, state: str) -> None:
+    """What is wrong with a setting is told by its SQLSTATE."""
+    with pytest.raises(EngineError) as refusal:
+        judge(script)
+    assert refusal.value.sql_state == state
+
+
+def test_every_parameter_of_the_engine_is_refused_or_ours(judge: Judge, lake: Lake) -> None:
+    """No parameter the engine knows can be set, but for those that are a session's own."""
+    taken, states = set(), set()
+    for name in sorted(lake.vocabulary.settings):
+        try:
+            judge(f"SET {name} = 'x'")
+        except EngineError as refusal:
+            states.add(refusal.sql_state)
+        else:
+            taken.add(name)
+    assert taken == {"timezone", "search_path", "schema"}
+    assert states == {"42501"}
+
+
+def test_engine_has_its_share_of_a_change(judge: Judge, lake: Lake) -> None:
+    """A time zone or schema is set in the engine too, and the default brings back the catalog's own schema."""
+    connection = lake.connection.cursor()
+    connection.execute('CREATE SCHEMA IF NOT EXISTS "default"."se""t"')
+    for script, schema in (('USE "se""t"', 'se"t'), ("SET search_path = DEFAULT", "main"), ("RESET ALL", "main")):
+        for statement in judge(script)[0].statements:
+            connection.execute(statement)
+        assert connection.execute("SELECT current_catalog(), current_schema()").fetchone() == ("default", schema)
+    for statement in judge("SET TimeZone = 'Asia/Shanghai'")[0].statements:
+        connection.execute(statement)
+    assert connection.execute("SELECT current_setting('TimeZone')").fetchone() == ("Asia/Shanghai",)
+
+
+def test_settings_begin_as_they_are_opened() -> None:
+    """A session begins with its service's time-outs, and its engine is brought to the same settings."""
+    settings = SessionSettings.from_wire({"statement_timeout": "30", "session_timeout": "60"}, catalog='a"b')
+    assert settings.as_wire() == {"statement_timeout": "30", "session_timeout": "60"}
+    assert settings.engine() == ('USE "a""b"."main"', "SET TimeZone = 'UTC'")
+    assert SessionSettings().as_wire() == {"statement_timeout": "0", "session_timeout": "600"}
+
+
+def test_default_and_reset_give_what_the_session_began_with(judge: Judge) -> None:
+    """DEFAULT, RESET and RESET ALL bring back the value of the opening."""
+    opening = SessionSettings.from_wire({"statement_timeout": "30"}, catalog="default")
+    changed = opening.apply(change(judge, "SET statement_timeout = 5"))
+    assert changed.as_wire()["statement_timeout"] == "5"
+    assert opening.as_wire()["statement_timeout"] == "30"
+    for script in ("SET statement_timeout = DEFAULT", "RESET statement_timeout", "RESET ALL"):
+        assert changed.apply(change(judge, script)).as_wire()["statement_timeout"] == "30"
+
+
+def test_local_setting_ends_with_the_transaction(judge: Judge) -> None:
+    """SET LOCAL holds until the transaction ends; a plain SET after it stays."""
+    local = OPENING.apply(change(judge, "SET LOCAL statement_timeout = 5"))
+    assert local.as_wire()["statement_timeout"] == "5"
+    assert local.end_transaction() == OPENING
+    both = local.apply(change(judge, "SET statement_timeout = 7"))
+    assert both.end_transaction().as_wire()["statement_timeout"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [
+        ("SHOW statement_timeout", "statement_timeout"),
+        ("show TIMEZONE", "TimeZone"),
+        ("SHOW TIME ZONE", "TimeZone"),
+        ("SHOW schema", "search_path"),
+        ("SHOW transaction isolation level", "transaction_isolation"),
+        ("SHOW standard_conforming_strings;", "standard_conforming_strings"),
+        ("SHOW ALL", ALL),
+    ],
+)
+def test_show_names_the_setting(judge: Judge, script: str, name: str) -> None:
+    """SHOW of a setting asks for its value under its own name."""
+    assert judge(script)[0].setting == Show(name)
+
+
+def test_show_all_has_every_setting() -> None:
+    """SHOW ALL gives each setting with its value and what it is for."""
+    rows = OPENING.show_all()
+    assert ("session_timeout", "600") in [row[:2] for row in rows]
+    assert len({name for name, _, _ in rows}) == len(rows)
+    assert all(about.endswith(".") for _, _, about in rows)
