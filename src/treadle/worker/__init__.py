@@ -1,0 +1,1 @@
+"""The child process that hosts engine sessions. It never sees the store."""

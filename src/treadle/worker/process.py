@@ -1,0 +1,54 @@
+"""What a worker asks of the kernel: die with the gateway, stay within its memory."""
+
+import ctypes
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+PR_SET_PDEATHSIG: Final = 1
+PR_SET_NAME: Final = 15
+HEADROOM: Final = 512 * 2**20
+"""Bytes of address space beyond the engine's memory limit: stacks, arenas, what the engine does not count."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent() -> None:
+    """Ask for SIGKILL when the parent dies; raises `OSError` when the kernel refuses."""
+    if _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+
+
+def adopt(gateway_pid: int, timeout: float = 5.0) -> None:
+    """Become the gateway's child: wait until it has inherited this orphan, then die with it.
+
+    The kernel hands an orphan to the nearest subreaper, which the gateway is. Exits the process
+    when somebody else inherits it: then the gateway is gone.
+    """
+    deadline = time.monotonic() + timeout
+    while os.getppid() != gateway_pid:
+        if os.getppid() == 1 or time.monotonic() > deadline:
+            os._exit(1)
+        time.sleep(0.0002)
+    die_with_parent()
+    if os.getppid() != gateway_pid:
+        os._exit(1)
+
+
+def name_process(name: str) -> None:
+    """Show ``name`` (15 bytes at most) in process lists."""
+    _libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
+def bound_memory(limit: int) -> None:
+    """Let the address space grow by ``limit`` bytes and `HEADROOM` from where it stands now.
+
+    The engine's own limit does not count single values; this one turns them into a clean
+    out-of-memory error.
+    """
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    bound = pages * resource.getpagesize() + limit + HEADROOM
+    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))

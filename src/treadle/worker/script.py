@@ -1,0 +1,162 @@
+"""One request in the executing thread: its parts in order, their results, their commits."""
+
+import queue
+from collections.abc import Sequence
+from typing import Generic
+
+from treadle.engines.base import Command, Engine, EngineError, Interrupted, P, Rows
+from treadle.model.entities import CommitPoint, Part
+from treadle.model.ids import part_id
+from treadle.model.states import Effects, PartStatus
+from treadle.results.writer import PartWriter
+from treadle.wire import (
+    AtCommit,
+    Cancel,
+    Cancelled,
+    Commit,
+    Execute,
+    Failed,
+    Finished,
+    Open,
+    Progress,
+    ToWorker,
+)
+from treadle.worker.fence import Fence
+from treadle.worker.link import Link
+
+Last = Finished | Failed | Cancelled
+
+
+class Script(Generic[P]):
+    """Runs one `Execute` order and tells the owner how each part ended."""
+
+    def __init__(
+        self,
+        order: Execute,
+        session: Open,
+        engine: Engine[P],
+        fence: Fence,
+        link: Link,
+        orders: "queue.SimpleQueue[ToWorker]",
+    ) -> None:
+        self._order = order
+        self._session = session
+        self._engine = engine
+        self._fence = fence
+        self._link = link
+        self._orders = orders
+
+    def run(self) -> Last:
+        """Run the request to its end; the last message is returned, not sent, so that the caller
+        can close the fence first.
+        """
+        number, part = 1, Part(number=1, status=PartStatus.COMMAND_OK)
+        try:
+            parts = self._split()
+            for number, prepared in enumerate(parts, start=1):
+                last = number == len(parts)
+                part = self._part(number, prepared, last=last)
+                if not last:
+                    self._link.send(
+                        Progress(statement_id=self._order.statement_id, part=part, settings=self._engine.settings())
+                    )
+        except Interrupted as stop:
+            return self._interrupted(number, stop)
+        except EngineError as error:
+            return self._failed(number, error)
+        return Finished(statement_id=self._order.statement_id, part=part, settings=self._engine.settings())
+
+    def _split(self) -> Sequence[P]:
+        try:
+            parts = self._engine.split(self._order.content)
+            if self._order.bindings and len(parts) > 1:
+                raise EngineError("42601", "cannot bind values to a script of several statements")
+        except EngineError:
+            self._engine.rollback()
+            raise
+        return parts
+
+    def _interrupted(self, number: int, stop: Interrupted) -> Last:
+        if not self._fence.wants(self._order.statement_id):
+            return self._failed(number, stop)
+        self._engine.trim()
+        return Cancelled(statement_id=self._order.statement_id, number=number, settings=self._engine.settings())
+
+    def _failed(self, number: int, error: EngineError) -> Failed:
+        part = Part(
+            number=number,
+            status=PartStatus.FATAL_ERROR,
+            sql_state=error.sql_state,
+            message=error.message,
+            effects=Effects.UNKNOWN if isinstance(error, CommitFailed) else Effects.NONE,
+        )
+        return Failed(statement_id=self._order.statement_id, part=part, settings=self._engine.settings())
+
+    def _part(self, number: int, prepared: P, *, last: bool) -> Part:
+        """Run one part: inside the fence up to its end, its commit shielded."""
+        if not self._fence.enter(self._order.statement_id):
+            raise Interrupted
+        try:
+            try:
+                outcome = self._engine.execute(
+                    prepared,
+                    part_id(self._order.statement_id, number),
+                    self._order.bindings,
+                    self._order.row_limit,
+                )
+                return self._settle(number, outcome, last=last)
+            except EngineError:
+                # The undoing must not be interrupted: it is not the statement any more.
+                self._fence.leave()
+                self._engine.rollback()
+                raise
+        finally:
+            self._fence.leave()
+
+    def _settle(self, number: int, outcome: Rows | Command, *, last: bool) -> Part:
+        if isinstance(outcome, Command):
+            effects = self._commit(number, last=last) if outcome.commits else Effects.NONE
+            return Part(
+                number=number,
+                status=PartStatus.COMMAND_OK,
+                rows=outcome.changed,
+                message=outcome.tag,
+                effects=effects,
+            )
+        with PartWriter(
+            self._session.results_dir, self._order.statement_id, number, outcome.schema, outcome.columns
+        ) as writer:
+            for batch in outcome.batches:
+                writer.write(batch)
+                if self._fence.wants(self._order.statement_id):
+                    raise Interrupted
+            effects = self._commit(number, last=last) if outcome.commits else Effects.NONE
+            rows = writer.finish()
+        return Part(number=number, status=PartStatus.TUPLES_OK, rows=rows, columns=outcome.columns, effects=effects)
+
+    def _commit(self, number: int, *, last: bool) -> Effects:
+        """Ask the owner, then commit where no interrupt can reach (C7)."""
+        statement_id = self._order.statement_id
+        evidence, staged = self._engine.evidence()
+        point = CommitPoint(part=number, last=last, evidence=evidence, staged=staged)
+        self._link.send(AtCommit(statement_id=statement_id, point=point))
+        while True:
+            match self._orders.get():
+                case Commit(statement_id=allowed, part=part) if allowed == statement_id and part == number:
+                    break
+                case Cancel(statement_id=unwanted) if unwanted == statement_id:
+                    raise Interrupted
+                case _:
+                    continue
+        if not self._fence.shield():
+            raise Interrupted
+        try:
+            self._engine.commit()
+        except EngineError as error:
+            raise CommitFailed(error.sql_state, error.message) from error
+        self._fence.unshield()
+        return Effects.COMMITTED
+
+
+class CommitFailed(EngineError):
+    """The engine raised out of a commit: whether it is durable must be looked up."""
