@@ -1,0 +1,1 @@
+"""The owner's side: what runs where, who is stopped, what the record says."""

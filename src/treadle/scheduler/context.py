@@ -1,0 +1,73 @@
+"""What every part of the scheduler is given: the store, time, settings, figures, a way to run things."""
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from treadle.config import Settings
+from treadle.model.ports import Clock, NewId
+from treadle.scheduler.ports import Catalogs, Figures
+from treadle.store.base import Store
+from treadle.store.signals import Signals
+
+log = structlog.get_logger("treadle.owner")
+
+
+class Context:
+    """The scheduler's surroundings; nothing in the scheduler reaches for anything else."""
+
+    def __init__(
+        self,
+        *,
+        owner_id: str,
+        store: Store,
+        signals: Signals,
+        clock: Clock,
+        new_id: NewId,
+        settings: Settings,
+        catalogs: Catalogs,
+        figures: Figures,
+    ) -> None:
+        self.owner_id = owner_id
+        self.store = store
+        self.signals = signals
+        self.clock = clock
+        self.new_id = new_id
+        self.settings = settings
+        self.catalogs = catalogs
+        self.figures = figures
+        self._overdue = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def results_dir(self) -> Path:
+        """Where results live."""
+        return self.settings.data_dir / "results"
+
+    def copy_dirs(self, workspace_id: str) -> tuple[Path, ...]:
+        """The folders a workspace's SQL may use, its own first."""
+        return (self.settings.data_dir / "files" / workspace_id, *self.settings.copy_dirs)
+
+    def overdue(self, change: int) -> None:
+        """A cancel is beyond its bound (+1), or settled after all (-1)."""
+        self._overdue += change
+        self.figures.cancel_overdue(self._overdue)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside; its failure is logged, never lost."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("background_failure", exc_info=task.exception())
+
+    async def settle(self) -> None:
+        """Wait for everything that runs beside."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)

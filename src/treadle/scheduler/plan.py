@@ -1,0 +1,76 @@
+"""Who may start: a pure function of what waits, what runs and what is allowed.
+
+Nothing here awaits, reads a clock or touches a store; the owner carries out what it decides.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+
+class Capacity(msgspec.Struct, frozen=True):
+    """How many sessions and statements an endpoint may run at once."""
+
+    sessions: int
+    statements: int
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A session that has no slot yet, and until when it may wait."""
+
+    session_id: str
+    endpoint_id: str
+    deadline: datetime | None = None
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A session that is idle and has a statement to run."""
+
+    session_id: str
+    endpoint_id: str
+
+
+class Load(msgspec.Struct, frozen=True):
+    """What an endpoint runs now."""
+
+    sessions: int = 0
+    statements: int = 0
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to do now: sessions to open, to leave waiting, to give up; sessions that may run their next statement."""
+
+    open: tuple[str, ...] = ()
+    wait: tuple[str, ...] = ()
+    give_up: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+
+
+def plan(
+    now: datetime,
+    capacity: Mapping[str, Capacity],
+    load: Mapping[str, Load],
+    waiting: Sequence[Waiting],
+    ready: Sequence[Ready],
+) -> Plan:
+    """First come, first served, for each endpoint on its own; an unknown endpoint has no room."""
+    sessions: Counter[str] = Counter({endpoint: at.sessions for endpoint, at in load.items()})
+    statements: Counter[str] = Counter({endpoint: at.statements for endpoint, at in load.items()})
+    opened, wait, give_up, start = [], [], [], []
+    for session in waiting:
+        room = capacity.get(session.endpoint_id)
+        if session.deadline is not None and session.deadline <= now:
+            give_up.append(session.session_id)
+        elif room is not None and sessions[session.endpoint_id] < room.sessions:
+            sessions[session.endpoint_id] += 1
+            opened.append(session.session_id)
+        else:
+            wait.append(session.session_id)
+    for lane in ready:
+        room = capacity.get(lane.endpoint_id)
+        if room is not None and statements[lane.endpoint_id] < room.statements:
+            statements[lane.endpoint_id] += 1
+            start.append(lane.session_id)
+    return Plan(tuple(opened), tuple(wait), tuple(give_up), tuple(start))

@@ -1,0 +1,76 @@
+"""After a crash: tell the truth about every session and statement that a lost owner left (C12).
+
+The workers of a lost gateway died with it; what they had open in the metadata's server is ended
+here before any verdict, and a commit whose reply was lost is looked up. Nothing runs again.
+"""
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from treadle.model.entities import Session, Statement
+from treadle.model.states import Reason, SessionStatus
+from treadle.scheduler.aftermath import Aftermath, remove
+from treadle.scheduler.context import Context
+from treadle.scheduler.endings import Endings
+from treadle.scheduler.verdict import Seen, judge
+from treadle.wire import STAGING
+
+log = structlog.get_logger("treadle.recovery")
+
+
+async def recover(context: Context) -> None:
+    """End what an earlier owner left; call it before the owner starts, when no old worker lives."""
+    for statement in await context.store.running():
+        await end_lost_statement(context, statement)
+    for session in await context.store.open_sessions():
+        if session.status is SessionStatus.RUNNING:
+            await _end_lost_session(context, session)
+    await asyncio.to_thread(_sweep_leftovers, context.settings.data_dir, context.settings.copy_dirs)
+
+
+async def end_lost_statement(context: Context, statement: Statement) -> None:
+    """Write the end of a running statement that no worker runs any more."""
+    session = await context.store.session(None, statement.session_id)
+    if session is None:
+        raise LookupError(f"statement {statement.id} has no session")
+    catalog = await context.catalogs.of_session(session.workspace_id, session.instance_id, session.catalog)
+    aftermath = Aftermath(context, session, catalog)
+    await aftermath.cut_off()
+    commit = statement.commit
+    verdict = judge(
+        Seen(
+            now=context.clock.now(),
+            before=statement.parts,
+            died=True,
+            asked=commit is not None,
+            durable=await aftermath.durable(statement.id, commit) if commit else None,
+            more=commit is not None and not commit.last,
+            cancel=statement.cancel,
+            lost=Reason.OWNER_LOST,
+        )
+    )
+    await aftermath.clear_files(statement.id, len(statement.parts) + 1)
+    log.warning("statement_recovered", statement_id=statement.id, state=verdict.ending.state)
+    owner = statement.owner or context.owner_id
+    await Endings(context, session).finish(statement, owner, verdict.ending, statement.parts, verdict.parts)
+
+
+async def _end_lost_session(context: Context, session: Session) -> None:
+    aftermath = Aftermath(context, session, None)
+    await aftermath.cut_off()
+    log.warning("session_recovered", session_id=session.id)
+    if session.close_requested_at is not None:
+        status, reason, message = SessionStatus.CLOSED, session.reason or Reason.USER, ""
+    else:
+        status, reason, message = SessionStatus.FAIL, Reason.OWNER_LOST, "the service was restarted"
+    await Endings(context, session).end_session(status, reason, message)
+
+
+def _sweep_leftovers(data_dir: Path, copy_dirs: tuple[Path, ...]) -> None:
+    """Remove the temporary folders of dead workers and output that was never published."""
+    for left in (data_dir / "tmp").glob("worker-*"):
+        remove(left)
+    for folder in (*(data_dir / "files").glob("*"), *copy_dirs):
+        remove(folder / STAGING)

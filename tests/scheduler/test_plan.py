@@ -1,0 +1,183 @@
+"""Who may start: the promises of the plan for every situation."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from treadle.scheduler.plan import Capacity, Load, Plan, Ready, Waiting, plan
+
+calm = settings(deadline=None)
+NOW = datetime(2026, 7, 13, 8, tzinfo=UTC)
+ENDPOINTS = ["e1", "e2", "e3", "unknown"]
+KNOWN = ENDPOINTS[:3]
+
+small = st.integers(0, 4)
+capacities = st.dictionaries(st.sampled_from(KNOWN), st.builds(Capacity, small, small))
+# An endpoint whose limits were lowered runs more than it may now.
+loads = st.dictionaries(st.sampled_from(ENDPOINTS), st.builds(Load, st.integers(0, 6), st.integers(0, 6)))
+deadlines = st.one_of(st.none(), st.integers(-2, 2).map(lambda seconds: NOW + timedelta(seconds=seconds)))
+
+
+@st.composite
+def waiting_lists(draw: st.DrawFn) -> list[Waiting]:
+    """Sessions that wait, in their order."""
+    rows = draw(st.lists(st.tuples(st.sampled_from(ENDPOINTS), deadlines), max_size=12))
+    return [Waiting(f"w{n}", endpoint, deadline) for n, (endpoint, deadline) in enumerate(rows)]
+
+
+@st.composite
+def ready_lists(draw: st.DrawFn) -> list[Ready]:
+    """Sessions with a statement to run, in their order."""
+    rows = draw(st.lists(st.sampled_from(ENDPOINTS), max_size=12))
+    return [Ready(f"r{n}", endpoint) for n, endpoint in enumerate(rows)]
+
+
+class Situation:
+    """What there is, and the plan for it."""
+
+    def __init__(
+        self, capacity: dict[str, Capacity], load: dict[str, Load], waiting: list[Waiting], ready: list[Ready]
+    ) -> None:
+        self.capacity = capacity
+        self.load = load
+        self.waiting = waiting
+        self.ready = ready
+        self.plan = plan(NOW, capacity, load, waiting, ready)
+
+    def __repr__(self) -> str:
+        return f"{self.capacity} {self.load} {self.waiting} {self.ready} -> {self.plan}"
+
+    def at(self, endpoint: str) -> tuple[Capacity, Load]:
+        """What the endpoint may run and what it runs."""
+        return self.capacity.get(endpoint, Capacity(0, 0)), self.load.get(endpoint, Load())
+
+    def waiting_at(self, endpoint: str) -> list[str]:
+        """Those that wait there and may still wait."""
+        return [w.session_id for w in self.waiting if w.endpoint_id == endpoint and not expired(w)]
+
+    def ready_at(self, endpoint: str) -> list[str]:
+        """Those that have something to run there."""
+        return [r.session_id for r in self.ready if r.endpoint_id == endpoint]
+
+
+situations = st.builds(Situation, capacities, loads, waiting_lists(), ready_lists())
+
+
+def expired(waiting: Waiting) -> bool:
+    """Whether its time to wait is over."""
+    return waiting.deadline is not None and waiting.deadline <= NOW
+
+
+@calm
+@given(situations)
+def test_never_more_than_the_capacity(s: Situation) -> None:
+    """What is started fits beside what runs; an endpoint that is over its limits starts nothing."""
+    for endpoint in ENDPOINTS:
+        room, at = s.at(endpoint)
+        opened = [x for x in s.waiting_at(endpoint) if x in s.plan.open]
+        started = [x for x in s.ready_at(endpoint) if x in s.plan.start]
+        assert len(opened) <= max(0, room.sessions - at.sessions)
+        assert len(started) <= max(0, room.statements - at.statements)
+
+
+@calm
+@given(situations)
+def test_no_room_is_left_unused(s: Situation) -> None:
+    """Somebody is left waiting only when there is no room for him."""
+    for endpoint in ENDPOINTS:
+        room, at = s.at(endpoint)
+        there, lanes = s.waiting_at(endpoint), s.ready_at(endpoint)
+        opened = sum(x in s.plan.open for x in there)
+        started = sum(x in s.plan.start for x in lanes)
+        assert opened == min(len(there), max(0, room.sessions - at.sessions))
+        assert started == min(len(lanes), max(0, room.statements - at.statements))
+
+
+@calm
+@given(situations)
+def test_first_come_first_served(s: Situation) -> None:
+    """On each endpoint those that came first are opened and started, in the order they came."""
+    for endpoint in ENDPOINTS:
+        there, lanes = s.waiting_at(endpoint), s.ready_at(endpoint)
+        opened = [x for x in s.plan.open if x in there]
+        started = [x for x in s.plan.start if x in lanes]
+        assert opened == there[: len(opened)]
+        assert started == lanes[: len(started)]
+
+
+@calm
+@given(situations)
+def test_the_expired_are_given_up(s: Situation) -> None:
+    """A session is given up exactly when its deadline has come, even if there were room."""
+    assert list(s.plan.give_up) == [w.session_id for w in s.waiting if expired(w)]
+
+
+@calm
+@given(situations)
+def test_everybody_has_one_fate(s: Situation) -> None:
+    """Each waiting session is opened, left waiting or given up, once; nobody is invented."""
+    fates = [*s.plan.open, *s.plan.wait, *s.plan.give_up]
+    assert sorted(fates) == sorted(w.session_id for w in s.waiting)
+    assert len(set(s.plan.start)) == len(s.plan.start)
+    assert set(s.plan.start) <= {r.session_id for r in s.ready}
+
+
+@calm
+@given(situations)
+def test_an_unknown_endpoint_has_no_room(s: Situation) -> None:
+    """Where no capacity is known nothing is opened or started."""
+    for endpoint in set(ENDPOINTS) - set(s.capacity):
+        assert not set(s.waiting_at(endpoint)) & set(s.plan.open)
+        assert not set(s.ready_at(endpoint)) & set(s.plan.start)
+
+
+@calm
+@given(situations, st.sampled_from(ENDPOINTS))
+def test_endpoints_do_not_know_each_other(s: Situation, endpoint: str) -> None:
+    """What is decided for an endpoint is what would be decided if it were the only one."""
+    alone = plan(
+        NOW,
+        s.capacity,
+        s.load,
+        [w for w in s.waiting if w.endpoint_id == endpoint],
+        [r for r in s.ready if r.endpoint_id == endpoint],
+    )
+    ours = {w.session_id for w in s.waiting if w.endpoint_id == endpoint}
+    lanes = set(s.ready_at(endpoint))
+    assert alone == Plan(
+        tuple(x for x in s.plan.open if x in ours),
+        tuple(x for x in s.plan.wait if x in ours),
+        tuple(x for x in s.plan.give_up if x in ours),
+        tuple(x for x in s.plan.start if x in lanes),
+    )
+
+
+@calm
+@given(situations)
+def test_the_plan_carried_out_leaves_nothing_to_do(s: Situation) -> None:
+    """After the plan is carried out a second look at the same moment opens and starts nothing."""
+    load = {}
+    for endpoint in ENDPOINTS:
+        at = s.at(endpoint)[1]
+        opened = sum(x in s.plan.open for x in s.waiting_at(endpoint))
+        started = sum(x in s.plan.start for x in s.ready_at(endpoint))
+        load[endpoint] = Load(at.sessions + opened, at.statements + started)
+    waiting = [w for w in s.waiting if w.session_id in s.plan.wait]
+    ready = [r for r in s.ready if r.session_id not in s.plan.start]
+    assert plan(NOW, s.capacity, load, waiting, ready) == Plan(wait=s.plan.wait)
+
+
+@calm
+@given(situations)
+@example(Situation({}, {}, [], []))
+def test_planning_changes_nothing(s: Situation) -> None:
+    """The same situation gives the same plan."""
+    assert plan(NOW, s.capacity, s.load, s.waiting, s.ready) == s.plan
+
+
+def test_the_moment_of_the_deadline() -> None:
+    """A session that may wait until now has waited long enough."""
+    room = {"e1": Capacity(1, 1)}
+    just = [Waiting("a", "e1", NOW), Waiting("b", "e1", NOW + timedelta(microseconds=1))]
+    assert plan(NOW, room, {}, just, []) == Plan(open=("b",), give_up=("a",))
