@@ -1,0 +1,16 @@
+"""The verbs: what a caller may ask for, whoever carries the question."""
+
+from treadle.service.cancel import Cancels
+from treadle.service.deps import Deps, Plant
+from treadle.service.identity import Identity
+from treadle.service.records import Records
+from treadle.service.results import Results
+from treadle.service.sessions import Sessions
+from treadle.service.statements import Statements
+from treadle.service.workspaces import Workspaces
+
+__all__ = ["Deps", "Plant", "Service"]
+
+
+class Service(Identity, Workspaces, Sessions, Statements, Cancels, Records, Results):
+    """Every verb of the service, over one set of dependencies."""

@@ -1,0 +1,107 @@
+"""What every verb is given, and what many of them do first."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from treadle.config import Settings
+from treadle.model.entities import Catalog, Principal, Role, Session, Statement, Workspace
+from treadle.model.errors import Forbidden, NotFound, Unavailable
+from treadle.model.ports import Clock, NewId
+from treadle.store.base import Store
+from treadle.store.signals import Signals
+
+LOOK_SECONDS = 0.5
+"""How often a waiting verb looks at the store, in case a wake was missed."""
+
+
+class Plant(Protocol):
+    """The making and unmaking of what lies outside the store: catalogs and folders."""
+
+    async def provision(self, catalog: Catalog) -> None:
+        """Make the catalog's database, role and folder; may be called again."""
+
+    async def destroy(self, catalog: Catalog) -> None:
+        """Remove them."""
+
+    async def remove_files(self, workspace_id: str) -> None:
+        """Remove the files folder of a workspace."""
+
+
+class Deps:
+    """The service's surroundings; no verb reaches for anything else."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        signals: Signals,
+        clock: Clock,
+        new_id: NewId,
+        new_secret: Callable[[], str],
+        settings: Settings,
+        plant: Plant,
+        check_ready: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.store = store
+        self.signals = signals
+        self.clock = clock
+        self.new_id = new_id
+        self.new_secret = new_secret
+        self.settings = settings
+        self.plant = plant
+        self.check_ready = check_ready
+        self.closing = False
+
+
+class Verb:
+    """The base of the verbs."""
+
+    def __init__(self, deps: Deps) -> None:
+        self.deps = deps
+
+    def may_write(self, principal: Principal) -> None:
+        """Raise `Forbidden` for a role that may only read."""
+        if principal.role is Role.VIEWER:
+            raise Forbidden("X-Auth-Token is invalid in the request")
+
+    def may_begin(self) -> None:
+        """Raise `Unavailable` while the service goes down: what begins now would be stopped at once."""
+        if self.deps.closing:
+            raise Unavailable("the service is going down")
+
+    async def own_workspace(self, principal: Principal, workspace_id: str) -> Workspace:
+        """The caller's workspace; raises `NotFound` for an unknown one and for another's alike."""
+        workspace = await self.deps.store.workspace(workspace_id, principal.project_id)
+        if workspace is None:
+            raise NotFound
+        return workspace
+
+    async def own_session(self, principal: Principal, workspace_id: str, session_id: str) -> Session:
+        """The session in the caller's workspace; raises `NotFound`."""
+        await self.own_workspace(principal, workspace_id)
+        session = await self.deps.store.session(workspace_id, session_id)
+        if session is None:
+            raise NotFound
+        return session
+
+    async def wait_for(
+        self,
+        look: Callable[[], Awaitable[Statement | Session | None]],
+        done: Callable[[Statement | Session], bool],
+        told: "asyncio.Future[Statement | Session]",
+        seconds: float,
+    ) -> Statement | Session | None:
+        """Wait until what ``look`` sees is ``done``; None when ``seconds`` are over first.
+
+        ``told`` is the watched signal: it makes the wait short, the looking makes it sure.
+        """
+        deadline = self.deps.clock.monotonic() + seconds
+        while (left := deadline - self.deps.clock.monotonic()) > 0:
+            await asyncio.wait([told], timeout=min(left, LOOK_SECONDS))
+            seen = told.result() if told.done() else await look()
+            if seen is not None and done(seen):
+                return seen
+            if told.done():
+                told = asyncio.get_running_loop().create_future()
+        return None

@@ -1,0 +1,62 @@
+"""Who is calling: tokens, stored as digests and compared in constant time."""
+
+import hashlib
+from datetime import timedelta
+
+from treadle.model.entities import Principal, Role
+from treadle.model.errors import Unauthorized
+from treadle.service.deps import Verb
+from treadle.store.base import Token
+
+MAX_TOKEN = 4096
+"""Characters a token may have; longer ones are not looked at."""
+
+
+def digest_of(token: str) -> bytes:
+    """What is stored of a token. Tokens are random and long, so one round of SHA-256 is enough."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class Identity(Verb):
+    """Tokens and their holders."""
+
+    async def authenticate(self, token: str | None) -> Principal:
+        """Who holds the token; raises `Unauthorized`.
+
+        The look-up goes by digest, so its time says nothing about how much of a guess was right.
+        """
+        if not token or len(token) > MAX_TOKEN:
+            raise Unauthorized("no token")
+        digest = digest_of(token)
+        found = await self.deps.store.principal_of(digest, self.deps.clock.now())
+        if found is None:
+            raise Unauthorized("unknown token")
+        return found
+
+    async def create_token(
+        self, project: str, user: str, role: Role, lifetime: float | None = None
+    ) -> tuple[str, Principal]:
+        """A new token for the user of a project, both made on first sight; ``lifetime`` in seconds.
+
+        The token itself is returned once and stored nowhere.
+        """
+        deps = self.deps
+        principal = await deps.store.ensure_user(project, user, deps.new_id(), deps.new_id())
+        token = deps.new_secret()
+        now = deps.clock.now()
+        await deps.store.add_token(
+            Token(
+                digest=digest_of(token),
+                project_id=principal.project_id,
+                user_id=principal.user_id,
+                role=role,
+                created_at=now,
+                expires_at=now + timedelta(seconds=lifetime) if lifetime is not None else None,
+            )
+        )
+        return token, principal
+
+    async def ready(self) -> None:
+        """Return when requests can be served; raises `Unavailable` with the reason."""
+        await self.deps.store.ping()
+        await self.deps.check_ready()
