@@ -1,0 +1,169 @@
+"""Request bodies and query parameters, as documented. Reading them is `treadle.api.reading`."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from treadle.api.fields import (
+    END,
+    AnyId,
+    CatalogName,
+    InstanceId,
+    Limit,
+    Moment,
+    Name,
+    NamePart,
+    Offset,
+    PlainId,
+    StatementId,
+)
+from treadle.model.states import RecordStatus, SessionStatus
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No body, or an object whose fields do not matter; no query parameters."""
+
+
+class LakeFormationConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Which catalog of which metastore instance a session works on."""
+
+    instance_id: InstanceId
+    catalog: CatalogName
+
+
+class CreateSession(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of CreateSqlSession."""
+
+    endpoint_id: PlainId
+    lake_formation_config: LakeFormationConfig
+    wait_timeout: (
+        Annotated[
+            int,
+            Meta(
+                ge=300,
+                le=7200,
+                description="Seconds to wait for a free slot. Given: the session is created asynchronously.",
+            ),
+        ]
+        | None
+    ) = None
+
+
+class FetchMode(StrEnum):
+    """Rows in the reply, or the place of the result files."""
+
+    DEFAULT = "DEFAULT"
+    READ_OBS = "READ_OBS"
+
+
+class ExecuteStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of ExecuteSqlStatement."""
+
+    statement: Annotated[
+        str, Meta(max_length=10_000_000, description="One SQL statement, or several separated by `;`.")
+    ]
+    session_id: PlainId
+    limit: Annotated[int, Meta(ge=1, le=2_147_483_647, description="Rows returned at most.")] | None = None
+    bindings: Annotated[
+        tuple[Annotated[tuple[str | None, ...], Meta(max_length=10_000)], ...],
+        Meta(max_length=10_000, description="Sets of parameter values; the first one is used."),
+    ] = ()
+    is_sync: Annotated[bool, Meta(description="Wait for the end, for a while.")] = True
+    is_maintain_statement: Annotated[bool, Meta(description="Whether it comes from the operations channel.")] = False
+    resultset_fetch_mode: FetchMode = FetchMode.DEFAULT
+
+
+class CreateWorkspace(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of CreateWorkspace."""
+
+    name: Name
+    description: Annotated[str, Meta(max_length=255)] = ""
+    metastore_id: InstanceId = "default"
+    enterprise_project_id: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9-]{{1,64}}{END}")] = "0"
+
+
+class CreateEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of CreateEndpoint: the documented fields that concern SQL, and the engine with its limits."""
+
+    name: Name
+    type: Literal["sql"]
+    description: Annotated[str, Meta(max_length=255)] = ""
+    reserved_resource: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+    engine: Annotated[
+        str, Meta(pattern=rf"^[a-z][a-z0-9_-]{{0,31}}{END}", description="The engine that runs the statements.")
+    ] = "duckdb"
+    max_sessions: Annotated[int, Meta(ge=1, le=1_000_000, description="Sessions that run at once.")] | None = None
+    max_statements: Annotated[int, Meta(ge=1, le=1_000_000, description="Statements that run at once.")] | None = None
+
+
+class EndpointType(StrEnum):
+    """The documented types of endpoints."""
+
+    SERVICE = "service"
+    RAY = "ray"
+    INFERENCE = "inference"
+    JOB = "job"
+    RAY_SERVICE = "ray_service"
+    SQL = "sql"
+    CONTAINER_JOB = "container_job"
+    NOTEBOOK = "notebook"
+
+
+class Paging(msgspec.Struct, frozen=True, kw_only=True):
+    """Which slice of a list."""
+
+    limit: Limit = 10
+    offset: Offset = 0
+
+
+class WorkspacesQuery(Paging, frozen=True, kw_only=True):
+    """The filters of ListWorkspaces."""
+
+    name: NamePart | None = None
+    id: AnyId | None = None
+
+
+class EndpointsQuery(Paging, frozen=True, kw_only=True):
+    """The filters of ListEndpoints."""
+
+    name: NamePart | None = None
+    endpoint_id: AnyId | None = None
+    type: EndpointType | None = None
+
+
+class SessionsQuery(Paging, frozen=True, kw_only=True):
+    """The filters of ListSqlSessions."""
+
+    endpoint_id: AnyId | None = None
+    status: SessionStatus | None = None
+    session_id: AnyId | None = None
+    start_time: Moment | None = None
+    end_time: Moment | None = None
+
+
+class ResultQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The parameters of ShowSqlStatementResult."""
+
+    page_num: Annotated[int, Meta(ge=1, le=65_535, description="The page of the result.")] = 1
+    is_enable_obs_path: Annotated[bool, Meta(description="The place of the result files instead of rows.")] = False
+
+
+class SessionRecordsQuery(Paging, frozen=True, kw_only=True):
+    """The filters of ListSessionStatementRecords."""
+
+    statement_id: StatementId | None = None
+    status: RecordStatus | None = None
+
+
+class RecordsQuery(Paging, frozen=True, kw_only=True):
+    """The filters of ListStatementRecords."""
+
+    endpoint_id: AnyId | None = None
+    statement_id: StatementId | None = None
+    source: Annotated[int, Meta(ge=0, le=1, description="0 API, 1 console.")] | None = None
+    start_time: Moment | None = None
+    end_time: Moment | None = None
+    status: RecordStatus | None = None

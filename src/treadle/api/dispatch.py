@@ -1,0 +1,57 @@
+"""The innermost layer: understand the request, call the operation, send its answer."""
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from treadle.api.bodies import Nothing
+from treadle.api.exchange import exchange_of
+from treadle.api.middleware import respond
+from treadle.api.reading import read_body, read_query
+from treadle.api.routes import ID_PATTERNS, AnyRoute, Ask, Match
+from treadle.model.entities import Principal, Role
+from treadle.model.errors import BadRequest
+
+_NOTHING = Nothing()
+_ANYONE = Principal(project_id="", project_name="", user_id="", user_name="", role=Role.VIEWER)
+"""The caller of an operation that asks for no token."""
+
+
+async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+    """Check the ids, then the query, then the body; then the operation."""
+    exchange = exchange_of(scope)
+    match = exchange.match
+    assert match is not None
+    _check_ids(match)
+    route = match.route
+    query = _NOTHING if route.query is Nothing else read_query(scope["query_string"], route.query)
+    body = await _body(route, receive) if route.reads_body else _NOTHING
+    response = await route.handle(Ask(exchange.caller or _ANYONE, match.ids, query, body))
+    await respond(response, scope, receive, send)
+
+
+def _check_ids(match: Match) -> None:
+    """A malformed id is the documented 400, which names no field."""
+    for name, value in match.ids.items():
+        if not ID_PATTERNS[name].match(value):
+            raise BadRequest
+
+
+async def _body(route: AnyRoute, receive: Receive) -> object:
+    raw = await _read(receive)
+    if not route.any_object:
+        return read_body(raw, route.body)
+    try:
+        return read_body(raw, route.body) if raw.strip() else _NOTHING
+    except BadRequest:
+        raise BadRequest from None
+
+
+async def _read(receive: Receive) -> bytes:
+    pieces: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)

@@ -1,0 +1,193 @@
+"""Errors to bodies: the one place that knows what an error looks like on the wire.
+
+The bodies are the documented ones, byte for byte, in three shapes: the service's (400, 404, 408,
+500), the gateway's (401, 413 and wrong routes) and the identity service's (403).
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from starlette.responses import Response
+
+from treadle.model.errors import (
+    BadRequest,
+    Forbidden,
+    NotFound,
+    NotStopped,
+    RequestError,
+    ResultExpired,
+    SessionNotReady,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+)
+
+MAX_TEXT: Final = 4096
+"""Characters of an ``error_msg`` or ``solution_msg``."""
+
+NO_API: Final = "The API does not exist or has not been published in the environment."
+_FORBIDDEN: Final = "X-Auth-Token is invalid in the request"
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the service and the gateway answer when they refuse."""
+
+    error_code: str
+    error_msg: str
+    solution_msg: str = ""
+
+
+class ForbiddenDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """The inner form of a 403."""
+
+    code: str
+    message: str
+    title: str
+
+
+class ForbiddenBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The documented double form of a 403: the inner code is a string, the outer one a number."""
+
+    error: ForbiddenDetail
+    error_code: int
+    error_msg: str
+    title: str
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """An error ready to be sent."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = {}
+
+    def response(self) -> Response:
+        """As a response."""
+        return Response(self.body, self.status, self.headers, media_type="application/json")
+
+
+class UnknownRoute(RequestError):
+    """No such path."""
+
+
+class WrongMethod(RequestError):
+    """The path exists, the method does not; ``allow`` is the value of the ``Allow`` header."""
+
+    def __init__(self, allow: str) -> None:
+        super().__init__(allow)
+        self.allow = allow
+
+
+class UriTooLong(RequestError):
+    """The request target exceeds the gateway's bound."""
+
+
+class HeadersTooLarge(RequestError):
+    """The request headers exceed the gateway's bound."""
+
+
+class BodyTimeout(RequestError):
+    """The rest of the request body did not come."""
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def _printable(text: str) -> str:
+    """``text`` cut to the documented length and free of what UTF-8 cannot carry."""
+    return text[:MAX_TEXT].encode("utf-8", "replace").decode()
+
+
+def _fault(status: int, code: str, message: str, solution: str = "", **headers: str) -> Fault:
+    body = ErrorBody(error_code=code, error_msg=_printable(message), solution_msg=_printable(solution))
+    return Fault(status, _encode(body), headers)
+
+
+def _bad_request(error: BadRequest) -> Fault:
+    frame = "failed to read http request, please check your input, code: 400, reason: {}., cause: {}"
+    if not error.field:
+        return _fault(400, "common.01000001", frame.format("Type mismatch", "TypeMismatchException"))
+    room = MAX_TEXT - len(frame) - len(error.cause)
+    reason = f"{error.field}: {error.detail}"[:room].rstrip(".")
+    return _fault(400, "common.01000001", frame.format(reason, error.cause))
+
+
+def _forbidden(_: RequestError) -> Fault:
+    body = ForbiddenBody(
+        error=ForbiddenDetail(code="403", message=_FORBIDDEN, title="Forbidden"),
+        error_code=403,
+        error_msg=_FORBIDDEN,
+        title="Forbidden",
+    )
+    return Fault(403, _encode(body))
+
+
+def _timeout(error: RequestError) -> Fault:
+    return _fault(408, "common.00000408", "timeout exception occurred", str(error))
+
+
+def _body_timeout(error: RequestError) -> Fault:
+    fault = _timeout(error)
+    return Fault(fault.status, fault.body, {"Connection": "close"})
+
+
+def _unavailable(error: RequestError) -> Fault:
+    headers = {"Retry-After": "1"}
+    return _fault(503, "common.00000503", "service unavailable", str(error), **headers)
+
+
+def _expired(error: RequestError) -> Fault:
+    return _fault(404, "common.01000001", str(error) or "the result has expired")
+
+
+def _wrong_method(error: WrongMethod) -> Fault:
+    return _fault(405, "APIG.0101", NO_API, Allow=error.allow)
+
+
+_UNAUTHORIZED: Final = _fault(401, "APIG.1002", "Incorrect token or token resolution failed")
+_NOT_FOUND: Final = _fault(404, "common.01000001", "response status exception, code: 404")
+_UNKNOWN_ROUTE: Final = _fault(404, "APIG.0101", NO_API)
+_TOO_LARGE: Final = _fault(413, "APIG.0201", "Request entity too large.")
+_URI_TOO_LONG: Final = _fault(414, "APIG.0201", "Request URI too large.")
+_HEADERS_TOO_LARGE: Final = _fault(431, "APIG.0201", "Request headers too large.")
+INTERNAL: Final = _fault(500, "common.00000500", "internal error")
+"""What a defect of ours looks like from outside: it never says more."""
+
+_TABLE: Final[dict[type[RequestError], Callable[..., Fault]]] = {
+    BadRequest: _bad_request,
+    Unauthorized: lambda _: _UNAUTHORIZED,
+    Forbidden: _forbidden,
+    NotFound: lambda _: _NOT_FOUND,
+    ResultExpired: _expired,
+    NotStopped: _timeout,
+    SessionNotReady: _timeout,
+    BodyTimeout: _body_timeout,
+    TooLarge: lambda _: _TOO_LARGE,
+    Unavailable: _unavailable,
+    UnknownRoute: lambda _: _UNKNOWN_ROUTE,
+    WrongMethod: _wrong_method,
+    UriTooLong: lambda _: _URI_TOO_LONG,
+    HeadersTooLarge: lambda _: _HEADERS_TOO_LARGE,
+}
+
+
+def fault_of(error: BaseException) -> Fault:
+    """The wire form of an error; anything that is not a `RequestError` is the plain 500."""
+    for kind in type(error).__mro__:
+        if make := _TABLE.get(kind):
+            return make(error)
+    return INTERNAL
+
+
+SAMPLES: Final[dict[int, bytes]] = {
+    400: fault_of(BadRequest()).body,
+    401: _UNAUTHORIZED.body,
+    403: fault_of(Forbidden()).body,
+    404: _NOT_FOUND.body,
+    408: fault_of(NotStopped()).body,
+    413: _TOO_LARGE.body,
+    500: INTERNAL.body,
+    503: fault_of(Unavailable()).body,
+}
+"""The documented body of each status, as the API description shows it."""

@@ -1,0 +1,33 @@
+"""What the middlewares learn about one request, handed on in its ASGI scope."""
+
+from typing import Final
+
+from starlette.types import Scope
+
+from treadle.api.routes import Match
+from treadle.model.entities import Principal
+
+_KEY: Final = "treadle.exchange"
+
+
+class Exchange:
+    """One request on its way in: filled by the middlewares in their order."""
+
+    __slots__ = ("caller", "match", "request_id")
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.match: Match | None = None
+        self.caller: Principal | None = None
+
+
+def attach(scope: Scope, exchange: Exchange) -> None:
+    """Put it into the scope."""
+    scope[_KEY] = exchange
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """The exchange of a request."""
+    found = scope[_KEY]
+    assert isinstance(found, Exchange)
+    return found

@@ -1,0 +1,48 @@
+"""The documented types and ranges of request fields, each said once."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+END: Final = r"$(?!\n)"
+"""The end of a pattern: ``$`` alone would let a last newline pass."""
+
+PlainId = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9-]{{1,36}}{END}", description="1-36 letters, digits and hyphens.")]
+StatementId = Annotated[
+    str, Meta(pattern=rf"^[A-Za-z0-9_-]{{1,64}}{END}", description="1-64 letters, digits, hyphens and underscores.")
+]
+InstanceId = Annotated[
+    str, Meta(pattern=rf"^[A-Za-z0-9-]{{1,64}}{END}", description="1-64 letters, digits and hyphens.")
+]
+CatalogName = Annotated[
+    str, Meta(pattern=rf"^[A-Za-z0-9_-]{{1,255}}{END}", description="1-255 letters, digits, hyphens and underscores.")
+]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=rf"^[A-Za-z0-9_. \u4e00-\u9fff-]{{1,64}}{END}",
+        description="1-64 letters, digits, Chinese characters and any of `_ - .` and space.",
+    ),
+]
+NamePart = Annotated[str, Meta(min_length=1, max_length=64, description="A part of the name, in any case.")]
+AnyId = Annotated[str, Meta(min_length=1, max_length=36, description="An id to look for.")]
+Limit = Annotated[int, Meta(ge=1, le=100, description="Entries on a page of the list.")]
+Offset = Annotated[int, Meta(ge=0, le=1_000_000_000, description="Entries to skip.")]
+Moment = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=253_402_300_799_999,
+        description="Seconds since 1970-01-01T00:00:00Z; above 10^11, milliseconds.",
+    ),
+]
+
+_MILLISECONDS_ABOVE: Final = 10**11
+
+
+def moment(value: int | None) -> datetime | None:
+    """The point in time a `Moment` names; None stays None."""
+    if value is None:
+        return None
+    return datetime.fromtimestamp(value / 1000 if value > _MILLISECONDS_ABOVE else value, UTC)

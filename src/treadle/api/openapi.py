@@ -1,0 +1,143 @@
+"""The OpenAPI description, generated from the table of routes."""
+
+import json
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from treadle import __version__
+from treadle.api import errors
+from treadle.api.bodies import Nothing
+from treadle.api.routes import ID_PATTERNS, AnyRoute
+from treadle.api.schema import PREFIX, Schema, components, properties
+
+_DESCRIPTION: Final = (
+    "A self-hosted SQL statement service that speaks the DataArts Fabric SQL API. "
+    "Cancel answers 200 when, and only when, the statement has stopped."
+)
+_ID_TEXTS: Final = {
+    "workspace_id": "The workspace.",
+    "endpoint_id": "The endpoint.",
+    "session_id": "The session.",
+    "statement_id": "The statement, or one part of a script.",
+}
+_REQUEST_ID: Final = {"description": "The name of the request in the logs.", "schema": {"type": "string"}}
+
+
+def document(routes: Iterable[AnyRoute]) -> Schema:
+    """The OpenAPI 3.1 document of the documented routes."""
+    table = [route for route in routes if route.documented]
+    paths: dict[str, dict[str, Any]] = {}
+    for route in table:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Treadle", "version": __version__, "description": _DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in table)],
+        "paths": paths,
+        "components": {
+            "schemas": components(_structs(table))[1],
+            "securitySchemes": {"AuthToken": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
+        },
+    }
+
+
+def _structs(table: Iterable[AnyRoute]) -> list[type[msgspec.Struct]]:
+    found: dict[type[msgspec.Struct], None] = {errors.ErrorBody: None, errors.ForbiddenBody: None}
+    for route in table:
+        if route.body is not Nothing:
+            found[route.body] = None
+        if isinstance(route.reply, type):
+            found[route.reply] = None
+    return list(found)
+
+
+def _operation(route: AnyRoute) -> Schema:
+    operation: Schema = {
+        "operationId": route.operation,
+        "summary": route.summary,
+        "tags": [route.tag],
+        "security": [{"AuthToken": []}] if route.secured else [],
+        "parameters": [*map(_path_parameter, route.parameters), *_query_parameters(route)],
+        "responses": {str(int(route.status)): _success(route), **{str(code): _error(code) for code in route.errors}},
+    }
+    if route.reads_body:
+        operation["requestBody"] = _request_body(route)
+    return operation
+
+
+def _path_parameter(name: str) -> Schema:
+    pattern = ID_PATTERNS[name].pattern.removesuffix(r"\Z")
+    schema = {"type": "string", "pattern": f"^{pattern}$"}
+    return {"name": name, "in": "path", "required": True, "description": _ID_TEXTS[name], "schema": schema}
+
+
+def _query_parameters(route: AnyRoute) -> list[Schema]:
+    query: type[msgspec.Struct] = route.query
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": schema.get("description", "One of the values."),
+            "schema": {key: value for key, value in schema.items() if key != "description"},
+        }
+        for name, schema in properties(query).items()
+    ]
+
+
+def _request_body(route: AnyRoute) -> Schema:
+    if route.any_object:
+        return {"required": False, "content": {"application/json": {"schema": {"type": "object"}, "example": {}}}}
+    content: Schema = {"schema": {"$ref": PREFIX + route.body.__name__}}
+    if route.example is not None:
+        content["example"] = route.example
+    return {"required": True, "content": {"application/json": content}}
+
+
+def _success(route: AnyRoute) -> Schema:
+    texts = {name: {"description": text, "schema": {"type": "string"}} for name, text in route.headers.items()}
+    response: Schema = {
+        "description": HTTPStatus(route.status).phrase if route.reply else "Empty.",
+        "headers": {"X-Request-Id": _REQUEST_ID, **texts},
+    }
+    match route.reply:
+        case str() as media_type:
+            response["content"] = {media_type: {"schema": {"type": "string"}}}
+        case type() as struct:
+            response["content"] = {"application/json": {"schema": {"$ref": PREFIX + struct.__name__}}}
+    return response
+
+
+def _error(code: int) -> Schema:
+    shape = errors.ForbiddenBody if code == HTTPStatus.FORBIDDEN else errors.ErrorBody
+    content = {"schema": {"$ref": PREFIX + shape.__name__}, "example": json.loads(errors.SAMPLES[code])}
+    return {
+        "description": HTTPStatus(code).phrase,
+        "headers": {"X-Request-Id": _REQUEST_ID},
+        "content": {"application/json": content},
+    }
+
+
+def for_swagger_ui(described: Schema) -> Schema:
+    """The same document as OpenAPI 3.0, which is what the bundled Swagger UI can show."""
+    lowered: Schema = _nullable(described)
+    return {**lowered, "openapi": "3.0.3"}
+
+
+def _nullable(value: Any) -> Any:
+    """What of 3.1 is in use and written in another way in 3.0: that something may be null."""
+    match value:
+        case {"anyOf": [dict() as inner, {"type": "null"}], **rest}:
+            return {**_nullable(rest), **_nullable(inner), "nullable": True}
+        case {"type": [str() as kind, "null"], **rest}:
+            return {**_nullable(rest), "type": kind, "nullable": True}
+        case dict():
+            return {name: _nullable(inner) for name, inner in value.items()}
+        case list():
+            return [_nullable(inner) for inner in value]
+        case _:
+            return value

@@ -1,0 +1,151 @@
+"""The route: one value that drives matching, reading, answering and the API description alike."""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, Final, Generic, TypeVar
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from starlette.responses import Response
+
+from treadle.api.bodies import Nothing
+from treadle.api.errors import UnknownRoute, WrongMethod
+from treadle.model.entities import Principal
+from treadle.model.ids import PLAIN_ID, STATEMENT_ID
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+B = TypeVar("B", bound=msgspec.Struct)
+
+ID_PATTERNS: Final = {
+    "workspace_id": PLAIN_ID,
+    "endpoint_id": PLAIN_ID,
+    "session_id": PLAIN_ID,
+    "statement_id": STATEMENT_ID,
+}
+
+
+WORKSPACE: Final = "/v1/workspaces/{workspace_id}"
+SESSION: Final = WORKSPACE + "/sessions/{session_id}"
+
+WITH_BODY: Final = (400, 401, 403, 404, 408, 413, 500, 503)
+"""The error statuses of an operation that reads a body."""
+
+
+class Ask(msgspec.Struct, Generic[Q, B], frozen=True):
+    """A request that has been understood."""
+
+    caller: Principal
+    ids: dict[str, str]
+    query: Q
+    body: B
+
+
+class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
+    """One operation of the API.
+
+    ``query`` and ``body`` are the structs read from the request and ``reply`` the one sent;
+    `Nothing` as ``body`` leaves a request body unread. With ``any_object`` an absent body or any
+    JSON object will do. ``errors`` are the documented error statuses.
+    """
+
+    operation: str
+    method: str
+    path: str
+    summary: str
+    tag: str
+    handle: Callable[[Ask[Q, B]], Awaitable[Response]]
+    query: type[Q]
+    body: type[B]
+    reply: type[msgspec.Struct] | str | None = None
+    status: int = 200
+    errors: tuple[int, ...] = (400, 401, 403, 404, 408, 500, 503)
+    any_object: bool = False
+    secured: bool = True
+    documented: bool = True
+    headers: dict[str, str] = {}
+    example: dict[str, Any] | None = None
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names in the path."""
+        return tuple(piece[1:-1] for piece in self.path.split("/") if piece.startswith("{"))
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether the request body matters."""
+        return self.body is not Nothing or self.any_object
+
+
+AnyRoute = Route[Any, Any]
+
+
+class Match(msgspec.Struct, frozen=True):
+    """A route, and the ids as the path has them."""
+
+    route: AnyRoute
+    ids: dict[str, str]
+
+
+class _Node:
+    """A place in the tree of paths of one method: what may follow, and the route that ends here."""
+
+    __slots__ = ("literals", "parameter", "route")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.route: AnyRoute | None = None
+
+    def grow(self, pieces: list[str], route: AnyRoute) -> None:
+        node = self
+        for piece in pieces:
+            if piece.startswith("{"):
+                node.parameter = node.parameter or _Node()
+                node = node.parameter
+            else:
+                node = node.literals.setdefault(piece, _Node())
+        node.route = route
+
+    def find(self, pieces: list[str], at: int, values: tuple[str, ...]) -> tuple[AnyRoute, tuple[str, ...]] | None:
+        """The route for ``pieces`` from ``at`` on: a literal goes before a parameter."""
+        if at == len(pieces):
+            return (self.route, values) if self.route else None
+        piece = pieces[at]
+        literal = self.literals.get(piece)
+        if literal and (found := literal.find(pieces, at + 1, values)):
+            return found
+        if self.parameter and piece:
+            return self.parameter.find(pieces, at + 1, (*values, piece))
+        return None
+
+
+class Router:
+    """Finds the route of a request."""
+
+    def __init__(self, routes: Iterable[AnyRoute]) -> None:
+        self.routes = tuple(routes)
+        self._trees: dict[str, _Node] = {}
+        for route in self.routes:
+            self._trees.setdefault(route.method, _Node()).grow(route.path.split("/"), route)
+
+    def match(self, method: str, raw_path: bytes) -> Match:
+        """The route and its ids; raises `UnknownRoute` or `WrongMethod`."""
+        pieces = [_decoded(piece) for piece in raw_path.split(b"/")]
+        tree = self._trees.get("GET" if method == "HEAD" else method)
+        if found := tree and tree.find(pieces, 0, ()):
+            route, values = found
+            return Match(route, dict(zip(route.parameters, values, strict=True)))
+        allowed = tuple(self._allowed(pieces))
+        if not allowed:
+            raise UnknownRoute
+        raise WrongMethod(", ".join(allowed))
+
+    def _allowed(self, pieces: list[str]) -> Iterator[str]:
+        methods = [method for method, tree in self._trees.items() if tree.find(pieces, 0, ())]
+        if not methods:
+            return
+        yield from sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])})
+
+
+def _decoded(piece: bytes) -> str:
+    """A piece of a path; what is not UTF-8 becomes something no id and no literal is."""
+    return unquote_to_bytes(piece).decode("utf-8", "replace") if b"%" in piece else piece.decode("utf-8", "replace")

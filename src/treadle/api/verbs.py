@@ -1,0 +1,131 @@
+"""What the HTTP layer asks of the service: one method a verb.
+
+Every method but `Verbs.authenticate` and `Verbs.ready` takes the caller first, and raises the
+`treadle.model.errors.RequestError` that says what is wrong with the request.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from treadle.model.entities import Endpoint, Principal, Statement, Workspace
+from treadle.model.states import RecordStatus, SessionStatus
+from treadle.service.views import (
+    CancelReport,
+    NewEndpoint,
+    NewSession,
+    NewWorkspace,
+    SessionView,
+    StatementView,
+    Submission,
+)
+
+
+class Verbs(Protocol):
+    """The verbs of the service. Lists answer (how many match, one page of them)."""
+
+    async def authenticate(self, token: str | None) -> Principal:
+        """Who holds the token; raises `Unauthorized`."""
+
+    async def ready(self) -> None:
+        """Return when requests can be served; raises `Unavailable` with the reason."""
+
+    async def create_workspace(self, p: Principal, new: NewWorkspace) -> Workspace:
+        """Make a workspace."""
+
+    async def list_workspaces(
+        self, p: Principal, *, name: str | None, workspace_id: str | None, limit: int, offset: int
+    ) -> tuple[int, Sequence[Workspace]]:
+        """The caller's workspaces; ``name`` is a part of the name."""
+
+    async def delete_workspace(self, p: Principal, workspace_id: str) -> None:
+        """Delete an empty workspace."""
+
+    async def create_endpoint(self, p: Principal, workspace_id: str, new: NewEndpoint) -> Endpoint:
+        """Make an endpoint."""
+
+    async def list_endpoints(
+        self,
+        p: Principal,
+        workspace_id: str,
+        *,
+        name: str | None,
+        endpoint_id: str | None,
+        type: str | None,
+        limit: int,
+        offset: int,
+    ) -> tuple[int, Sequence[Endpoint]]:
+        """The endpoints of a workspace; ``name`` is a part of the name."""
+
+    async def show_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> Endpoint:
+        """One endpoint."""
+
+    async def delete_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> None:
+        """Delete an endpoint without sessions."""
+
+    async def create_session(self, p: Principal, workspace_id: str, new: NewSession) -> SessionView:
+        """Open a session; without a ``wait_timeout`` wait until it runs."""
+
+    async def list_sessions(
+        self,
+        p: Principal,
+        workspace_id: str,
+        *,
+        endpoint_id: str | None,
+        session_id: str | None,
+        status: SessionStatus | None,
+        start_time: datetime | None,
+        end_time: datetime | None,
+        limit: int,
+        offset: int,
+    ) -> tuple[int, Sequence[SessionView]]:
+        """The sessions of a workspace."""
+
+    async def show_session(self, p: Principal, workspace_id: str, session_id: str) -> SessionView:
+        """One session."""
+
+    async def close_session(self, p: Principal, workspace_id: str, session_id: str) -> None:
+        """Close a session and stop what runs in it."""
+
+    async def execute(self, p: Principal, workspace_id: str, submission: Submission) -> StatementView:
+        """Submit a statement."""
+
+    async def show_result(
+        self, p: Principal, workspace_id: str, session_id: str, statement_id: str, *, page_num: int, locate: bool
+    ) -> StatementView:
+        """The state of a statement and one page of its result, or with ``locate`` where its files are."""
+
+    async def cancel(self, p: Principal, workspace_id: str, session_id: str, statement_id: str) -> CancelReport:
+        """Return when the statement has stopped."""
+
+    async def cancel_session_statements(self, p: Principal, workspace_id: str, session_id: str) -> CancelReport:
+        """Return when every statement of the session submitted so far has stopped."""
+
+    async def session_records(
+        self,
+        p: Principal,
+        workspace_id: str,
+        session_id: str,
+        *,
+        statement_id: str | None,
+        status: RecordStatus | None,
+        limit: int,
+        offset: int,
+    ) -> tuple[int, Sequence[Statement]]:
+        """The history of a session."""
+
+    async def records(
+        self,
+        p: Principal,
+        workspace_id: str,
+        *,
+        endpoint_id: str | None,
+        statement_id: str | None,
+        source: int | None,
+        status: RecordStatus | None,
+        start_time: datetime | None,
+        end_time: datetime | None,
+        limit: int,
+        offset: int,
+    ) -> tuple[int, Sequence[Statement]]:
+        """The history of a workspace."""

@@ -1,0 +1,183 @@
+"""The control plane: workspaces and endpoints."""
+
+from http import HTTPStatus
+from typing import Final
+
+from starlette.responses import Response
+
+from treadle.api import bodies, render, replies
+from treadle.api.answers import answer, empty
+from treadle.api.bodies import Nothing
+from treadle.api.routes import WITH_BODY, WORKSPACE, AnyRoute, Ask, Route
+from treadle.api.verbs import Verbs
+from treadle.service.views import NewEndpoint, NewWorkspace
+
+_ENDPOINT: Final = WORKSPACE + "/endpoints/{endpoint_id}"
+
+
+class Workspaces:
+    """The operations."""
+
+    def __init__(self, verbs: Verbs) -> None:
+        self._verbs = verbs
+
+    async def create(self, ask: Ask[Nothing, bodies.CreateWorkspace]) -> Response:
+        """Make a workspace."""
+        new = NewWorkspace(
+            name=ask.body.name,
+            description=ask.body.description,
+            metastore_id=ask.body.metastore_id,
+            enterprise_project_id=ask.body.enterprise_project_id,
+        )
+        return answer(render.workspace(await self._verbs.create_workspace(ask.caller, new), ask.caller))
+
+    async def list(self, ask: Ask[bodies.WorkspacesQuery, Nothing]) -> Response:
+        """List the caller's workspaces."""
+        query = ask.query
+        total, found = await self._verbs.list_workspaces(
+            ask.caller, name=query.name, workspace_id=query.id, limit=query.limit, offset=query.offset
+        )
+        return answer(render.workspaces(total, found, ask.caller))
+
+    async def delete(self, ask: Ask[Nothing, Nothing]) -> Response:
+        """Delete an empty workspace."""
+        await self._verbs.delete_workspace(ask.caller, ask.ids["workspace_id"])
+        return empty()
+
+    async def create_endpoint(self, ask: Ask[Nothing, bodies.CreateEndpoint]) -> Response:
+        """Make an endpoint."""
+        body = ask.body
+        new = NewEndpoint(
+            name=body.name,
+            type=body.type,
+            engine=body.engine,
+            description=body.description,
+            max_sessions=body.max_sessions,
+            max_statements=body.max_statements,
+            config=body.config,
+            reserved_resource=body.reserved_resource,
+        )
+        made = await self._verbs.create_endpoint(ask.caller, ask.ids["workspace_id"], new)
+        return answer(render.endpoint(made, ask.caller))
+
+    async def list_endpoints(self, ask: Ask[bodies.EndpointsQuery, Nothing]) -> Response:
+        """List the endpoints of a workspace."""
+        query = ask.query
+        total, found = await self._verbs.list_endpoints(
+            ask.caller,
+            ask.ids["workspace_id"],
+            name=query.name,
+            endpoint_id=query.endpoint_id,
+            type=query.type,
+            limit=query.limit,
+            offset=query.offset,
+        )
+        return answer(render.endpoints(total, found, ask.caller))
+
+    async def show_endpoint(self, ask: Ask[Nothing, Nothing]) -> Response:
+        """Show an endpoint."""
+        found = await self._verbs.show_endpoint(ask.caller, ask.ids["workspace_id"], ask.ids["endpoint_id"])
+        return answer(render.endpoint(found, ask.caller))
+
+    async def delete_endpoint(self, ask: Ask[Nothing, Nothing]) -> Response:
+        """Delete an endpoint."""
+        endpoint_id = ask.ids["endpoint_id"]
+        await self._verbs.delete_endpoint(ask.caller, ask.ids["workspace_id"], endpoint_id)
+        return answer(replies.Deleted(id=endpoint_id), HTTPStatus.ACCEPTED)
+
+
+def routes(verbs: Verbs) -> tuple[AnyRoute, ...]:
+    """The table of the control plane."""
+    rooms = Workspaces(verbs)
+    return (*_workspace_routes(rooms), *_endpoint_routes(rooms))
+
+
+def _workspace_routes(rooms: Workspaces) -> tuple[AnyRoute, ...]:
+    return (
+        Route(
+            operation="CreateWorkspace",
+            method="POST",
+            path="/v1/workspaces",
+            summary="Make a workspace.",
+            tag="Workspaces",
+            handle=rooms.create,
+            query=Nothing,
+            body=bodies.CreateWorkspace,
+            reply=replies.WorkspaceInfo,
+            errors=WITH_BODY,
+            example={"name": "analytics"},
+        ),
+        Route(
+            operation="ListWorkspaces",
+            method="GET",
+            path="/v1/workspaces",
+            summary="List the workspaces of the caller's project, newest first.",
+            tag="Workspaces",
+            handle=rooms.list,
+            query=bodies.WorkspacesQuery,
+            body=Nothing,
+            reply=replies.Workspaces,
+        ),
+        Route(
+            operation="DeleteWorkspace",
+            method="DELETE",
+            path=WORKSPACE,
+            summary="Delete a workspace that has no endpoints.",
+            tag="Workspaces",
+            handle=rooms.delete,
+            query=Nothing,
+            body=Nothing,
+        ),
+    )
+
+
+def _endpoint_routes(rooms: Workspaces) -> tuple[AnyRoute, ...]:
+    return (
+        Route(
+            operation="CreateEndpoint",
+            method="POST",
+            path=WORKSPACE + "/endpoints",
+            summary="Make a SQL endpoint.",
+            tag="Endpoints",
+            handle=rooms.create_endpoint,
+            query=Nothing,
+            body=bodies.CreateEndpoint,
+            reply=replies.EndpointInfo,
+            errors=WITH_BODY,
+            example={"name": "duck", "type": "sql"},
+        ),
+        Route(
+            operation="ListEndpoints",
+            method="GET",
+            path=WORKSPACE + "/endpoints",
+            summary="List the endpoints of a workspace, newest first.",
+            tag="Endpoints",
+            handle=rooms.list_endpoints,
+            query=bodies.EndpointsQuery,
+            body=Nothing,
+            reply=replies.Endpoints,
+        ),
+        Route(
+            operation="ShowEndpoint",
+            method="GET",
+            path=_ENDPOINT,
+            summary="Show an endpoint.",
+            tag="Endpoints",
+            handle=rooms.show_endpoint,
+            query=Nothing,
+            body=Nothing,
+            reply=replies.EndpointInfo,
+        ),
+        Route(
+            operation="DeleteEndpoint",
+            method="DELETE",
+            path=_ENDPOINT,
+            summary="Delete an endpoint without sessions.",
+            tag="Endpoints",
+            handle=rooms.delete_endpoint,
+            query=Nothing,
+            body=Nothing,
+            reply=replies.Deleted,
+            status=HTTPStatus.ACCEPTED,
+        ),
+    )

@@ -1,0 +1,109 @@
+import json
+from typing import Any
+
+import httpx
+import pytest
+from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
+
+from tests.api.twin import Twin
+from treadle.api import v1
+from treadle.config import Settings
+
+DOCUMENTED = {
+    "CreateSqlSession": "POST /v1/workspaces/{workspace_id}/sessions",
+    "ListSqlSessions": "GET /v1/workspaces/{workspace_id}/sessions",
+    "ShowSqlSession": "GET /v1/workspaces/{workspace_id}/sessions/{session_id}",
+    "CloseSqlSession": "DELETE /v1/workspaces/{workspace_id}/sessions/{session_id}",
+    "ExecuteSqlStatement": "POST /v1/workspaces/{workspace_id}/sessions/statements",
+    "ShowSqlStatementResult": "GET /v1/workspaces/{workspace_id}/sessions/{session_id}/statements/{statement_id}",
+    "CancelSqlStatement": ("POST /v1/workspaces/{workspace_id}/sessions/{session_id}/statements/{statement_id}/cancel"),
+    "CancelSqlSessionStatements": "POST /v1/workspaces/{workspace_id}/sessions/{session_id}/cancel",
+    "ListSessionStatementRecords": "GET /v1/workspaces/{workspace_id}/sessions/{session_id}/statements",
+    "ListStatementRecords": "GET /v1/workspaces/{workspace_id}/statement-records",
+    "CreateWorkspace": "POST /v1/workspaces",
+    "ListWorkspaces": "GET /v1/workspaces",
+    "DeleteWorkspace": "DELETE /v1/workspaces/{workspace_id}",
+    "CreateEndpoint": "POST /v1/workspaces/{workspace_id}/endpoints",
+    "ListEndpoints": "GET /v1/workspaces/{workspace_id}/endpoints",
+    "ShowEndpoint": "GET /v1/workspaces/{workspace_id}/endpoints/{endpoint_id}",
+    "DeleteEndpoint": "DELETE /v1/workspaces/{workspace_id}/endpoints/{endpoint_id}",
+    "CheckHealth": "GET /healthz",
+    "CheckReady": "GET /readyz",
+    "ShowMetrics": "GET /metrics",
+    "ShowDescription": "GET /openapi.json",
+    "ShowDocs": "GET /docs",
+}
+
+
+@pytest.fixture
+async def described(client: httpx.AsyncClient) -> dict[str, Any]:
+    """The API description."""
+    document: dict[str, Any] = (await client.get("/openapi.json")).json()
+    return document
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The operations by their id."""
+    return {
+        operation["operationId"]: {**operation, "at": f"{method.upper()} {path}"}
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+async def test_the_description_is_valid(client: httpx.AsyncClient, described: dict[str, Any]) -> None:
+    """The description is valid OpenAPI 3.1, and as the page reads it valid OpenAPI 3.0."""
+    OpenAPIV31SpecValidator(described).validate()
+    OpenAPIV30SpecValidator((await client.get("/docs/openapi.json")).json()).validate()
+
+
+async def test_every_operation_is_described(described: dict[str, Any]) -> None:
+    """The description has exactly the documented operations, at their documented paths."""
+    assert {name: operation["at"] for name, operation in operations(described).items()} == DOCUMENTED
+
+
+async def test_every_status_has_an_example(described: dict[str, Any]) -> None:
+    """Each error an operation documents is shown with the body it has."""
+    for name, operation in operations(described).items():
+        if "/v1/" not in operation["at"]:
+            continue
+        assert {"400", "401", "403", "404", "408", "500"} < set(operation["responses"]), name
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                assert "error_code" in response["content"]["application/json"]["example"]
+
+
+async def test_parameters_have_their_ranges(described: dict[str, Any]) -> None:
+    """The description tells ranges, defaults and values, as the requests are checked."""
+    parameters = {p["name"]: p["schema"] for p in operations(described)["ListStatementRecords"]["parameters"]}
+    assert parameters["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 10}
+    assert parameters["offset"] == {"type": "integer", "minimum": 0, "maximum": 1_000_000_000, "default": 0}
+    assert parameters["source"] == {"type": "integer", "minimum": 0, "maximum": 1}
+    assert parameters["workspace_id"] == {"type": "string", "pattern": "^[A-Za-z0-9-]{1,36}$"}
+    assert parameters["statement_id"] == {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+    assert set(parameters["status"]["enum"]) == {"CANCELED", "ERROR", "FAILED", "RUNNING", "SUBMITTED", "SUCCESSFUL"}
+
+
+async def test_the_examples_are_accepted(client: httpx.AsyncClient, described: dict[str, Any]) -> None:
+    """Every example of a request body is one the operation reads."""
+    for operation in operations(described).values():
+        if content := operation.get("requestBody", {}).get("content"):
+            method, path = operation["at"].split()
+            path = path.format(workspace_id="w1", session_id="s1", statement_id="t1", endpoint_id="e1")
+            reply = await client.request(method, path, json=content["application/json"]["example"])
+            assert reply.status_code in {200, 404}
+
+
+async def test_every_route_by_every_caller(client: httpx.AsyncClient, twin: Twin, settings: Settings) -> None:
+    """No token and a wrong token are 401 on every operation; a viewer may read and nothing else."""
+    del client.headers["X-Auth-Token"]
+    for route in v1.routes(twin, settings):
+        path = route.path.format(workspace_id="w1", session_id="s1", statement_id="t1", endpoint_id="e1")
+        body = json.dumps({**(route.example or {}), **({"session_id": "s1"} if route.example else {})})
+        statuses = []
+        for headers in ({}, {"X-Auth-Token": "wrong"}, {"X-Auth-Token": "viewer-token"}):
+            reply = await client.request(route.method, path, content=body, headers=headers)
+            statuses.append(reply.status_code)
+            assert len(reply.headers.get_list("x-request-id")) == 1
+        reads = route.operation.startswith(("List", "Show"))
+        assert statuses == [401, 401, 200 if reads else 403], route.operation
