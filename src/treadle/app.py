@@ -1,0 +1,292 @@
+"""The composition root: every part of the service is made here and given what it needs."""
+
+import asyncio
+import contextlib
+import fcntl
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+import uvicorn
+
+from treadle.api.app import build
+from treadle.api.http import server_config
+from treadle.config import Settings
+from treadle.lakes import Lakes
+from treadle.metrics import Metrics
+from treadle.model.errors import ConfigError, Unavailable
+from treadle.model.states import RecordStatus, SessionStatus
+from treadle.outside import SystemClock, new_id, new_secret
+from treadle.scheduler.context import Context
+from treadle.scheduler.owner import Owner
+from treadle.scheduler.processes import ForkedWorkers, end_leftovers
+from treadle.scheduler.recovery import recover
+from treadle.scheduler.sweeper import sweep_forever
+from treadle.service import Deps, Service
+from treadle.store.base import Page, RecordFilter
+from treadle.store.embedded import EmbeddedPostgres
+from treadle.store.errors import StoreUnavailable
+from treadle.store.migrate import migrate
+from treadle.store.postgres import PostgresStore
+from treadle.store.signals import Signals
+
+log = structlog.get_logger("treadle")
+
+WATCH_SECONDS: Final = 2.0
+POOL_SIZE: Final = 12
+
+
+class Memory:
+    """The service's PostgreSQL: the operator's, or the private one, which is started and watched."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._embedded: EmbeddedPostgres | None = None
+
+    @property
+    def embedded(self) -> EmbeddedPostgres | None:
+        """The private server, None when the operator brings one."""
+        return self._embedded
+
+    async def start(self) -> str:
+        """Bring it up and its tables up to date; the dsn of the service."""
+        dsn = self._settings.database_url
+        if dsn is None:
+            self._embedded = await asyncio.to_thread(EmbeddedPostgres.start, self._settings.data_dir)
+            dsn = self._embedded.service_dsn
+        await asyncio.to_thread(migrate, dsn)
+        return dsn
+
+    async def watch(self) -> None:
+        """Start the private server again whenever it has died."""
+        while self._embedded is not None:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                if await asyncio.to_thread(self._embedded.ensure_running):
+                    log.warning("postgres_restarted")
+            except Exception:
+                log.exception("postgres_restart_failed")
+
+    async def stop(self) -> None:
+        """Stop the private server; the operator's goes on."""
+        if self._embedded is not None:
+            await asyncio.to_thread(self._embedded.stop)
+
+
+@asynccontextmanager
+async def operator(settings: Settings) -> AsyncIterator[Service]:
+    """The verbs for a command beside a running service, or without one.
+
+    Wakes go through the store; a private PostgreSQL that had to be started is stopped again.
+    """
+    was_running = settings.database_url is not None or EmbeddedPostgres(settings.data_dir).running()
+    memory = Memory(settings)
+    dsn = await memory.start()
+    store = await PostgresStore.connect(dsn, pool_size=4)
+    signals = Signals()
+    notices: set[asyncio.Task[None]] = set()
+    signals.on_wake(lambda wake: notices.add(asyncio.create_task(store.notify(wake))))
+    try:
+        yield _service(settings, store, signals, Lakes(dsn, store, settings.data_dir), _no_check)
+    finally:
+        await asyncio.gather(*notices, return_exceptions=True)
+        await store.close()
+        if not was_running:
+            await memory.stop()
+
+
+async def _no_check() -> None:
+    return
+
+
+def _service(
+    settings: Settings, store: PostgresStore, signals: Signals, lakes: Lakes, check_ready: Callable[[], Awaitable[None]]
+) -> Service:
+    return Service(
+        Deps(
+            store=store,
+            signals=signals,
+            clock=SystemClock(),
+            new_id=new_id,
+            new_secret=new_secret,
+            settings=settings,
+            plant=lakes,
+            check_ready=check_ready,
+        )
+    )
+
+
+class Gateway:
+    """One gateway process: the store, the workers, the owner, the verbs and their HTTP door."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._memory = Memory(settings)
+        self._metrics = Metrics()
+        self._duties: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Bring everything up, and tell the truth about what an earlier run left."""
+        settings = self._settings
+        await asyncio.to_thread(end_leftovers, settings.data_dir)
+        dsn = await self._memory.start()
+        self._store = await PostgresStore.connect(dsn, pool_size=POOL_SIZE)
+        signals = Signals()
+        lakes = Lakes(dsn, self._store, settings.data_dir)
+        context = Context(
+            owner_id=new_id(),
+            store=self._store,
+            signals=signals,
+            clock=SystemClock(),
+            new_id=new_id,
+            settings=settings,
+            catalogs=lakes,
+            figures=self._metrics,
+        )
+        await recover(context)
+        self._workers = ForkedWorkers(settings.data_dir, new_id, settings.warm_workers, settings.worker_start)
+        await self._workers.start()
+        self._owner = Owner(context, self._workers)
+        await self._owner.start()
+        self.service = _service(settings, self._store, signals, lakes, self._check_ready)
+        self._duties = [
+            asyncio.create_task(duty, name=name)
+            for name, duty in (
+                ("sweeper", sweep_forever(context)),
+                ("watch-postgres", self._memory.watch()),
+                ("measure", self._measure_forever()),
+            )
+        ]
+
+    async def stop(self) -> None:
+        """Stop what runs, end the sessions, bury the workers, let go of the store; once."""
+        if self.service.deps.closing:
+            return
+        self.service.deps.closing = True
+        await self._owner.stop(self._settings.shutdown_grace)
+        await self._workers.stop()
+        for duty in self._duties:
+            duty.cancel()
+        await asyncio.gather(*self._duties, return_exceptions=True)
+        await self._store.close()
+        await self._memory.stop()
+
+    @property
+    def metrics(self) -> Metrics:
+        """The figures of this process."""
+        return self._metrics
+
+    async def _check_ready(self) -> None:
+        if not self._workers.ready:
+            raise Unavailable("no worker can be started")
+
+    async def _measure_forever(self) -> None:
+        while True:
+            try:
+                await self._measure()
+            except StoreUnavailable as error:
+                log.warning("store_unavailable", error=str(error))
+            await asyncio.sleep(self._settings.poll_interval)
+
+    async def _measure(self) -> None:
+        """The levels that nobody reports: counted now and then."""
+        queued, _ = await self._store.records(None, RecordFilter(status=RecordStatus.SUBMITTED), Page(limit=1), 0)
+        lanes = self._owner.lanes
+        sessions = await self._store.open_sessions()
+        self._metrics.statements(queued=queued, running=sum(lane.running is not None for lane in lanes))
+        self._metrics.sessions(
+            {status: sum(s.status is status for s in sessions) for status in SessionStatus if not status.final}
+        )
+        warm = self._workers.warm
+        self._metrics.workers(warm=warm, busy=len(self._workers.alive) - warm, memory_bytes=self._workers.memory())
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the gateway stops its work before its door closes."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
+
+
+@contextmanager
+def sole_owner(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder: one service at a time; raises `ConfigError` when there is one."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (data_dir / "serve.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"data_dir: another service runs on {data_dir}") from None
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; raises `ConfigError` when the address is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise ConfigError(f"host, port: cannot listen on {host}:{port}: {error.strerror or error}") from None
+    sock.listen(1024)
+    return sock
+
+
+async def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
+    """Run the service until SIGINT or SIGTERM; ``say`` gets the one line that it is ready."""
+    with sole_owner(settings.data_dir), contextlib.closing(bind(settings.host, settings.port)) as sock:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopping.set)
+        gateway = Gateway(settings)
+        await gateway.start()
+        try:
+            await _answer(gateway, settings, sock, stopping, say)
+        finally:
+            await gateway.stop()
+            log.info("stopped")
+
+
+async def _answer(
+    gateway: Gateway, settings: Settings, sock: socket.socket, stopping: asyncio.Event, say: Callable[[str], None]
+) -> None:
+    config = server_config(
+        build(gateway.service, settings, gateway.metrics.render),
+        lifespan="off",
+        timeout_graceful_shutdown=int(settings.shutdown_grace) + 1,
+    )
+    server = _Server(config)
+    door = asyncio.create_task(server.serve(sockets=[sock]))
+    await _first(door, server.answering)
+    if not door.done():
+        host, port = sock.getsockname()[:2]
+        say(f"treadle ready http://{f'[{host}]' if ':' in host else host}:{port}")
+        log.info("ready", host=host, port=port)
+        await _first(door, stopping)
+        # What runs is stopped while the door is still open, so that whoever waits hears the truth.
+        await gateway.stop()
+        server.should_exit = True
+    await door
+
+
+async def _first(door: "asyncio.Task[None]", event: asyncio.Event) -> None:
+    """Wait until the event is set or the door has closed."""
+    told = asyncio.create_task(event.wait())
+    await asyncio.wait([door, told], return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()

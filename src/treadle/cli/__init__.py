@@ -1,0 +1,17 @@
+"""The command line: what went wrong is said in one line; exit code 1, and 2 for wrong usage."""
+
+import click
+
+from treadle import __version__
+from treadle.cli import operate, resources, running
+
+
+@click.group()
+@click.version_option(__version__, prog_name="treadle")
+def main() -> None:
+    """Treadle: a SQL statement service whose cancel is true."""
+
+
+for module in (running, resources, operate):
+    for entry in module.COMMANDS:
+        main.add_command(entry)

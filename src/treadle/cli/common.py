@@ -1,0 +1,84 @@
+"""What every command shares: its options, its output, its exit code."""
+
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+import msgspec
+import uvloop
+
+from treadle import config, logs
+from treadle.model.errors import RequestError, TreadleError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Options:
+    """What every command takes: where the data is, which file configures it, how to print."""
+
+    def __init__(self, settings: config.Settings, *, as_json: bool) -> None:
+        self.settings = settings
+        self.as_json = as_json
+
+    def show(self, value: Any, text: Callable[[Any], str]) -> None:
+        """Print a value, as JSON or as text."""
+        click.echo(msgspec.json.encode(value).decode() if self.as_json else text(value))
+
+
+def command(
+    name: str, group: click.Group | None = None
+) -> Callable[[Callable[Concatenate[Options, P], None]], click.Command]:
+    """A command, of ``group`` if given, with the common options and its errors turned into exit codes."""
+
+    def decorate(function: Callable[Concatenate[Options, P], None]) -> click.Command:
+        @wraps(function)
+        def run(
+            data_dir: Path | None, config_file: Path | None, as_json: bool, *args: P.args, **kwargs: P.kwargs
+        ) -> None:
+            try:
+                overrides = {n: kwargs.pop(n) for n in ("host", "port") if n in kwargs}
+                settings = config.load(config_file, data_dir=data_dir, **overrides)
+                level: logs.Level = settings.log_level if name == "serve" else "warning"
+                logs.configure(level, settings.log_format, log_sql=settings.log_sql)
+                function(Options(settings, as_json=as_json), *args, **kwargs)
+            except (TreadleError, OSError) as error:
+                click.echo(f"treadle: {describe(error)}", err=True)
+                sys.exit(1)
+
+        for option in (
+            click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+            click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file of settings."),
+            click.option("--data-dir", type=click.Path(path_type=Path), help="Folder of everything kept."),
+        ):
+            run = option(run)
+        made = click.command(name, help=function.__doc__)(run)
+        if group is not None:
+            group.add_command(made)
+        return made
+
+    return decorate
+
+
+def describe(error: BaseException) -> str:
+    """One line for a person."""
+    if isinstance(error, RequestError) and not str(error):
+        return "no such workspace, endpoint, session or statement"
+    return str(error) or type(error).__name__
+
+
+def lines(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as text in columns."""
+    table = [tuple(map(str, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
+    )
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine."""
+    return uvloop.run(work)

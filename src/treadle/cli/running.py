@@ -1,0 +1,59 @@
+"""Commands that run the service or show how it would run."""
+
+import functools
+import os
+from pathlib import Path
+
+import click
+import msgspec
+
+from treadle.app import serve as serve_forever
+from treadle.cli.common import Options, command, run_async
+from treadle.model.errors import TreadleError
+
+
+@command("serve")
+@click.option("--port", type=int, help="Port to listen on; 0 picks a free one.")
+@click.option("--host", help="Address to listen on.")
+def serve(options: Options) -> None:
+    """Run the service until SIGINT or SIGTERM."""
+    say = functools.partial(print, flush=True)
+    run_async(serve_forever(options.settings, say))
+
+
+@command("config")
+def show_config(options: Options) -> None:
+    """Print the settings in force, secrets masked."""
+    values = options.settings.model_dump(mode="json")
+    if values["database_url"] is not None:
+        values["database_url"] = "***"
+    if options.as_json:
+        click.echo(msgspec.json.encode(values).decode())
+        return
+    for name, value in values.items():
+        if value is not None:
+            click.echo(f"{name} = {msgspec.json.encode(value).decode()}")
+
+
+@command("demo")
+@click.option("--scale", type=float, default=1.0, show_default=True, help="TPC-H scale factor.")
+def demo(options: Options, scale: float) -> None:
+    """Start a service, load TPC-H, run a query, cancel a heavy statement and a deaf one."""
+    from treadle.demo.client import ApiError, StatementFailed
+    from treadle.demo.local import LocalService, ServiceFailed, make_token
+    from treadle.demo.show import DemoFailed, run_demo
+    from treadle.demo.tables import GenerationFailed
+
+    data_dir: Path = options.settings.data_dir
+    say = functools.partial(print, flush=True)
+    say(f"Starting a service on {data_dir} ...")
+    try:
+        with LocalService(data_dir) as service:
+            token = make_token(data_dir)
+            run_demo(service.url, token, service.pid, data_dir, scale, say)
+    except (ApiError, StatementFailed, ServiceFailed, DemoFailed, GenerationFailed) as failed:
+        raise TreadleError(str(failed)) from failed
+    say(f"The data is kept in {os.path.relpath(data_dir)}; `treadle serve` with the same --data-dir goes on with it.")
+
+
+COMMANDS = (serve, show_config, demo)

@@ -1,0 +1,66 @@
+"""The catalogs and folders outside the store: made for the service, asked by the scheduler."""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from treadle.model.entities import Catalog
+from treadle.store import catalogs
+from treadle.store.base import Store
+from treadle.store.errors import StoreUnavailable
+
+CUT_OFF_SECONDS: Final = 5.0
+
+
+class Lakes:
+    """Implements `treadle.service.deps.Plant` and `treadle.scheduler.ports.Catalogs`."""
+
+    def __init__(self, dsn: str, store: Store, data_dir: Path) -> None:
+        self._dsn = dsn
+        self._store = store
+        self._data_dir = data_dir
+
+    async def provision(self, catalog: Catalog) -> None:
+        """Make the catalog's database, role and folder."""
+        await asyncio.to_thread(os.makedirs, catalog.data_path, mode=0o700, exist_ok=True)
+        await asyncio.to_thread(os.makedirs, self._files(catalog.workspace_id), mode=0o700, exist_ok=True)
+        await catalogs.provision(self._dsn, catalog)
+
+    async def destroy(self, catalog: Catalog) -> None:
+        """Remove the catalog's database, role and folder."""
+        await catalogs.destroy(self._dsn, catalog)
+        await asyncio.to_thread(shutil.rmtree, catalog.data_path, ignore_errors=True)
+
+    async def remove_files(self, workspace_id: str) -> None:
+        """Remove the files folder of a workspace."""
+        await asyncio.to_thread(shutil.rmtree, self._files(workspace_id), ignore_errors=True)
+
+    def _files(self, workspace_id: str) -> Path:
+        return self._data_dir / "files" / workspace_id
+
+    async def of_session(self, workspace_id: str, instance_id: str, name: str) -> Catalog | None:
+        """The catalog a session names."""
+        return await self._store.catalog(workspace_id, instance_id, name)
+
+    def dsn(self, catalog: Catalog, session_id: str) -> str:
+        """A libpq string without the password; the backends are found by their application_name."""
+        libpq = catalogs.catalog_address(self._dsn, catalog).libpq
+        return f"{libpq} application_name={catalogs.session_application(session_id)}"
+
+    async def cut_off(self, session_id: str) -> bool:
+        """End the session's backends; False when that could not be done or seen now."""
+        try:
+            return await catalogs.terminate_backends(
+                self._dsn, catalogs.session_application(session_id), CUT_OFF_SECONDS
+            )
+        except StoreUnavailable:
+            return False
+
+    async def committed(self, catalog: Catalog, marker: str) -> bool | None:
+        """Whether a commit with this marker is durable; None when the catalog does not answer."""
+        try:
+            return await catalogs.committed(self._dsn, catalog, marker)
+        except StoreUnavailable:
+            return None
