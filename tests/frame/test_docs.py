@@ -1,0 +1,44 @@
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from treadle.config import Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_of_settings_is_up_to_date() -> None:
+    """docs/configuration.md says what config.py says."""
+    done = subprocess.run(
+        [sys.executable, "scripts/docs.py", "--check"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_setting_is_described() -> None:
+    """No setting goes without a sentence in the page."""
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    assert [
+        name for name, field in Settings.model_fields.items() if f"| `{name}` |" not in page or not field.description
+    ] == []
+
+
+def test_every_runtime_dependency_has_its_reason() -> None:
+    """docs/dependencies.md names each dependency of the package."""
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    names = [line.split(">")[0].split("=")[0].split("[")[0] for line in wanted]
+    page = (ROOT / "docs" / "dependencies.md").read_text()
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_the_changelog_knows_this_version() -> None:
+    """The version of the package has a section in the changelog."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
