@@ -1,0 +1,135 @@
+"""A real service and eyes for what its engines do: processors, processes, files, rows."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from treadle.demo.client import Api, Session, StatementReply
+from treadle.demo.local import LocalService, make_token
+from treadle.demo.processes import cpu_seconds
+
+ALICE = ("project-a", "alice")
+
+BOUND = 5.0
+"""Seconds within which any cancel ends (C3)."""
+
+
+def until(condition: Callable[[], Any], what: str, timeout: float = 30.0) -> Any:
+    """Wait until ``condition`` is true and return its value; fail with ``what`` when it never is."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.005)
+    raise AssertionError(f"never happened: {what}")
+
+
+class World:
+    """A running service with one workspace and one endpoint of its own."""
+
+    def __init__(self, service: LocalService, token: str, name: str = "world") -> None:
+        self.service = service
+        self.token = token
+        self._connections: list[Api] = []
+        self.api = self.connect(token)
+        self.workspace_id = self.api.ensure_workspace(name)
+        self.endpoint_id = self.api.ensure_endpoint(self.workspace_id, name)
+
+    @property
+    def base(self) -> str:
+        """The path of the workspace."""
+        return f"/v1/workspaces/{self.workspace_id}"
+
+    @property
+    def files(self) -> Path:
+        """The workspace's files folder."""
+        return self.service.data_dir / "files" / self.workspace_id
+
+    def session(self) -> Session:
+        """A fresh session with a connection of its own."""
+        return self.connect(self.token).open_session(self.workspace_id, self.endpoint_id)
+
+    def same(self, session: Session) -> Session:
+        """The same session over another connection, for another thread."""
+        return Session(self.connect(self.token), self.workspace_id, session.id)
+
+    def connect(self, token: str) -> Api:
+        """A connection for a token, closed at the end."""
+        self._connections.append(Api(self.service.url, token))
+        return self._connections[-1]
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self._connections:
+            connection.close()
+
+    def log(self) -> list[dict[str, Any]]:
+        """What the service has logged so far."""
+        lines = (self.service.data_dir / "serve.log").read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def worker(self, session_id: str) -> int:
+        """The process id of the session's worker."""
+
+        def find() -> int:
+            found = [e["pid"] for e in self.log() if e["event"] == "session_opened" and e["session_id"] == session_id]
+            return int(found[-1]) if found else 0
+
+        return int(until(find, f"session {session_id} has a worker"))
+
+    def record(self, statement_id: str) -> dict[str, Any]:
+        """The statement's record."""
+        query = urlencode({"statement_id": statement_id})
+        found = self.api.get(dict[str, Any], f"{self.base}/statement-records?{query}")
+        assert found["total"] == 1
+        record: dict[str, Any] = found["records"][0]
+        return record
+
+    def result_files(self, statement_id: str) -> list[str]:
+        """The files of a statement's result."""
+        folder = self.service.data_dir / "results" / statement_id
+        return sorted(path.name for path in folder.glob("*"))
+
+    def stray_files(self) -> list[str]:
+        """Everything in the files folder, staged output included."""
+        return sorted(str(path.relative_to(self.files)) for path in self.files.rglob("*") if path.is_file())
+
+
+@contextmanager
+def world(data_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[World]:
+    """A service of its own for a while."""
+    with LocalService(data_dir, settings) as service, closing(World(service, make_token(data_dir, *ALICE))) as made:
+        yield made
+
+
+def alive(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    return cpu_seconds(pid) is not None
+
+
+def spent(pid: int, seconds: float) -> float:
+    """Processor seconds the process uses within the next ``seconds``; 0 when it is gone."""
+    before = cpu_seconds(pid)
+    time.sleep(seconds)
+    after = cpu_seconds(pid)
+    return 0.0 if before is None or after is None else after - before
+
+
+def start(world: World, session: Session, sql: str, *, busy: float = 0.2) -> StatementReply:
+    """Submit and wait until the engine really works on it: its processor time has grown."""
+    pid = world.worker(session.id)
+    before = cpu_seconds(pid) or 0.0
+    reply = session.submit(sql)
+    until(lambda: (cpu_seconds(pid) or 0.0) - before >= busy, "the worker works")
+    return reply
+
+
+def temp_files(world: World) -> list[str]:
+    """Spill files of all workers."""
+    root = world.service.data_dir / "tmp"
+    return [os.path.join(folder, name) for folder, _, names in os.walk(root) for name in names]
