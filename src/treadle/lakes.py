@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,13 @@ class Lakes:
             )
         except StoreUnavailable:
             return False
+
+    async def referenced(self, catalog: Catalog, names: Sequence[str]) -> frozenset[str] | None:
+        """Which of these data files the catalog knows of; None when it does not answer."""
+        try:
+            return await catalogs.referenced(self._dsn, catalog, names)
+        except StoreUnavailable:
+            return None
 
     async def committed(self, catalog: Catalog, marker: str) -> bool | None:
         """Whether a commit with this marker is durable; None when the catalog does not answer."""

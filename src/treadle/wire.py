@@ -8,7 +8,6 @@ travel here: they go from the worker to the results room.
 import msgspec
 
 from treadle.model.entities import CommitPoint, Part
-from treadle.model.states import Effects
 
 
 class CatalogTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,24 +118,31 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The engine said no; ``part`` carries the error."""
+    """The engine said no; ``part`` carries the error. ``wrote`` says that data files may be left."""
 
     statement_id: str
     part: Part
+    wrote: bool = False
     settings: dict[str, str] = {}
 
 
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The statement has stopped in part ``number``; the executing thread itself says so."""
+    """The statement has stopped in part ``number``; the executing thread itself says so.
+
+    ``wrote`` says that data files may be left.
+    """
 
     statement_id: str
     number: int
-    effects: Effects = Effects.NONE
+    wrote: bool = False
     settings: dict[str, str] = {}
 
 
 ToWorker = Open | Execute | Cancel | Commit | Close
 FromWorker = Hello | Opened | OpenFailed | Progress | AtCommit | Finished | Failed | Cancelled
+
+METADATA_PREFIX = "__ducklake_metadata"
+"""How the name begins under which an engine attaches a catalog's metadata; no session may say such a name."""
 
 STAGING = ".treadle"
 """The folder in each copy folder where the output of COPY waits for its commit."""

@@ -1,11 +1,15 @@
 """C7 and C10: what a stopped statement left, and what became of its transaction."""
 
 import concurrent.futures
+import os
 import random
+import signal
 import time
 
+import pytest
+
 from tests.conformance.zoo import COOPERATIVE
-from tests.support.world import World, start
+from tests.support.world import World, alive, start, until
 from treadle.demo.client import CancelReply, Session
 
 ENDLESS = COOPERATIVE[1].sql
@@ -27,11 +31,7 @@ def test_cancel_against_commit_never_lies(duck: World) -> None:
         for n in range(200):
             reply = session.submit(f"INSERT INTO raced SELECT {n}, i FROM range(2000) t(i)")
 
-            def late(statement_id: str = reply.statement_id, pause: float = moments.uniform(0, 0.03)) -> CancelReply:
-                time.sleep(pause)
-                return canceller.cancel(statement_id)
-
-            verdict = pool.submit(late).result()
+            verdict = pool.submit(_cancel_after, moments.uniform(0, 0.03), canceller, reply.statement_id).result()
             rows = int(reader.run(f"SELECT count(*) FROM raced WHERE n = {n}").rows[0][0] or 0)
             record = duck.record(reply.statement_id)
             expected = {"CANCELED": (0, "none"), "SUCCESSFUL": (2000, "committed")}[record["status"]]
@@ -52,11 +52,7 @@ def test_cancel_against_an_explicit_commit_never_lies(duck: World) -> None:
             session.run(f"INSERT INTO raced_commit SELECT {n}, i FROM range(2000) t(i)")
             reply = session.submit("COMMIT")
 
-            def late(statement_id: str = reply.statement_id, pause: float = moments.uniform(0, 0.02)) -> CancelReply:
-                time.sleep(pause)
-                return canceller.cancel(statement_id)
-
-            pool.submit(late).result()
+            pool.submit(_cancel_after, moments.uniform(0, 0.02), canceller, reply.statement_id).result()
             rows = int(reader.run(f"SELECT count(*) FROM raced_commit WHERE n = {n}").rows[0][0] or 0)
             record = duck.record(reply.statement_id)
             if record["status"] == "CANCELED":
@@ -123,3 +119,62 @@ def test_an_overwritten_file_is_the_old_one_or_the_new_one(duck: World) -> None:
         assert session.cancel(reply.statement_id).outcome == "cancelled"
         assert (duck.files / "precious.csv").read_bytes() == before
         assert session.run("SELECT x FROM 'precious.csv'").rows == [["1"]]
+
+
+@pytest.mark.parametrize("end", ["cancel", "kill"])
+def test_data_files_of_an_aborted_write_are_gone_at_the_reply(duck: World, end: str) -> None:
+    """Neither an interrupted nor a killed write leaves Parquet files that nobody refers to (C11)."""
+    with duck.session() as session:
+        session.run(f"CREATE TABLE whole_{end} AS SELECT i FROM range(100000) t(i)")
+        before = duck.data_files()
+        reply = session.submit(f"INSERT INTO whole_{end} SELECT i FROM range(4000000000) t(i)")
+        until(lambda: len(duck.data_files()) > len(before), "the insert writes a file")
+        if end == "cancel":
+            session.cancel(reply.statement_id)
+        else:
+            os.kill(duck.worker(session.id), signal.SIGKILL)
+            session.wait(reply, poll=0.005)
+        assert duck.data_files() == before
+    with duck.session() as other:
+        assert count(other, f"whole_{end}") == 100000
+
+
+def test_the_files_of_an_open_transaction_are_left_alone(duck: World) -> None:
+    """Clearing up after one session never takes a file that another has not committed yet (C4)."""
+    with duck.session() as session, duck.session() as careful:
+        careful.run("CREATE TABLE unhurt (i bigint)")
+        careful.run("BEGIN; INSERT INTO unhurt SELECT i FROM range(200000) t(i)")
+        before = duck.data_files()
+        reply = session.submit("CREATE TABLE aborted_ctas AS SELECT i FROM range(4000000000) t(i)")
+        until(lambda: len(duck.data_files()) > len(before), "the write makes a file")
+        session.cancel(reply.statement_id)
+        assert set(before) <= set(duck.data_files())
+        careful.run("COMMIT")
+        assert count(careful, "unhurt") == 200000
+        until(lambda: duck.data_files() == before, "the left files are removed once the catalog is quiet")
+
+
+def test_cancel_against_close_ends_once(duck: World) -> None:
+    """Closing a session and cancelling its statement at the same moment: both answer, one ending, no process."""
+    moments = random.Random(9)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for _ in range(15):
+            session = duck.session()
+            pid = duck.worker(session.id)
+            canceller = duck.same(session)
+            reply = session.submit(ENDLESS)
+
+            verdict = pool.submit(_cancel_after, moments.uniform(0, 0.02), canceller, reply.statement_id)
+            session.close()
+            assert verdict.result().state == "CANCELED"
+            record = duck.record(reply.statement_id)
+            assert record["status"] == "CANCELED"
+            assert record["reason"] in ("user", "session_closed")
+            assert session.status() == "CLOSED"
+            assert not alive(pid)
+
+
+def _cancel_after(seconds: float, session: Session, statement_id: str) -> CancelReply:
+    """Cancel at a moment that differs from round to round."""
+    time.sleep(seconds)
+    return session.cancel(statement_id)

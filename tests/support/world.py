@@ -95,6 +95,10 @@ class World:
         folder = self.service.data_dir / "results" / statement_id
         return sorted(path.name for path in folder.glob("*"))
 
+    def data_files(self) -> list[str]:
+        """The Parquet files of the catalogs."""
+        return sorted(path.name for path in (self.service.data_dir / "lake").rglob("*.parquet"))
+
     def stray_files(self) -> list[str]:
         """Everything in the files folder, staged output included."""
         return sorted(str(path.relative_to(self.files)) for path in self.files.rglob("*") if path.is_file())

@@ -101,7 +101,9 @@ class Engine(Protocol[P]):
         """Percent done of what runs, None when unknown."""
 
     def settings(self) -> dict[str, str]:
-        """The session settings the owner must know (``statement_timeout``, ``session_timeout``)."""
+        """What the owner must know: ``statement_timeout`` and ``session_timeout`` in seconds, and
+        ``transaction``: ``none``, ``open`` or ``aborted``.
+        """
 
     def trim(self) -> None:
         """Give memory that a stopped statement used back to the system."""

@@ -9,6 +9,7 @@ import structlog
 
 from treadle.config import Settings
 from treadle.model.ports import Clock, NewId
+from treadle.scheduler.keeper import Keeper
 from treadle.scheduler.ports import Catalogs, Figures
 from treadle.store.base import Store
 from treadle.store.signals import Signals
@@ -39,6 +40,7 @@ class Context:
         self.settings = settings
         self.catalogs = catalogs
         self.figures = figures
+        self.keeper = Keeper(catalogs)
         self._overdue = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from treadle.model.entities import CancelIntent, Catalog, CommitPoint, Part, Session, Statement
+from treadle.model.entities import CancelIntent, Catalog, Part, Session, Statement
 from treadle.model.states import (
     Effects,
     Reason,
@@ -23,6 +23,7 @@ from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.context import Context
 from treadle.scheduler.endings import Endings, until_stored
 from treadle.scheduler.ports import Worker
+from treadle.scheduler.run import Run
 from treadle.scheduler.verdict import Seen, judge
 from treadle.wire import (
     AtCommit,
@@ -43,26 +44,6 @@ OVERDUE_SECONDS: Final = 3.0
 log = structlog.get_logger("treadle.owner")
 
 
-class Run:
-    """The statement that runs now."""
-
-    def __init__(self, statement: Statement, started: float) -> None:
-        self.statement = statement
-        self.started = started
-        self.before: list[Part] = []
-        self.commit: CommitPoint | None = None
-        self.intent: CancelIntent | None = None
-        self.asked_at: float | None = None
-        self.ladder: asyncio.Task[None] | None = None
-        self.ended = asyncio.Event()
-        self.recorded = asyncio.Event()
-
-    @property
-    def id(self) -> str:
-        """The statement's id."""
-        return self.statement.id
-
-
 class Lane:
     """One session, one worker, one statement at a time."""
 
@@ -81,6 +62,7 @@ class Lane:
         self.pending = True
         self.closing = False
         self._context = context
+        self._catalog = catalog
         self._aftermath = Aftermath(context, session, catalog)
         self._endings = Endings(context, session)
         self._settings = settings
@@ -119,6 +101,7 @@ class Lane:
     def start(self) -> None:
         """Claim and run the next statement."""
         self.pending = False
+        self._context.keeper.begin(self._catalog.id, self.session.id)
         self._busy = asyncio.create_task(self._work(), name=f"lane-{self.session.id}")
 
     def stop(self, statement_id: str, intent: CancelIntent) -> None:
@@ -147,6 +130,7 @@ class Lane:
         self._dead = True
         self.worker.send(Close())
         await self._wait_or_kill(self._context.settings.cancel_grace)
+        self._leave_catalog()
         await self._endings.end_session(status, reason, message)
         self._on_dead(self)
 
@@ -174,6 +158,7 @@ class Lane:
             log.exception("claim_failed", session_id=self.session.id)
         finally:
             self._busy = None
+            self._leave_catalog()
             self.idle_since = self._context.clock.monotonic()
             if not self._dead:
                 self._on_idle()
@@ -309,6 +294,8 @@ class Lane:
             self._dead = True
             await self._aftermath.cut_off()
             await self._fail_session(run)
+        if died or (isinstance(last, Failed | Cancelled) and last.wrote):
+            await self._tidy()
         part = last.part if isinstance(last, Finished | Failed) else None
         verdict = judge(await self._seen(run, part, died=died))
         if died:
@@ -320,6 +307,20 @@ class Lane:
         self._report(run, final)
         if died:
             self._on_dead(self)
+
+    async def _tidy(self) -> None:
+        """Remove the data files of the aborted write, at once if nobody else works on the catalog (C11)."""
+        self._context.keeper.littered(self._catalog)
+        self._leave_catalog()
+        await self._context.keeper.tidy(self._catalog.id)
+
+    def _leave_catalog(self) -> None:
+        """The statement works on the catalog no more; an open transaction still does."""
+        if self._dead or self._settings.get("transaction", "none") == "none":
+            keeper = self._context.keeper
+            keeper.end(self._catalog.id, self.session.id)
+            if keeper.needs(self._catalog.id):
+                self._context.spawn(keeper.tidy(self._catalog.id))
 
     async def _seen(self, run: Run, part: Part | None, *, died: bool) -> Seen:
         commit = run.commit
@@ -374,6 +375,7 @@ class Lane:
         """The worker died while nothing ran."""
         self._dead = True
         await self._aftermath.cut_off()
+        self._leave_catalog()
         await self._fail_session(None)
         self._on_dead(self)
 

@@ -12,7 +12,7 @@ from treadle.scheduler.context import Context
 from treadle.scheduler.endings import Endings
 from treadle.scheduler.lane import Lane
 from treadle.scheduler.ports import Worker, Workers
-from treadle.wire import CatalogTarget, FromWorker, Limits, Open, Opened, OpenFailed
+from treadle.wire import METADATA_PREFIX, CatalogTarget, FromWorker, Limits, Open, Opened, OpenFailed
 
 log = structlog.get_logger("treadle.owner")
 
@@ -100,7 +100,7 @@ class Opening:
             session_id=session.id,
             catalog=CatalogTarget(
                 name=catalog.name,
-                metadata_name="m" + self._context.new_id().replace("-", ""),
+                metadata_name=f"{METADATA_PREFIX}_{self._context.new_id().replace('-', '')}",
                 dsn=self._context.catalogs.dsn(catalog, session.id),
                 password=catalog.password,
                 data_path=catalog.data_path,

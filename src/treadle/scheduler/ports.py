@@ -1,6 +1,6 @@
 """What the scheduler needs from outside and is given: processes, the catalogs' truth, figures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from treadle.model.entities import Catalog
@@ -53,6 +53,9 @@ class Catalogs(Protocol):
 
     async def cut_off(self, session_id: str) -> bool:
         """End what the session left in the metadata's server; True when nothing is left."""
+
+    async def referenced(self, catalog: Catalog, names: Sequence[str]) -> frozenset[str] | None:
+        """Which of these names of data files the catalog knows of; None when nobody can tell now."""
 
     async def committed(self, catalog: Catalog, marker: str) -> bool | None:
         """Whether a commit with this marker is durable; None when nobody can tell now."""

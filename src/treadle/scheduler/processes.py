@@ -284,9 +284,10 @@ class ForkedWorkers:
         return frozenset(worker.pid for worker in self._alive)
 
     async def start(self) -> None:
-        """Start the zygote and the warm workers."""
+        """Start the zygote and the warm workers; raises `Unavailable` when not even one can be had."""
         become_subreaper()
         self._temp.mkdir(parents=True, exist_ok=True)
+        self._warm.append(await self._spawn())
         await self._fill()
 
     async def hire(self) -> WorkerProcess:

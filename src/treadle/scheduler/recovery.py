@@ -58,8 +58,11 @@ async def end_lost_statement(context: Context, statement: Statement) -> None:
 
 
 async def _end_lost_session(context: Context, session: Session) -> None:
-    aftermath = Aftermath(context, session, None)
-    await aftermath.cut_off()
+    catalog = await context.catalogs.of_session(session.workspace_id, session.instance_id, session.catalog)
+    await Aftermath(context, session, catalog).cut_off()
+    if catalog is not None:
+        context.keeper.littered(catalog)
+        await context.keeper.tidy(catalog.id)
     log.warning("session_recovered", session_id=session.id)
     if session.close_requested_at is not None:
         status, reason, message = SessionStatus.CLOSED, session.reason or Reason.USER, ""

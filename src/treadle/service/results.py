@@ -6,7 +6,7 @@ from pathlib import Path
 from treadle.model.entities import Part, Principal, Session, Statement
 from treadle.model.errors import NotFound, ResultExpired
 from treadle.model.ids import part_id, split_part_id
-from treadle.model.states import PartStatus
+from treadle.model.states import CANCEL_MESSAGES, PartStatus, Rung
 from treadle.results.layout import folder
 from treadle.results.reader import PageRows, ResultMissing, read_page
 from treadle.service.deps import Verb
@@ -38,7 +38,7 @@ class Results(Verb):
             statement, number = await self.deps.store.statement(named[0]), named[1]
         if statement is None or statement.session_id != session_id:
             raise NotFound
-        if number is not None and statement.state.final and number > len(statement.parts):
+        if number is not None and statement.state.final and number > len(shown_parts(statement)):
             raise NotFound
         return statement, number
 
@@ -58,13 +58,12 @@ class Results(Verb):
         self, statement: Statement, page_num: int, locate: bool, only: int | None
     ) -> tuple[PartView, ...]:
         paged = only if only is not None else last_result_set(statement)
+        parts = shown_parts(statement)
         views = []
-        for part in statement.parts:
+        for part in parts:
             if only is not None and part.number != only:
                 continue
-            shown_id = (
-                statement.id if len(statement.parts) == 1 and only is None else part_id(statement.id, part.number)
-            )
+            shown_id = statement.id if len(parts) == 1 and only is None else part_id(statement.id, part.number)
             if part.status is not PartStatus.TUPLES_OK:
                 views.append(_without_rows(part, shown_id))
             elif locate:
@@ -129,6 +128,15 @@ SMALL_ROWS = 64
 def last_result_set(statement: Statement) -> int | None:
     """The number of the last part with rows: what the plain id of a script pages through (decision 6)."""
     return max((part.number for part in statement.parts if part.status is PartStatus.TUPLES_OK), default=None)
+
+
+def shown_parts(statement: Statement) -> tuple[Part, ...]:
+    """The parts of an ended statement; one that was cancelled before it started says so in a part of its own."""
+    ending = statement.ending
+    if ending is None or ending.rung is not Rung.DEQUEUED or ending.reason is None or statement.parts:
+        return statement.parts
+    message = CANCEL_MESSAGES[ending.reason]
+    return (Part(number=1, status=PartStatus.FATAL_ERROR, sql_state="57014", message=message),)
 
 
 def _without_rows(part: Part, shown_id: str) -> PartView:

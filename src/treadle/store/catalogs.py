@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -110,6 +110,18 @@ async def committed(dsn: str, catalog: Catalog, marker: str) -> bool:
             if not await connection.fetchval(sql("lake_has_changes")):
                 return False
             return bool(await connection.fetchval(sql("lake_committed"), marker))
+
+
+async def referenced(dsn: str, catalog: Catalog, names: Sequence[str]) -> frozenset[str]:
+    """Which of these file names (without folders) the catalog's metadata knows of, in any snapshot.
+
+    None of them for a catalog nobody has attached so far. Raises `StoreUnavailable`.
+    """
+    async with _connected(catalog_address(dsn, catalog)) as connection:
+        with translated():
+            if not await connection.fetchval(sql("lake_has_changes")):
+                return frozenset()
+            return frozenset(row["name"] for row in await connection.fetch(sql("lake_referenced"), names))
 
 
 @asynccontextmanager

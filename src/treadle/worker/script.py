@@ -8,6 +8,7 @@ from treadle.engines.base import Command, Engine, EngineError, Interrupted, P, R
 from treadle.model.entities import CommitPoint, Part
 from treadle.model.ids import part_id
 from treadle.model.states import Effects, PartStatus
+from treadle.results.layout import discard_part
 from treadle.results.writer import PartWriter
 from treadle.wire import (
     AtCommit,
@@ -45,6 +46,7 @@ class Script(Generic[P]):
         self._fence = fence
         self._link = link
         self._orders = orders
+        self._wrote = False
 
     def run(self) -> Last:
         """Run the request to its end; the last message is returned, not sent, so that the caller
@@ -80,7 +82,12 @@ class Script(Generic[P]):
         if not self._fence.wants(self._order.statement_id):
             return self._failed(number, stop)
         self._engine.trim()
-        return Cancelled(statement_id=self._order.statement_id, number=number, settings=self._engine.settings())
+        return Cancelled(
+            statement_id=self._order.statement_id,
+            number=number,
+            wrote=self._wrote,
+            settings=self._engine.settings(),
+        )
 
     def _failed(self, number: int, error: EngineError) -> Failed:
         part = Part(
@@ -90,12 +97,15 @@ class Script(Generic[P]):
             message=error.message,
             effects=Effects.UNKNOWN if isinstance(error, CommitFailed) else Effects.NONE,
         )
-        return Failed(statement_id=self._order.statement_id, part=part, settings=self._engine.settings())
+        return Failed(
+            statement_id=self._order.statement_id, part=part, wrote=self._wrote, settings=self._engine.settings()
+        )
 
     def _part(self, number: int, prepared: P, *, last: bool) -> Part:
         """Run one part: inside the fence up to its end, its commit shielded."""
         if not self._fence.enter(self._order.statement_id):
             raise Interrupted
+        self._wrote = prepared.writes
         try:
             try:
                 outcome = self._engine.execute(
@@ -130,8 +140,13 @@ class Script(Generic[P]):
                 writer.write(batch)
                 if self._fence.wants(self._order.statement_id):
                     raise Interrupted
-            effects = self._commit(number, last=last) if outcome.commits else Effects.NONE
+            # The result is whole before the commit: after it nothing may fail any more.
             rows = writer.finish()
+        try:
+            effects = self._commit(number, last=last) if outcome.commits else Effects.NONE
+        except EngineError:
+            discard_part(self._session.results_dir, self._order.statement_id, number)
+            raise
         return Part(number=number, status=PartStatus.TUPLES_OK, rows=rows, columns=outcome.columns, effects=effects)
 
     def _commit(self, number: int, *, last: bool) -> Effects:

@@ -68,6 +68,7 @@ class DuckDB:
         self._copy: copying.Staged | None = None
         self._stream: pa.RecordBatchReader | None = None
         self._catalog = ""
+        self._lake_path = ""
         self._user = ""
 
     @classmethod
@@ -87,6 +88,7 @@ class DuckDB:
         self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
         with translated():
             self._limit(order)
+            self._lake_path = _nameless(order.catalog.data_path)
             self._attach(order.catalog)
             for sql in self._settings.engine():
                 self._con.execute(sql)
@@ -97,6 +99,7 @@ class DuckDB:
             metadata_name=order.catalog.metadata_name,
             files_dir=Path(order.copy_dirs[0]),
             allowed_dirs=tuple(Path(folder) for folder in order.copy_dirs),
+            denied_dirs=(Path(order.catalog.data_path), Path(order.temp_dir)),
         )
 
     def _limit(self, order: Open) -> None:
@@ -114,13 +117,9 @@ class DuckDB:
     def _attach(self, target: CatalogTarget) -> None:
         # Two sessions that open a new catalog at the same moment both try to create its tables.
         os.environ["PGPASSWORD"] = target.password
-        sql = (
-            f"ATTACH {_literal('ducklake:postgres:' + target.dsn)} AS {_name(target.name)} "
-            f"(DATA_PATH {_literal(target.data_path)}, METADATA_CATALOG {_literal(target.metadata_name)})"
-        )
         for left in reversed(range(ATTACH_TRIES)):
             try:
-                self._con.execute(sql)
+                self._attach_or_create(target)
                 break
             except duckdb.InterruptException:
                 raise
@@ -130,9 +129,24 @@ class DuckDB:
                 with contextlib.suppress(duckdb.Error):
                     self._con.execute(f"DETACH {_name(target.name)}")
 
+    def _attach_or_create(self, target: CatalogTarget) -> None:
+        lake = f"{_literal('ducklake:postgres:' + target.dsn)} AS {_name(target.name)}"
+        metadata = f"METADATA_CATALOG {_literal(target.metadata_name)}"
+        attach = (
+            f"ATTACH {lake} ({metadata}, DATA_PATH {_literal(self._lake_path)}, "
+            "OVERRIDE_DATA_PATH true, CREATE_IF_NOT_EXISTS false)"
+        )
+        try:
+            self._con.execute(attach)
+        except duckdb.InvalidInputException:
+            # A catalog that nobody has opened yet is made under the true name of its folder, and keeps that.
+            self._con.execute(f"ATTACH {lake} ({metadata}, DATA_PATH {_literal(target.data_path)})")
+            self._con.execute(f"DETACH {_name(target.name)}")
+            self._con.execute(attach)
+
     def _lock(self, order: Open) -> None:
         folders = ", ".join(
-            _literal(os.path.join(folder, "")) for folder in (order.catalog.data_path, order.temp_dir, *order.copy_dirs)
+            _literal(os.path.join(folder, "")) for folder in (self._lake_path, order.temp_dir, *order.copy_dirs)
         )
         for setting in (
             f"allowed_directories = [{folders}]",
@@ -161,8 +175,8 @@ class DuckDB:
         return percent if percent >= 0 else None
 
     def settings(self) -> dict[str, str]:
-        """The time-outs of the session, in seconds."""
-        return self._settings.as_wire()
+        """The time-outs of the session in seconds, and whether its transaction is open or aborted."""
+        return {**self._settings.as_wire(), "transaction": self._transaction.value}
 
     # -- statements -------------------------------------------------------------------------
 
@@ -184,7 +198,7 @@ class DuckDB:
         with translated():
             match prepared.kind:
                 case Kind.BEGIN:
-                    return self._begin()
+                    return self._begin(prepared)
                 case Kind.COMMIT:
                     return self._prepare_commit(marker)
                 case Kind.ROLLBACK:
@@ -229,8 +243,8 @@ class DuckDB:
 
     # -- transactions -----------------------------------------------------------------------
 
-    def _begin(self) -> Command:
-        self._con.execute("BEGIN TRANSACTION")
+    def _begin(self, planned: Planned) -> Command:
+        self._con.execute(planned.statements[-1])
         self._transaction = Transaction.OPEN
         return Command(tag="BEGIN")
 
@@ -271,7 +285,7 @@ class DuckDB:
                 for sql in change.engine:
                     self._con.execute(sql)
                 self._settings = self._settings.apply(change)
-                return Command(tag="SET")
+                return Command(tag=planned.tag)
             case Show(name=name) if name == ALL:
                 return _text_rows(("name", "setting", "description"), self._settings.show_all())
             case Show(name=name):
@@ -365,6 +379,11 @@ def _text_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Rows:
 
 def _parameters(bindings: Sequence[str | None] | None) -> list[str | None] | None:
     return list(bindings) if bindings else None
+
+
+def _nameless(folder: str) -> str:
+    """The folder under a name that does not tell where it lies: any SQL can ask for the names of a table's files."""
+    return folder if "://" in folder else f"/proc/self/fd/{os.open(folder, os.O_PATH | os.O_DIRECTORY)}/"
 
 
 def _literal(text: str) -> str:

@@ -19,11 +19,11 @@ from treadle.engines.duckdb.walk import (
     DATABASE_ENDINGS,
     FILE_ENDINGS,
     INTERNAL_PREFIX,
-    METADATA_PREFIX,
     Rules,
     Segment,
     Walk,
 )
+from treadle.wire import METADATA_PREFIX
 
 __all__ = ["Guard", "Vocabulary"]
 

@@ -15,9 +15,6 @@ from treadle.engines.duckdb.lexer import END, LITERALS, NAMES, WORD, Token, lex,
 from treadle.engines.duckdb.paths import Folders
 from treadle.engines.duckdb.vocabulary import READERS, Vocabulary, words
 
-METADATA_PREFIX: Final = "__ducklake_metadata"
-"""No session may say a name that begins so. Metadata attached under such a name is out of every session's reach."""
-
 INTERNAL_PREFIX: Final = "__internal_"
 HEAD: Final = 8
 READABLE_SETTINGS: Final = frozenset(("timezone", "calendar", "search_path", "schema", "default_order", "null_order"))

@@ -1,0 +1,78 @@
+"""The keeper of the catalogs' data folders: what an aborted write left there is removed.
+
+An interrupted or killed write leaves Parquet files that no snapshot refers to. Which they are can be
+told for certain only in a quiet moment, when no session works on the catalog: then every file that
+the metadata does not know is one. Nothing here compares clocks. A catalog that is not quiet stays
+on the list, and is looked at again whenever one of its statements ends.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from pathlib import Path
+
+import structlog
+
+from treadle.model.entities import Catalog
+from treadle.scheduler.ports import Catalogs
+
+log = structlog.get_logger("treadle.keeper")
+
+
+class Keeper:
+    """Knows which catalogs may hold left files, and removes them."""
+
+    def __init__(self, catalogs: Catalogs) -> None:
+        self._catalogs = catalogs
+        self._littered: dict[str, Catalog] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._working: dict[str, set[str]] = {}
+        self._starts: Counter[str] = Counter()
+
+    def begin(self, catalog_id: str, session_id: str) -> None:
+        """The session works on the catalog from now on: call it before its statement can start."""
+        self._working.setdefault(catalog_id, set()).add(session_id)
+        self._starts[catalog_id] += 1
+
+    def end(self, catalog_id: str, session_id: str) -> None:
+        """The session has neither a statement nor a transaction on the catalog."""
+        self._working.get(catalog_id, set()).discard(session_id)
+
+    def littered(self, catalog: Catalog) -> None:
+        """A write on this catalog was aborted."""
+        self._littered[catalog.id] = catalog
+
+    def needs(self, catalog_id: str) -> bool:
+        """Whether the catalog may hold left files."""
+        return catalog_id in self._littered
+
+    async def tidy(self, catalog_id: str) -> None:
+        """Remove the left files of a catalog if it is quiet; otherwise it stays on the list."""
+        async with self._locks.setdefault(catalog_id, asyncio.Lock()):
+            catalog = self._littered.get(catalog_id)
+            starts = self._starts[catalog_id]
+            if catalog is None or self._working.get(catalog_id):
+                return
+            files = await asyncio.to_thread(_files, Path(catalog.data_path))
+            known = await self._catalogs.referenced(catalog, [file.name for file in files]) if files else frozenset()
+            # A statement that began meanwhile may own a file of the list.
+            if known is None or self._starts[catalog_id] != starts:
+                return
+            del self._littered[catalog_id]
+            left = [file for file in files if file.name not in known]
+            await asyncio.to_thread(_remove, left)
+            if left:
+                log.info("left_files_removed", catalog_id=catalog_id, files=len(left))
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*.parquet") if path.is_file()]
+
+
+def _remove(files: list[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in {file.parent for file in files}:
+        # Empty now, or somebody else's files are in it.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
