@@ -22,8 +22,9 @@ from treadle.model.errors import ConfigError, Unavailable
 from treadle.model.states import RecordStatus, SessionStatus
 from treadle.outside import SystemClock, new_id, new_secret
 from treadle.scheduler.context import Context
+from treadle.scheduler.forking import end_leftovers
 from treadle.scheduler.owner import Owner
-from treadle.scheduler.processes import ForkedWorkers, end_leftovers
+from treadle.scheduler.processes import ForkedWorkers
 from treadle.scheduler.recovery import recover
 from treadle.scheduler.sweeper import sweep_forever
 from treadle.service import Deps, Service
@@ -85,8 +86,18 @@ async def operator(settings: Settings) -> AsyncIterator[Service]:
     """
     was_running = settings.database_url is not None or EmbeddedPostgres(settings.data_dir).running()
     memory = Memory(settings)
-    dsn = await memory.start()
-    store = await PostgresStore.connect(dsn, pool_size=4)
+    async with contextlib.AsyncExitStack() as undo:
+        if not was_running:
+            undo.push_async_callback(memory.stop)
+        dsn = await memory.start()
+        store = await PostgresStore.connect(dsn, pool_size=4)
+        undo.push_async_callback(store.close)
+        yield await undo.enter_async_context(_beside(settings, store, dsn))
+
+
+@asynccontextmanager
+async def _beside(settings: Settings, store: PostgresStore, dsn: str) -> AsyncIterator[Service]:
+    """The verbs whose wakes go through the store; returns when every wake is sent."""
     signals = Signals()
     notices: set[asyncio.Task[None]] = set()
     signals.on_wake(lambda wake: notices.add(asyncio.create_task(store.notify(wake))))
@@ -94,9 +105,6 @@ async def operator(settings: Settings) -> AsyncIterator[Service]:
         yield _service(settings, store, signals, Lakes(dsn, store, settings.data_dir), _no_check)
     finally:
         await asyncio.gather(*notices, return_exceptions=True)
-        await store.close()
-        if not was_running:
-            await memory.stop()
 
 
 async def _no_check() -> None:

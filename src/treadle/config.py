@@ -4,6 +4,7 @@ A setting ``name`` is ``TREADLE_NAME`` in the environment and ``name = …`` in 
 are seconds, sizes are bytes and may carry a unit (``512MiB``, ``2GB``).
 """
 
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -107,6 +109,10 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
 
     try:
         settings = FromFile(**given)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{config}: {error}") from None
+    except SettingsError as error:
+        raise ConfigError(str(error)) from None
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
         raise ConfigError(wrong) from None

@@ -20,7 +20,8 @@ from tests.support.world import alive
 from treadle.demo.processes import command_name, descendants
 from treadle.model.errors import Unavailable
 from treadle.outside import new_id
-from treadle.scheduler.processes import ForkedWorkers, WorkerProcess, Zygote, become_subreaper, end_leftovers
+from treadle.scheduler.forking import Zygote, become_subreaper, end_leftovers
+from treadle.scheduler.processes import ForkedWorkers, WorkerProcess
 from treadle.wire import Close, FromWorker, Hello, from_worker
 
 PATIENCE = 20.0
@@ -133,7 +134,6 @@ async def test_a_killed_worker_is_reaped_and_buried(tmp_path: Path) -> None:
         await until(lambda: worker.pid not in crew.alive, "it is forgotten")
         for _ in range(5):
             worker.kill()
-            worker.hang_up()
             worker.send(Close())
             await asyncio.sleep(0)
         assert (listener.heard, listener.buried_by_then) == ([None], [True])
@@ -190,28 +190,53 @@ async def test_hanging_up_ends_a_worker(tmp_path: Path) -> None:
     """A worker without its pipe is ended and buried."""
     async with workers(tmp_path) as crew:
         worker = await crew.hire()
-        worker.hang_up()
+        assert worker._transport is not None
+        worker._transport.close()
         await asyncio.wait_for(worker.buried(), PATIENCE)
         assert not exists(worker.pid)
+
+
+async def raw_worker(folder: Path) -> tuple[socket.socket, int]:
+    """The bare pipe to a worker and its process id; its zygote is gone already."""
+    become_subreaper()
+    zygote = Zygote(folder)
+    near, far = socket.socketpair()
+    near.settimeout(PATIENCE)
+    try:
+        with far:
+            await zygote.fork(far, PATIENCE)
+        hello = from_worker(near.recv(1000)[4:])
+    finally:
+        zygote.stop()
+    assert isinstance(hello, Hello)
+    return near, hello.pid
+
+
+async def exit_code(pid: int) -> int | None:
+    """How the child ended by itself; None when it does not end, and then it is killed."""
+    ended = asyncio.create_task(asyncio.to_thread(os.waitpid, pid, 0))
+    done, _ = await asyncio.wait([ended], timeout=PATIENCE / 4)
+    if not done:
+        os.kill(pid, signal.SIGKILL)
+    _, status = await ended
+    return os.waitstatus_to_exitcode(status) if done else None
 
 
 @on_uvloop
 async def test_a_worker_ends_by_itself_when_its_pipe_closes(tmp_path: Path) -> None:
     """Nobody signals it: it reads the end of its pipe and exits with 0."""
-    become_subreaper()
-    zygote = Zygote(tmp_path)
-    near, far = socket.socketpair()
-    near.settimeout(PATIENCE)
-    try:
-        with near:
-            with far:
-                await zygote.fork(far, PATIENCE)
-            hello = from_worker(near.recv(1000)[4:])
-        assert isinstance(hello, Hello)
-        _, status = await asyncio.to_thread(os.waitpid, hello.pid, 0)
-        assert os.waitstatus_to_exitcode(status) == 0
-    finally:
-        zygote.stop()
+    near, pid = await raw_worker(tmp_path)
+    near.close()
+    assert await exit_code(pid) == 0
+
+
+@on_uvloop
+async def test_a_worker_that_understands_nothing_ends(tmp_path: Path) -> None:
+    """Bytes that are no message end the worker, for a deaf one could never be told to stop."""
+    near, pid = await raw_worker(tmp_path)
+    with near:
+        near.sendall((7).to_bytes(4) + b"garbage")
+        assert await exit_code(pid) is not None
 
 
 @on_uvloop
@@ -232,6 +257,7 @@ async def test_nothing_is_left_after_the_stop(tmp_path: Path) -> None:
     """Stopping kills and buries every worker, hired or warm, ends the zygote, and leaves no folder."""
     async with workers(tmp_path, warm=2) as crew:
         hired = await crew.hire()
+        await until(lambda: crew.warm == 2, "the pool is full again")
         pids = set(crew.alive)
         assert hired.pid in pids
     assert not any(exists(pid) for pid in pids)
@@ -264,6 +290,7 @@ async def test_a_warm_worker_that_dies_is_replaced(tmp_path: Path) -> None:
         worker = await crew.hire()
         assert worker.pid != dead
         assert alive(worker.pid)
+        await until(lambda: crew.warm == 1, "the pool is full again")
 
 
 @on_uvloop
@@ -274,6 +301,7 @@ async def test_many_are_hired_at_once(tmp_path: Path) -> None:
         assert len({worker.pid for worker in hired}) == 8
         assert len({worker.temp_dir for worker in hired}) == 8
         assert all(parent(worker.pid) == os.getpid() for worker in hired)
+        await until(lambda: crew.warm == 1, "the pool is full again")
 
 
 @on_uvloop
@@ -302,6 +330,14 @@ def the_zygote() -> int:
     """The process id of the one zygote."""
     (pid,) = ours("treadle-zygote")
     return pid
+
+
+@on_uvloop
+async def test_the_zygote_has_one_thread(tmp_path: Path) -> None:
+    """A fork copies only the thread that forks: any other might hold a lock for ever in every worker."""
+    async with workers(tmp_path) as crew:
+        await crew.hire()
+        assert len(os.listdir(f"/proc/{the_zygote()}/task")) == 1
 
 
 @on_uvloop
@@ -342,13 +378,18 @@ async def test_a_zygote_that_dies_with_an_order_in_hand(tmp_path: Path) -> None:
 async def test_no_zygote_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hire without a zygote is `Unavailable`, and leaves no folder and no open file."""
     async with workers(tmp_path) as crew:
+        hired = await crew.hire()
+        assert crew.ready
+        os.kill(the_zygote(), signal.SIGKILL)
         monkeypatch.setattr(sys, "executable", "/bin/false")
+        with pytest.raises(Unavailable):
+            await crew.hire()
         before = descriptors()
-        for _ in range(3):
-            with pytest.raises(Unavailable):
-                await crew.hire()
+        with pytest.raises(Unavailable):
+            await crew.hire()
         assert descriptors() == before
-        assert list((tmp_path / "tmp").iterdir()) == []
+        assert not crew.ready
+        assert [str(folder) for folder in (tmp_path / "tmp").iterdir()] == [hired.temp_dir]
 
 
 @on_uvloop

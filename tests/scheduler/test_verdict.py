@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from treadle.model.entities import CancelIntent, Part
@@ -21,7 +21,7 @@ from treadle.model.states import (
 )
 from treadle.scheduler.verdict import Seen, cancelled_part, judge
 
-calm = settings(deadline=None, max_examples=400)
+calm = settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 NOW = datetime(2026, 7, 13, 8, tzinfo=UTC)
 ASKED_AT = datetime(2026, 7, 13, 7, 59, tzinfo=UTC)
 USER = CancelIntent(requested_at=ASKED_AT, reason=Reason.USER, actor="alice")
@@ -315,9 +315,7 @@ def _every_seen() -> Iterator[Seen]:
     for before, last, died, asked, durable, more, cancel in product(
         befores, lasts, flags, flags, [None, True, False], flags, [None, USER]
     ):
-        yield Seen(
-            now=NOW, before=before, last=last, died=died, asked=asked, durable=durable, more=more, cancel=cancel
-        )
+        yield Seen(now=NOW, before=before, last=last, died=died, asked=asked, durable=durable, more=more, cancel=cancel)
 
 
 def test_no_combination_at_all_breaks_the_promise() -> None:

@@ -89,7 +89,7 @@ answers: st.SearchStrategy[FromWorker] = st.one_of(
     st.builds(AtCommit, statement_id=text, point=points),
     st.builds(Finished, statement_id=text, part=parts, settings=names),
     st.builds(Failed, statement_id=text, part=parts, settings=names),
-    st.builds(Cancelled, statement_id=text, number=small, effects=st.sampled_from(Effects), settings=names),
+    st.builds(Cancelled, statement_id=text, number=small, wrote=st.booleans(), settings=names),
 )
 
 PART = Part(number=1, status=PartStatus.TUPLES_OK, rows=3, columns=(Column(name="ß", type=23),))

@@ -1,44 +1,22 @@
-"""Worker processes as the kernel has them: the zygote, pipes, pidfds, signals, burials."""
+"""Worker processes as the kernel has them: pipes, pidfds, signals, burials, and a pool of warm ones."""
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import select
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import structlog
 
 from treadle.model.errors import Unavailable
 from treadle.model.ports import NewId
+from treadle.scheduler.forking import Zygote, become_subreaper
 from treadle.wire import MAX_FRAME, FromWorker, Hello, ToWorker, frame, from_worker
 
 log = structlog.get_logger("treadle.workers")
-
-PR_SET_CHILD_SUBREAPER: Final = 36
-ZYGOTE_ENV: Final = {
-    # One thread in the zygote: a fork copies only the thread that forks.
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "PYTHONUNBUFFERED": "1",
-}
-KEPT_ENV: Final = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "HOME")
-
-
-def become_subreaper() -> None:
-    """Inherit the workers that the zygote orphans; raises `OSError`."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
 class _Pipe(asyncio.Protocol):
@@ -100,12 +78,11 @@ class WorkerProcess:
     async def connect(self, sock: socket.socket) -> None:
         """Listen on the gateway's end of the socket pair."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_connection(lambda: _Pipe(self._said, self.kill), sock=sock)
+        self._transport, _ = await loop.create_connection(lambda: _Pipe(self._said, self._hung_up), sock=sock)
 
-    def hang_up(self) -> None:
-        """Close the pipe: a worker that reads the end of it exits by itself."""
-        if self._transport is not None:
-            self._transport.close()
+    def abandon(self) -> None:
+        """Nobody waits for it any more: should it be born after all, it is killed and buried."""
+        self.hello.cancel()
 
     def attend(self, hear: Callable[[FromWorker | None], None]) -> None:
         """Hear everything it says from now on; None once, when it is gone."""
@@ -133,6 +110,10 @@ class WorkerProcess:
             return 0
         return int(resident) * os.sysconf("SC_PAGE_SIZE")
 
+    def on_burial(self, callback: Callable[[], None]) -> None:
+        """Call back when it has been buried."""
+        self._buried.add_done_callback(lambda _: callback())
+
     async def buried(self) -> None:
         """Wait until it has been reaped and its folder removed."""
         await asyncio.shield(self._buried)
@@ -154,7 +135,23 @@ class WorkerProcess:
         self._pid = pid
         self._pidfd = os.pidfd_open(pid)
         asyncio.get_running_loop().add_reader(self._pidfd, self._died)
-        self.hello.set_result(pid)
+        if self.hello.done():
+            self.kill()
+        else:
+            self.hello.set_result(pid)
+
+    def _hung_up(self) -> None:
+        if self._pid:
+            self.kill()
+            return
+        # It was never born: its order died with the zygote, or it died before its first word.
+        if not self.hello.done():
+            self.hello.set_exception(ConnectionError("a worker died before it was born"))
+        self._clear_away()
+
+    def _clear_away(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.run_in_executor(None, _remove, self._temp_dir).add_done_callback(self._bury)
 
     def _died(self) -> None:
         loop = asyncio.get_running_loop()
@@ -165,7 +162,7 @@ class WorkerProcess:
         self._pidfd = -1
         if self._transport is not None:
             self._transport.close()
-        loop.run_in_executor(None, _remove, self._temp_dir).add_done_callback(self._bury)
+        self._clear_away()
 
     def _bury(self, removal: "asyncio.Future[None]") -> None:
         if removal.exception() is not None:
@@ -177,77 +174,6 @@ class WorkerProcess:
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
-
-
-class Zygote:
-    """The process that forks workers; started again when it dies."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self._data_dir = data_dir
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
-        self._lock = asyncio.Lock()
-
-    @property
-    def alive(self) -> bool:
-        """Whether its process runs."""
-        return self._process is not None and self._process.poll() is None
-
-    async def fork(self, sock: socket.socket, timeout: float) -> None:
-        """Have a worker forked that owns ``sock``; raises `Unavailable`."""
-        async with self._lock:
-            for _ in range(2):
-                try:
-                    control = await self._ready(timeout)
-                    socket.send_fds(control, [b"F"], [sock.fileno()])
-                except (OSError, TimeoutError) as error:
-                    log.warning("zygote_restarts", error=repr(error))
-                    self.stop()
-                else:
-                    return
-        raise Unavailable("no worker can be started")
-
-    async def _ready(self, timeout: float) -> socket.socket:
-        if self.alive and self._control is not None:
-            return self._control
-        self.stop()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            # In this very thread: the zygote dies with the thread that started it.
-            self._process = subprocess.Popen(  # noqa: ASYNC220
-                self._command(theirs.fileno()),
-                pass_fds=(theirs.fileno(),),
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        self._control = ours
-        ours.setblocking(False)
-        async with asyncio.timeout(timeout):
-            if await asyncio.get_running_loop().sock_recv(ours, 1) != b"R":
-                raise ConnectionError("the zygote did not start")
-        ours.setblocking(True)
-        ours.settimeout(timeout)
-        return ours
-
-    def _command(self, fd: int) -> list[str]:
-        module = ["-m", "treadle.worker.zygote", "--fd", str(fd), "--gateway", str(os.getpid())]
-        return [sys.executable, *module, "--data-dir", str(self._data_dir)]
-
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        kept = {name: os.environ[name] for name in KEPT_ENV if name in os.environ}
-        return kept | ZYGOTE_ENV
-
-    def stop(self) -> None:
-        """End the zygote; its workers go on."""
-        if self._control is not None:
-            self._control.close()
-            self._control = None
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
 
 class ForkedWorkers:
@@ -263,6 +189,7 @@ class ForkedWorkers:
         self._alive: set[WorkerProcess] = set()
         self._filling: asyncio.Task[None] | None = None
         self._closed = False
+        self._failing = False
 
     @property
     def warm(self) -> int:
@@ -272,7 +199,7 @@ class ForkedWorkers:
     @property
     def ready(self) -> bool:
         """Whether workers can be forked now."""
-        return bool(self._warm) or self._zygote.alive
+        return bool(self._warm) or not self._failing
 
     def memory(self) -> int:
         """Bytes of resident memory of all workers together."""
@@ -305,8 +232,7 @@ class ForkedWorkers:
         """Kill and bury whatever is left."""
         self._closed = True
         if self._filling is not None:
-            self._filling.cancel()
-            await asyncio.gather(self._filling, return_exceptions=True)
+            await self._filling
         for worker in list(self._alive):
             worker.kill()
         for worker in list(self._alive):
@@ -318,7 +244,7 @@ class ForkedWorkers:
             self._filling = asyncio.create_task(self._fill())
 
     async def _fill(self) -> None:
-        while len(self._warm) < self._warm_target:
+        while not self._closed and len(self._warm) < self._warm_target:
             try:
                 self._warm.append(await self._spawn())
             except Unavailable as error:
@@ -326,21 +252,41 @@ class ForkedWorkers:
                 return
 
     async def _spawn(self) -> WorkerProcess:
+        """A newborn worker; a first failure may be the zygote's death, a second one is an answer."""
+        try:
+            try:
+                worker = await self._bear()
+            except ConnectionError as error:
+                log.warning("worker_not_born", error=str(error))
+                self._zygote.stop()
+                worker = await self._bear()
+        except (OSError, TimeoutError) as error:
+            self._failing = True
+            raise Unavailable(f"no worker can be started: {str(error) or 'it did not answer in time'}") from error
+        self._failing = False
+        self._alive.add(worker)
+        worker.on_burial(lambda: self._forget(worker))
+        return worker
+
+    async def _bear(self) -> WorkerProcess:
         folder = self._temp / f"worker-{self._new_id()}"
         folder.mkdir(mode=0o700)
         worker = WorkerProcess(folder)
         ours, theirs = socket.socketpair()
-        with theirs:
-            await self._zygote.fork(theirs, self._timeout)
-        await worker.connect(ours)
+        try:
+            with theirs:
+                await self._zygote.fork(theirs, self._timeout)
+            await worker.connect(ours)
+        except BaseException:
+            ours.close()
+            _remove(folder)
+            raise
         try:
             async with asyncio.timeout(self._timeout):
                 await worker.hello
-        except TimeoutError:
-            worker.hang_up()
-            raise Unavailable("a new worker did not answer") from None
-        self._alive.add(worker)
-        worker._buried.add_done_callback(lambda _: self._forget(worker))
+        except BaseException:
+            worker.abandon()
+            raise
         return worker
 
     def _forget(self, worker: WorkerProcess) -> None:
@@ -348,28 +294,3 @@ class ForkedWorkers:
         if worker in self._warm:
             self._warm.remove(worker)
             self._refill()
-
-
-def end_leftovers(data_dir: Path, timeout: float = 10.0) -> None:
-    """Kill what an earlier service of this data folder left alive, and wait until it is gone.
-
-    Blocking. Its workers die with it by the kernel's hand; this is for the moment before they have.
-    """
-    marks = (b"treadle.worker.zygote", os.fsencode(data_dir))
-    for proc in Path("/proc").iterdir():
-        if not proc.name.isdigit():
-            continue
-        try:
-            pidfd = os.pidfd_open(int(proc.name))
-        except OSError:
-            continue
-        try:
-            words = (proc / "cmdline").read_bytes().split(b"\0")
-            if all(mark in words for mark in marks):
-                log.warning("leftover_killed", pid=int(proc.name))
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                select.select([pidfd], [], [], timeout)
-        except OSError:
-            continue
-        finally:
-            os.close(pidfd)

@@ -102,7 +102,10 @@ def _failed(seen: Seen, found: tuple[Part, ...], effects: Effects) -> Verdict:
     if effects is Effects.UNKNOWN:
         message = f"{message}; whether its commit is durable cannot be told"
     part = msgspec.structs.replace(
-        part, message=message, effects=effects if effects is Effects.UNKNOWN else Effects.NONE
+        part,
+        number=len(seen.before) + len(found) + 1,
+        message=message,
+        effects=effects if effects is Effects.UNKNOWN else Effects.NONE,
     )
     ending = _ending(
         seen,

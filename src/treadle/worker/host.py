@@ -45,16 +45,22 @@ class Host(Generic[P]):
                     return
 
     def _listen(self) -> None:
-        while (message := self._link.receive()) is not None:
-            match message:
-                case Execute():
-                    self._fence.announce(message.statement_id)
-                case Cancel():
-                    self._fence.cancel(message.statement_id)
-                case _:
-                    pass
-            self._orders.put(message)
-        os._exit(0)
+        # Without this thread the worker cannot be told anything: it must not outlive it.
+        try:
+            while (message := self._link.receive()) is not None:
+                self._hear(message)
+        finally:
+            os._exit(0)
+
+    def _hear(self, message: ToWorker) -> None:
+        match message:
+            case Execute():
+                self._fence.announce(message.statement_id)
+            case Cancel():
+                self._fence.cancel(message.statement_id)
+            case _:
+                pass
+        self._orders.put(message)
 
     def _open(self, order: Open) -> None:
         try:

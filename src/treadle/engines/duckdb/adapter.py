@@ -74,6 +74,8 @@ class DuckDB:
     @classmethod
     def preload(cls) -> "DuckDB":
         """An instance with everything loaded and nothing attached: what the zygote forks from."""
+        # The module's own connection has a thread for every core, and a zygote must have but one.
+        duckdb.default_connection().close()
         connection = duckdb.connect(":memory:", config=_CONFIG)
         for name in ("postgres_scanner", "ducklake"):
             connection.execute(f"LOAD '{extension_path(name)}'")
@@ -167,7 +169,9 @@ class DuckDB:
 
     def interrupt(self) -> None:
         """Raise DuckDB's interrupt flag on the connection."""
-        self._con.interrupt()
+        # Whatever goes wrong here must not end the thread that strikes.
+        with contextlib.suppress(duckdb.Error):
+            self._con.interrupt()
 
     def progress(self) -> float | None:
         """Percent done, None when DuckDB does not know."""

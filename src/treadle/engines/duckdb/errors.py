@@ -10,6 +10,9 @@ import pyarrow as pa
 
 from treadle.engines.base import EngineError, Interrupted
 
+MAX_MESSAGE: Final = 8192
+"""Characters of an error message."""
+
 _STATES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (duckdb.ParserException, "42601"),
     (duckdb.CatalogException, "42704"),
@@ -79,8 +82,12 @@ _SECRETS: Final = re.compile(r"(host|user|password|dbname|application_name|passf
 
 
 def message_of(text: str) -> str:
-    """What the caller may read: DuckDB's words without its class prefix, stack traces, connection strings."""
-    return _SECRETS.sub(r"\1=...", _PARSE_PREFIX.sub("", _STACK.sub("", text))).strip() or "the engine failed"
+    """What the caller may read: DuckDB's words without its class prefix, stack traces, connection strings.
+
+    DuckDB repeats the names it was given, however long: the message is cut, because every record keeps it.
+    """
+    told = _SECRETS.sub(r"\1=...", _PARSE_PREFIX.sub("", _STACK.sub("", text))).strip() or "the engine failed"
+    return told if len(told) <= MAX_MESSAGE else told[: MAX_MESSAGE - 1] + "…"
 
 
 def translate(error: Exception) -> EngineError:
