@@ -1,5 +1,6 @@
 """C14, C16, C18, C19: who stopped it and why, deadlines on the same path, and honesty when it cannot be proven."""
 
+import os
 import re
 import subprocess
 import sys
@@ -86,7 +87,11 @@ def test_an_operator_cancels_from_the_command_line(duck: World) -> None:
         reply = start(duck, session, ENDLESS)
         command = [sys.executable, "-c", "from treadle.cli import main; main()", "cancel", reply.statement_id]
         done = subprocess.run(
-            [*command, "--data-dir", str(duck.service.data_dir)], capture_output=True, text=True, check=False
+            [*command, "--data-dir", str(duck.service.data_dir)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | duck.settings,
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith("cancelled (CANCELED, interrupted)")

@@ -32,8 +32,11 @@ def until(condition: Callable[[], Any], what: str, timeout: float = 30.0) -> Any
 class World:
     """A running service with one workspace and one endpoint of its own."""
 
-    def __init__(self, service: LocalService, token: str, name: str = "world") -> None:
+    def __init__(
+        self, service: LocalService, token: str, name: str = "world", settings: Mapping[str, str] | None = None
+    ) -> None:
         self.service = service
+        self.settings = dict(settings or {})
         self.token = token
         self._connections: list[Api] = []
         self.api = self.connect(token)
@@ -107,7 +110,10 @@ class World:
 @contextmanager
 def world(data_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[World]:
     """A service of its own for a while."""
-    with LocalService(data_dir, settings) as service, closing(World(service, make_token(data_dir, *ALICE))) as made:
+    with (
+        LocalService(data_dir, settings) as service,
+        closing(World(service, make_token(data_dir, *ALICE, settings=settings), settings=settings)) as made,
+    ):
         yield made
 
 

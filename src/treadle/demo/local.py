@@ -22,10 +22,12 @@ class ServiceFailed(Exception):
     """The service did not start, or a command beside it failed."""
 
 
-def make_token(data_dir: Path, project: str = "demo", user: str = "demo") -> str:
-    """A fresh token for a running service, through `treadle token create`."""
+def make_token(
+    data_dir: Path, project: str = "demo", user: str = "demo", settings: Mapping[str, str] | None = None
+) -> str:
+    """A fresh token for a running service, through `treadle token create`; ``settings`` are the service's own."""
     command = [*TREADLE, "token", "create", "--data-dir", str(data_dir), "--project", project, "--user", user, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | dict(settings or {}))
     if done.returncode:
         raise ServiceFailed(f"treadle token create: {done.stderr.strip()}")
     return str(json.loads(done.stdout)["token"])

@@ -67,7 +67,7 @@ class Workspaces(Closing):
         await self.own_workspace(p, workspace_id)
         if new.engine not in ENGINES:
             raise BadRequest(
-                f"there is no engine {new.engine}; there is {', '.join(sorted(ENGINES))}", field="config.engine"
+                f"there is no engine {new.engine}; there is {', '.join(sorted(ENGINES))}", field="engine"
             )
         deps = self.deps
         now = deps.clock.now()

@@ -208,7 +208,7 @@ class DuckDB:
                 case Kind.ROLLBACK:
                     return self._roll_back_transaction()
                 case Kind.SET | Kind.SHOW:
-                    return self._set_or_show(prepared)
+                    return self._set_or_show(prepared, row_limit)
                 case Kind.QUERY:
                     return self._query(prepared, bindings, row_limit)
                 case _:
@@ -283,7 +283,7 @@ class DuckDB:
 
     # -- what runs --------------------------------------------------------------------------
 
-    def _set_or_show(self, planned: Planned) -> Rows | Command:
+    def _set_or_show(self, planned: Planned, row_limit: int | None) -> Rows | Command:
         match planned.setting:
             case Change() as change:
                 for sql in change.engine:
@@ -291,7 +291,7 @@ class DuckDB:
                 self._settings = self._settings.apply(change)
                 return Command(tag=planned.tag)
             case Show(name=name) if name == ALL:
-                return _text_rows(("name", "setting", "description"), self._settings.show_all())
+                return _text_rows(("name", "setting", "description"), self._settings.show_all()[:row_limit])
             case Show(name=name):
                 return _text_rows((name,), ((self._settings.show(name),),))
             case _:
