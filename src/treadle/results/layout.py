@@ -1,8 +1,9 @@
 """Where a result lies, and how a page is found in it.
 
 The part n of a statement is ``<results_dir>/<statement_id>/<n>.arrow`` (Arrow IPC file format,
-uncompressed) beside ``<n>.index``: the running row count after each batch, as native 64-bit integers.
-The index is written last, so a part without one does not exist.
+uncompressed). A part of several batches has an ``<n>.index`` beside it: the running row count after
+each batch, as native 64-bit integers. The data file gets its name last, so a part without one does
+not exist.
 """
 
 import shutil
@@ -81,15 +82,13 @@ def page_slices(ends: Sequence[int], page: int, page_rows: int) -> tuple[Slice, 
 def discard_part(results_dir: Path | str, statement_id: str, part: int) -> None:
     """Remove one part, whole or not; no error when there is none."""
     data, index = data_path(results_dir, statement_id, part), index_path(results_dir, statement_id, part)
-    for path in (index, data, unfinished(index), unfinished(data)):
+    for path in (data, index, unfinished(data)):
         path.unlink(missing_ok=True)
 
 
 def discard(results_dir: Path | str, statement_id: str) -> None:
     """Remove everything of a statement's result; no error when there is nothing."""
     place = folder(results_dir, statement_id)
-    for index in place.glob("*.index"):
-        index.unlink(missing_ok=True)
     try:
         shutil.rmtree(place)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
 """Pages out: the gateway reads one page of a part as finished JSON."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,10 +26,11 @@ class PageRows(msgspec.Struct, frozen=True, kw_only=True):
     num_rows: int
 
 
-def _slices(source: pa.NativeFile, places: Sequence[layout.Slice]) -> Iterator[pa.RecordBatch]:
-    reader = pa.ipc.open_file(source)
-    for place in places:
-        yield reader.get_batch(place.batch).slice(place.offset, place.length)
+def _ends(reader: pa.RecordBatchFileReader, index: Path) -> Sequence[int]:
+    """The running row counts: from the index, which a part of one batch does not have."""
+    if reader.num_record_batches > 1:
+        return layout.index_ends(index.read_bytes())
+    return [reader.get_batch(0).num_rows] if reader.num_record_batches else []
 
 
 def read_page(results_dir: Path | str, statement_id: str, part: int, page: int, page_rows: int) -> PageRows:
@@ -39,10 +40,11 @@ def read_page(results_dir: Path | str, statement_id: str, part: int, page: int, 
     ValueError when ``page`` or ``page_rows`` is less than 1.
     """
     try:
-        ends = layout.index_ends(layout.index_path(results_dir, statement_id, part).read_bytes())
-        places = layout.page_slices(ends, page, page_rows)
         with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
-            texts = [rows_json(batch) for batch in _slices(source, places)]
+            reader = pa.ipc.open_file(source)
+            ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
+            places = layout.page_slices(ends, page, page_rows)
+            texts = [rows_json(reader.get_batch(place.batch).slice(place.offset, place.length)) for place in places]
     except FileNotFoundError:
         raise ResultMissing(f"part {part} of the result of {statement_id} is not there") from None
     total = ends[-1] if ends else 0

@@ -65,10 +65,10 @@ class PartWriter:
         """Make the part visible; returns how many rows it has."""
         self._writer.close()
         self._sink.close()
-        unfinished_index = layout.unfinished(self._index)
-        unfinished_index.write_bytes(layout.index_bytes(self._ends))
+        if len(self._ends) > 1:
+            # Before the data: a part is there from the moment its data file is.
+            self._index.write_bytes(layout.index_bytes(self._ends))
         os.replace(layout.unfinished(self._data), self._data)
-        os.replace(unfinished_index, self._index)
         self._finished = True
         return self.rows
 

@@ -79,8 +79,7 @@ class Verb:
 
     async def own_session(self, principal: Principal, workspace_id: str, session_id: str) -> Session:
         """The session in the caller's workspace; raises `NotFound`."""
-        await self.own_workspace(principal, workspace_id)
-        session = await self.deps.store.session(workspace_id, session_id)
+        session = await self.deps.store.session(workspace_id, session_id, principal.project_id)
         if session is None:
             raise NotFound
         return session

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from treadle.model.entities import Principal, Role
 from treadle.model.errors import Unauthorized
-from treadle.service.deps import Verb
+from treadle.service.deps import Deps, Verb
 from treadle.store.base import Token
 
 MAX_TOKEN = 4096
@@ -17,8 +17,18 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
+REMEMBERED_SECONDS = 1.0
+"""How long a holder is remembered before the store is asked again: what a withdrawn token may live on."""
+
+REMEMBERED_MOST = 10_000
+
+
 class Identity(Verb):
     """Tokens and their holders."""
+
+    def __init__(self, deps: Deps) -> None:
+        super().__init__(deps)
+        self._remembered: dict[bytes, tuple[Principal, float]] = {}
 
     async def authenticate(self, token: str | None) -> Principal:
         """Who holds the token; raises `Unauthorized`.
@@ -28,9 +38,16 @@ class Identity(Verb):
         if not token or len(token) > MAX_TOKEN:
             raise Unauthorized("no token")
         digest = digest_of(token)
+        now = self.deps.clock.monotonic()
+        remembered, until = self._remembered.get(digest, (None, 0.0))
+        if remembered is not None and now < until:
+            return remembered
         found = await self.deps.store.principal_of(digest, self.deps.clock.now())
         if found is None:
             raise Unauthorized("unknown token")
+        if len(self._remembered) >= REMEMBERED_MOST:
+            self._remembered.clear()
+        self._remembered[digest] = (found, now + REMEMBERED_SECONDS)
         return found
 
     async def create_token(

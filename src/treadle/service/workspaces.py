@@ -66,9 +66,7 @@ class Workspaces(Closing):
         self.may_write(p)
         await self.own_workspace(p, workspace_id)
         if new.engine not in ENGINES:
-            raise BadRequest(
-                f"there is no engine {new.engine}; there is {', '.join(sorted(ENGINES))}", field="engine"
-            )
+            raise BadRequest(f"there is no engine {new.engine}; there is {', '.join(sorted(ENGINES))}", field="engine")
         deps = self.deps
         now = deps.clock.now()
         endpoint = Endpoint(

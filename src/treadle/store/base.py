@@ -154,8 +154,8 @@ class Store(Protocol):
     async def add_session(self, session: Session) -> None:
         """Remember a new session in ``CREATING``."""
 
-    async def session(self, workspace_id: str | None, session_id: str) -> Session | None:
-        """The session, if it is in the workspace (None: in any)."""
+    async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:
+        """The session, if it is in the workspace (None: in any) of the project (None: of any)."""
 
     async def sessions(
         self, workspace_id: str | None, where: SessionFilter, page: Page

@@ -28,10 +28,15 @@ class Sessions(Tables):
             raise DuplicateId(session.id)
         self._sessions[session.id] = session
 
-    async def session(self, workspace_id: str | None, session_id: str) -> Session | None:
-        """The session, if it is in the workspace (None: in any)."""
+    async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:
+        """The session, if it is in the workspace (None: in any) of the project (None: of any)."""
         session = self._sessions.get(session_id)
-        return session if session and among(workspace_id, session.workspace_id) else None
+        if session is None or not among(workspace_id, session.workspace_id):
+            return None
+        if project_id is None:
+            return session
+        workspace = self._workspaces.get(session.workspace_id)
+        return session if workspace is not None and workspace.project_id == project_id else None
 
     async def sessions(
         self, workspace_id: str | None, where: SessionFilter, page: Page

@@ -41,9 +41,9 @@ class Sessions(PoolBase):
         if not added:
             raise NotFound("no such endpoint")
 
-    async def session(self, workspace_id: str | None, session_id: str) -> Session | None:
-        """The session, if it is in the workspace (None: in any)."""
-        row = await self._row("session_get", workspace_id, session_id)
+    async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:
+        """The session, if it is in the workspace (None: in any) of the project (None: of any)."""
+        row = await self._row("session_get", workspace_id, session_id, project_id)
         return to_session(row) if row else None
 
     async def sessions(
