@@ -100,6 +100,34 @@ def test_an_operator_cancels_from_the_command_line(duck: World) -> None:
         assert (record["reason"], record["actor"]) == ("operator", "operator")
 
 
+def test_a_value_larger_than_the_worker_is_a_clean_error(duck: World) -> None:
+    """One list of eight gigabytes fails with SQLSTATE 53200 and the session goes on."""
+    with duck.session() as session:
+        refused = session.wait(session.submit("SELECT len(range(1000000000))")).last
+        assert refused.sql_state == "53200"
+        assert session.run("SELECT 1").rows == [["1"]]
+
+
+def test_a_worker_beyond_its_memory_is_stopped_with_the_reason(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Memory the engine does not count is watched from outside: the statement ends with reason quota (C16)."""
+    settings = {"TREADLE_WORKER_MEMORY": "256MiB", "TREADLE_POLL_INTERVAL": "0.1", "TREADLE_CANCEL_GRACE": "0.5"}
+    with world(tmp_path_factory.mktemp("quota") / "data", settings) as duck, duck.session() as session:
+        sql = "SELECT len(list_transform(range(70000000), lambda x: x * 2 + 1))"
+        shown = session.wait(session.submit(sql))
+        assert shown.last.message == "canceling statement due to quota"
+        assert duck.record(shown.statement_id)["reason"] == "quota"
+
+
+def test_a_result_larger_than_memory_can_be_read(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Results stream to disk: a worker with 256 MiB returns 1.2 GB of rows, every page of them readable."""
+    settings = {"TREADLE_WORKER_MEMORY": "256MiB"}
+    with world(tmp_path_factory.mktemp("large") / "data", settings) as duck, duck.session() as session:
+        shown = session.wait(session.submit("SELECT i, repeat('abcdefghij', 30) FROM range(4000000) t(i)"))
+        assert (shown.status, shown.last.num_rows, shown.last.page_count) == (0, 4_000_000, 4000)
+        last = session.show(shown.statement_id, page=4000).last.rows
+        assert (len(last), last[-1]) == (1000, ["3999999", "abcdefghij" * 30])
+
+
 def test_cancel_latency_is_exported(duck: World) -> None:
     """p50, p99 and the maximum by rung stand in /metrics, and nothing is overdue (C3, C19)."""
     with duck.session() as session:

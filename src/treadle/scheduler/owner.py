@@ -7,6 +7,7 @@ decided by `treadle.scheduler.plan`; how a statement runs and stops is the lane'
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import structlog
 
@@ -22,6 +23,9 @@ from treadle.store.base import Wake
 from treadle.store.errors import StoreUnavailable
 
 log = structlog.get_logger("treadle.owner")
+
+BASE_MEMORY: Final = 256 * 2**20
+"""Bytes a worker holds before its session does anything: programs and libraries, shared with the others."""
 
 
 class Owner:
@@ -232,7 +236,7 @@ class Owner:
             self._context.spawn(lane.cancel(lane.running, Reason.QUOTA))
 
     def _memory_bound(self) -> int:
-        return int(self._context.settings.worker_memory * 3 // 2)
+        return int(self._context.settings.worker_memory) * 3 // 2 + BASE_MEMORY
 
     async def _close_idle(self, lane: Lane) -> None:
         session = await self._context.store.request_close(

@@ -10,8 +10,8 @@ from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_NAME: Final = 15
-HEADROOM: Final = 512 * 2**20
-"""Bytes of address space beyond the engine's memory limit: stacks, arenas, what the engine does not count."""
+HEADROOM: Final = 2**30
+"""Bytes of address space beyond one and a half times the engine's memory limit: stacks, arenas, gaps."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -44,11 +44,11 @@ def name_process(name: str) -> None:
 
 
 def bound_memory(limit: int) -> None:
-    """Let the address space grow by ``limit`` bytes and `HEADROOM` from where it stands now.
+    """Let the address space grow from where it stands by one and a half times ``limit`` and `HEADROOM`.
 
     The engine's own limit does not count single values; this one turns them into a clean
-    out-of-memory error.
+    out-of-memory error. It is wider than the engine's, because address space is not memory.
     """
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    bound = pages * resource.getpagesize() + limit + HEADROOM
+    bound = pages * resource.getpagesize() + limit * 3 // 2 + HEADROOM
     resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
