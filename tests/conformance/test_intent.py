@@ -146,6 +146,23 @@ def test_cancelling_a_session_stops_all_of_it_and_nothing_else(duck: World) -> N
         assert session.run("SELECT 1").rows == [["1"]]
 
 
+def test_a_page_is_whole_or_not_there(duck: World) -> None:
+    """While a large result is written, stopped and afterwards, no request gets a part of it that looks whole (C17)."""
+    with duck.session() as session:
+        reply = start(duck, session, "SELECT i FROM range(4000000000) t(i)")
+        watcher = duck.same(session)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            verdict = pool.submit(session.cancel, reply.statement_id)
+            seen = []
+            while not verdict.done():
+                seen.append(watcher.show(reply.statement_id))
+            assert verdict.result().outcome == "cancelled"
+        seen.append(watcher.show(reply.statement_id))
+    assert {shown.status for shown in seen} <= {1, 4}
+    assert all(shown.results is None for shown in seen if shown.status == 1)
+    assert all(part.rows == [] for shown in seen for part in shown.results or ())
+
+
 def test_cancel_is_quick_while_every_worker_is_deaf(duck: World) -> None:
     """Cancels of queued statements do not wait behind stuck workers (C6)."""
     sessions = [duck.session() for _ in range(3)]

@@ -99,10 +99,15 @@ class Owner:
             self._waiting.pop(session.id, None)
         elif session.close_requested_at is not None:
             await self._close(session)
-        elif session.status is not SessionStatus.RUNNING and session.id not in self._opens:
+        elif session.id in self._opens or session.id in self._lanes:
+            return
+        elif session.status is not SessionStatus.RUNNING:
             if session.id not in self._waiting:
                 await self._learn_capacity(session)
             self._waiting[session.id] = session
+        elif session.owner == self._context.owner_id:
+            # Its opening was stored, but the answer was lost: nothing runs it.
+            await self._opening.abandon(session, SessionStatus.FAIL, Reason.OWNER_LOST, "its opening was lost")
 
     async def _learn_capacity(self, session: Session) -> None:
         endpoint = await self._context.store.endpoint(session.workspace_id, session.endpoint_id)
