@@ -33,12 +33,11 @@ async def test_delete_workspace(client: httpx.AsyncClient) -> None:
 
 async def test_create_endpoint(client: httpx.AsyncClient, twin: Twin) -> None:
     """An endpoint is created with the engine and limits given."""
-    body = {"name": "my duck", "type": "sql", "max_sessions": 3, "config": {"deep": {"a": [1.5]}}}
+    config = {"max_sessions": 3, "deep": {"a": [1.5]}}
+    body = {"name": "my duck", "type": "sql", "config": config}
     reply = await client.post(ENDPOINTS, json=body)
     assert reply.status_code == 200
-    assert twin.asked == [
-        ("create_endpoint", NewEndpoint(name="my duck", max_sessions=3, config={"deep": {"a": [1.5]}}))
-    ]
+    assert twin.asked == [("create_endpoint", NewEndpoint(name="my duck", max_sessions=3, config=config))]
 
 
 async def test_show_endpoint(client: httpx.AsyncClient) -> None:

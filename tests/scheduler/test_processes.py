@@ -60,8 +60,9 @@ async def workers(folder: Path, warm: int = 0, timeout: float = PATIENCE) -> Asy
 
 
 def ours(name: str) -> set[int]:
-    """The living processes of that name below this one."""
-    return {pid for pid in descendants(os.getpid()) if command_name(pid) == name and alive(pid)}
+    """The living processes of that name that are this one's own children; other tests' services have theirs."""
+    below = {pid for pid in descendants(os.getpid()) if command_name(pid) == name and alive(pid)}
+    return {pid for pid in below if parent(pid) == os.getpid()}
 
 
 def parent(pid: int) -> int:

@@ -85,18 +85,26 @@ class CreateWorkspace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of CreateEndpoint: the documented fields that concern SQL, and the engine with its limits."""
+    """The body of CreateEndpoint: the documented fields that concern SQL."""
 
     name: Name
     type: Literal["sql"]
     description: Annotated[str, Meta(max_length=255)] = ""
     reserved_resource: dict[str, Any] = {}
-    config: dict[str, Any] = {}
-    engine: Annotated[
-        str, Meta(pattern=rf"^[a-z][a-z0-9_-]{{0,31}}{END}", description="The engine that runs the statements.")
-    ] = "duckdb"
-    max_sessions: Annotated[int, Meta(ge=1, le=1_000_000, description="Sessions that run at once.")] | None = None
-    max_statements: Annotated[int, Meta(ge=1, le=1_000_000, description="Statements that run at once.")] | None = None
+    config: Annotated[
+        dict[str, Any],
+        Meta(
+            description="`engine` (duckdb), and `max_sessions` and `max_statements` that run at once; the rest is kept."
+        ),
+    ] = {}
+
+
+class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service understands of an endpoint's ``config``."""
+
+    engine: Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_-]{{0,31}}{END}")] = "duckdb"
+    max_sessions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    max_statements: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
 
 
 class EndpointType(StrEnum):

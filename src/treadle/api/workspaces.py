@@ -1,5 +1,6 @@
 """The control plane: workspaces and endpoints."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -8,8 +9,10 @@ from starlette.responses import Response
 from treadle.api import bodies, render, replies
 from treadle.api.answers import answer, empty
 from treadle.api.bodies import Nothing
+from treadle.api.reading import read
 from treadle.api.routes import WITH_BODY, WORKSPACE, AnyRoute, Ask, Route
 from treadle.api.verbs import Verbs
+from treadle.model.errors import BadRequest
 from treadle.service.views import NewEndpoint, NewWorkspace
 
 _ENDPOINT: Final = WORKSPACE + "/endpoints/{endpoint_id}"
@@ -47,13 +50,14 @@ class Workspaces:
     async def create_endpoint(self, ask: Ask[Nothing, bodies.CreateEndpoint]) -> Response:
         """Make an endpoint."""
         body = ask.body
+        config = _endpoint_config(body.config)
         new = NewEndpoint(
             name=body.name,
             type=body.type,
-            engine=body.engine,
+            engine=config.engine,
             description=body.description,
-            max_sessions=body.max_sessions,
-            max_statements=body.max_statements,
+            max_sessions=config.max_sessions,
+            max_statements=config.max_statements,
             config=body.config,
             reserved_resource=body.reserved_resource,
         )
@@ -84,6 +88,14 @@ class Workspaces:
         endpoint_id = ask.ids["endpoint_id"]
         await self._verbs.delete_endpoint(ask.caller, ask.ids["workspace_id"], endpoint_id)
         return answer(replies.Deleted(id=endpoint_id), HTTPStatus.ACCEPTED)
+
+
+def _endpoint_config(given: Mapping[str, object]) -> bodies.EndpointConfig:
+    """What an endpoint's ``config`` asks for; raises `BadRequest` naming the field within it."""
+    try:
+        return read(given, bodies.EndpointConfig)
+    except BadRequest as wrong:
+        raise BadRequest(wrong.detail, field=f"config.{wrong.field}", cause=wrong.cause) from None
 
 
 def routes(verbs: Verbs) -> tuple[AnyRoute, ...]:

@@ -6,6 +6,7 @@ its commit is not interrupted, only waited for and, past the grace, killed and l
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -59,8 +60,11 @@ class Lane:
     ) -> None:
         self.session = session
         self.worker = worker
-        self.pending = True
         self.closing = False
+        # When the statements that wait in this session were heard of; they keep their place in the line.
+        self._arrivals: deque[float] = deque([context.clock.monotonic()])
+        # Whether statements may wait that were never heard of: claims go on until one finds nothing.
+        self._unheard = True
         self._context = context
         self._catalog = catalog
         self._aftermath = Aftermath(context, session, catalog)
@@ -84,6 +88,20 @@ class Lane:
         return self._busy is not None
 
     @property
+    def waiting_since(self) -> float | None:
+        """When the oldest statement that waits here came, as far as was heard; None when none is known."""
+        return self._arrivals[0] if self._arrivals else None
+
+    def expect(self) -> None:
+        """A statement has been submitted to the session."""
+        self._arrivals.append(self._context.clock.monotonic())
+
+    def recheck(self) -> None:
+        """The store has statements of the session that nobody told of."""
+        self._unheard = True
+        self.expect()
+
+    @property
     def running(self) -> str | None:
         """The id of the statement that runs."""
         return self._run.id if self._run else None
@@ -100,7 +118,7 @@ class Lane:
 
     def start(self) -> None:
         """Claim and run the next statement."""
-        self.pending = False
+        self._arrivals.popleft()
         self._context.keeper.begin(self._catalog.id, self.session.id)
         self._busy = asyncio.create_task(self._work(), name=f"lane-{self.session.id}")
 
@@ -148,10 +166,14 @@ class Lane:
             statement = await self._context.store.claim(
                 self.session.id, self._context.owner_id, self._context.clock.now()
             )
-            if statement is not None:
-                self.pending = True
+            if statement is None:
+                self._unheard = False
+            else:
                 await self._perform(statement)
-            elif not self._inbox.empty():
+                if self._unheard and not self._arrivals:
+                    self.expect()
+            if not self._dead and not self._inbox.empty():
+                # It died right after its last word, or before it could be given another statement.
                 await self._worker_lost()
         except Exception:
             # The store did not answer the claim: the owner's next look at the store tries again.

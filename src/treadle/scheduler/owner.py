@@ -83,7 +83,7 @@ class Owner:
         elif lane is not None and wake.intent is not None:
             lane.stop(wake.statement_id, wake.intent)
         elif lane is not None:
-            lane.pending = True
+            lane.expect()
             if not lane.busy:
                 self._pump()
 
@@ -136,11 +136,7 @@ class Owner:
             self._capacity,
             self._load(),
             [Waiting(s.id, s.endpoint_id, s.wait_deadline) for s in self._waiting.values()],
-            [
-                Ready(lane.session.id, lane.session.endpoint_id)
-                for lane in self._lanes.values()
-                if lane.pending and not lane.busy and not lane.closing
-            ],
+            self._ready(),
         )
         for session_id in decided.start:
             self._lanes[session_id].start()
@@ -155,6 +151,16 @@ class Owner:
             session = self._waiting[session_id]
             if session.status is SessionStatus.CREATING:
                 self._context.spawn(self._mark_waiting(session))
+
+    def _ready(self) -> list[Ready]:
+        """The sessions whose next statement may start, in the order those statements came."""
+        line = [
+            (lane.waiting_since, lane.session)
+            for lane in self._lanes.values()
+            if lane.waiting_since is not None and not lane.busy and not lane.closing
+        ]
+        line.sort(key=lambda place: place[0])
+        return [Ready(session.id, session.endpoint_id) for _, session in line]
 
     def _load(self) -> dict[str, Load]:
         sessions: dict[str, int] = {}
@@ -208,8 +214,9 @@ class Owner:
         for session in await self._context.store.open_sessions():
             await self._attend(session)
         for session_id in await self._context.store.queued_sessions():
-            if session_id in self._lanes:
-                self._lanes[session_id].pending = True
+            lane = self._lanes.get(session_id)
+            if lane is not None and lane.waiting_since is None:
+                lane.recheck()
         await self._check_running(await self._context.store.running())
         for lane in self.lanes:
             self._check_lane(lane)
@@ -235,7 +242,7 @@ class Owner:
 
     def _check_lane(self, lane: Lane) -> None:
         """Deadlines and caps of a session, kept outside the engine (C16)."""
-        if lane.idle_limit and lane.idle_seconds > lane.idle_limit and not lane.pending and not lane.closing:
+        if lane.idle_limit and lane.idle_seconds > lane.idle_limit and lane.waiting_since is None and not lane.closing:
             self._context.spawn(self._close_idle(lane))
         elif lane.running is not None and lane.worker.memory() > self._memory_bound():
             self._context.spawn(lane.cancel(lane.running, Reason.QUOTA))

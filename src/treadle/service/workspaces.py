@@ -66,7 +66,9 @@ class Workspaces(Closing):
         self.may_write(p)
         await self.own_workspace(p, workspace_id)
         if new.engine not in ENGINES:
-            raise BadRequest(f"there is no engine {new.engine}; there is {', '.join(sorted(ENGINES))}", field="engine")
+            raise BadRequest(
+                f"there is no engine {new.engine}; there is {', '.join(sorted(ENGINES))}", field="config.engine"
+            )
         deps = self.deps
         now = deps.clock.now()
         endpoint = Endpoint(

@@ -133,7 +133,8 @@ class DuckDB:
 
     def _attach_or_create(self, target: CatalogTarget) -> None:
         lake = f"{_literal('ducklake:postgres:' + target.dsn)} AS {_name(target.name)}"
-        metadata = f"METADATA_CATALOG {_literal(target.metadata_name)}"
+        # Hidden, the metadata is in no listing of the engine's: SHOW, information_schema, pg_catalog, duckdb_tables().
+        metadata = f"METADATA_CATALOG {_literal(target.metadata_name)}, META_HIDDEN true"
         attach = (
             f"ATTACH {lake} ({metadata}, DATA_PATH {_literal(self._lake_path)}, "
             "OVERRIDE_DATA_PATH true, CREATE_IF_NOT_EXISTS false)"
@@ -153,6 +154,8 @@ class DuckDB:
         for setting in (
             f"allowed_directories = [{folders}]",
             "allowed_configs = ['TimeZone']",
+            # What an unknown name is like is not looked for in the metadata: "did you mean" would tell of it.
+            "catalog_error_max_schemas = 0",
             "enable_external_access = false",
             "lock_configuration = true",
         ):
@@ -227,11 +230,21 @@ class DuckDB:
                 copying.publish(self._copy)
                 self._copy = None
             if self._to_commit:
-                self._con.execute("COMMIT")
-                self._transaction = Transaction.NONE
-                self._implicit = False
-                self._settings = self._settings.end_transaction()
-        self._to_commit = False
+                self._end_transaction()
+
+    def _end_transaction(self) -> None:
+        """COMMIT; the transaction is over also when that fails, as in PostgreSQL."""
+        try:
+            self._con.execute("COMMIT")
+        except duckdb.Error:
+            with contextlib.suppress(duckdb.Error):
+                self._con.execute("ROLLBACK")
+            raise
+        finally:
+            self._transaction = Transaction.NONE
+            self._implicit = False
+            self._to_commit = False
+            self._settings = self._settings.end_transaction()
 
     def rollback(self) -> None:
         """Undo what `execute` did; a transaction that its user opened is left aborted."""
@@ -254,7 +267,7 @@ class DuckDB:
 
     def _prepare_commit(self, marker: str) -> Command:
         if self._transaction is Transaction.NONE:
-            raise EngineError("25P01", "there is no transaction in progress")
+            return Command(tag="COMMIT")  # PostgreSQL only warns
         if self._transaction is Transaction.ABORTED:
             return self._roll_back_transaction()
         self._mark(marker)
@@ -263,7 +276,7 @@ class DuckDB:
 
     def _roll_back_transaction(self) -> Command:
         if self._transaction is Transaction.NONE:
-            raise EngineError("25P01", "there is no transaction in progress")
+            return Command(tag="ROLLBACK")  # PostgreSQL only warns
         self._roll_back()
         self._transaction = Transaction.NONE
         self._settings = self._settings.end_transaction()

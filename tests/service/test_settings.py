@@ -1,0 +1,135 @@
+"""SET, SHOW and RESET of every documented name."""
+
+import time
+
+import pytest
+
+from tests.service.caller import Sql
+from tests.support.world import until
+
+DEFAULTS = {
+    "application_name": "",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "client_min_messages": "notice",
+    "DateStyle": "ISO, MDY",
+    "default_transaction_isolation": "repeatable read",
+    "extra_float_digits": "1",
+    "idle_in_transaction_session_timeout": "0",
+    "integer_datetimes": "on",
+    "IntervalStyle": "postgres",
+    "lock_timeout": "0",
+    "search_path": "main",
+    "server_encoding": "UTF8",
+    "session_timeout": "600",
+    "standard_conforming_strings": "on",
+    "statement_timeout": "0",
+    "TimeZone": "UTC",
+    "transaction_isolation": "repeatable read",
+}
+
+
+def test_every_name_is_shown_set_and_reset(sql: Sql) -> None:
+    """Its default, in any case of its name; setting what is so anyway is accepted."""
+    assert {name: value for name, value, _ in sql.rows("SHOW ALL")} == DEFAULTS
+    for name, value in DEFAULTS.items():
+        assert sql.rows(f"SHOW {name.upper()}") == [[value]]
+        assert sql.run(f"SET {name} TO '{value}'") == "SET"
+        assert sql.run(f"SET SESSION {name} = DEFAULT") == "SET"
+        assert sql.run(f"RESET {name}") == "RESET"
+        assert sql.rows(f"SHOW {name}") == [[value]]
+    assert sql.run("RESET ALL") == "RESET"
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("600", "600"), ("'90s'", "90"), ("'1500ms'", "1.5"), ("'2 min'", "120"), ("'1h'", "3600"), ("'1d'", "86400")],
+)
+def test_a_bare_number_of_a_timeout_is_seconds(sql: Sql, given: str, seconds: str) -> None:
+    """Units as PostgreSQL writes them."""
+    sql.run(f"SET statement_timeout TO {given}")
+    assert sql.rows("SHOW statement_timeout") == [[seconds]]
+
+
+@pytest.mark.parametrize(
+    ("change", "sql_state"),
+    [
+        ("SET statement_timeout TO -1", "22023"),
+        ("SET statement_timeout TO 'soon'", "22023"),
+        ("SET statement_timeout", "42601"),
+        ("SET session_timeout TO 86401", "22023"),
+        ("SET client_encoding TO 'GBK'", "22023"),
+        ("SET TimeZone TO 'Middle/Earth'", "22023"),
+        ("SET no_such_name TO 1", "42704"),
+        ("SET GLOBAL statement_timeout TO 5", "42501"),
+        ("SET threads TO 64", "42501"),
+        ("SET memory_limit = '1TB'", "42501"),
+        ("RESET temp_directory", "42501"),
+        ("PRAGMA enable_profiling", "42501"),
+    ],
+)
+def test_what_may_not_be_set(sql: Sql, change: str, sql_state: str) -> None:
+    """Each with the code that says why, and nothing has changed."""
+    assert sql.fails(change) == sql_state
+    assert {name: value for name, value, _ in sql.rows("SHOW ALL")} == DEFAULTS
+
+
+def test_the_time_zone_shows_in_values(sql: Sql) -> None:
+    """Timestamps with time zone are written in it."""
+    moment = "SELECT '2026-07-13 08:00:00+00'::timestamptz"
+    assert sql.rows(moment) == [["2026-07-13 08:00:00+00"]]
+    sql.run("SET TIME ZONE 'Asia/Shanghai'")
+    assert sql.rows(moment) == [["2026-07-13 16:00:00+08"]]
+    sql.run("RESET TimeZone")
+    assert sql.rows(moment) == [["2026-07-13 08:00:00+00"]]
+
+
+def test_the_search_path_decides_where_names_are_found(sql: Sql) -> None:
+    """SET search_path and USE."""
+    sql.run("CREATE SCHEMA aside; SET search_path TO aside; CREATE TABLE only_there AS SELECT 1 AS x")
+    assert sql.rows("SELECT current_schema()") == [["aside"]]
+    sql.run("RESET search_path")
+    assert sql.fails("FROM only_there") == "42P01"
+    sql.run("USE aside")
+    assert sql.rows("FROM only_there") == [["1"]]
+    assert sql.rows("SHOW search_path") == [["aside"]]
+
+
+def test_a_local_setting_ends_with_its_transaction(sql: Sql) -> None:
+    """SET LOCAL is forgotten at COMMIT and ROLLBACK."""
+    sql.run("SET statement_timeout TO 5")
+    for end in ("COMMIT", "ROLLBACK"):
+        sql.run("BEGIN; SET LOCAL statement_timeout TO 7")
+        assert sql.rows("SHOW statement_timeout") == [["7"]]
+        sql.run(end)
+        assert sql.rows("SHOW statement_timeout") == [["5"]]
+
+
+def test_settings_are_the_sessions_own(sql: Sql) -> None:
+    """Another session keeps its defaults."""
+    sql.run("SET statement_timeout TO 5; SET TimeZone TO 'Asia/Shanghai'")
+    with sql.caller.session() as other:
+        assert other.rows("SHOW statement_timeout; SHOW TimeZone") == [["UTC"]]
+        assert other.rows("SHOW statement_timeout") == [["0"]]
+
+
+def test_a_statement_timeout_within_its_own_script_holds(sql: Sql) -> None:
+    """It counts from the next statement on, and its end says why."""
+    reply = sql.execute("SET statement_timeout TO '200ms'")
+    reply = sql.execute("SELECT sum(i * i % 17) FROM range(1000000000000) t(i)")
+    assert (reply["status"], reply["results"][0]["sql_state"]) == (4, "57014")
+    assert reply["results"][0]["message"] == "canceling statement due to statement timeout"
+
+
+def test_an_idle_session_is_closed_and_a_busy_one_is_not(sql: Sql) -> None:
+    """session_timeout counts idle seconds only; 0 is never."""
+    session = sql.caller.session()
+    session.run("SET session_timeout TO 1")
+    reply = session.execute("SELECT count(*) FROM range(1000000000000) t(i) WHERE i % 7 = 8", is_sync=False)
+    began = time.monotonic()
+    until(lambda: time.monotonic() - began > 2.5, "some time has passed")
+    assert session.status() == "RUNNING"
+    session.cancel(reply["statement_id"])
+    until(lambda: session.status() == "CLOSED", "the idle session is closed", timeout=10)
+    sql.run("SET session_timeout TO 0")
+    assert sql.status() == "RUNNING"

@@ -1,0 +1,125 @@
+"""Transactions over several requests, and what the record says each statement left."""
+
+import pytest
+
+from tests.service.caller import Caller, Sql
+
+
+def test_a_transaction_is_seen_when_it_commits(caller: Caller, sql: Sql) -> None:
+    """Isolated from other sessions until COMMIT; gone after ROLLBACK."""
+    sql.run("CREATE TABLE isolated (x int)")
+    with caller.session() as other:
+        assert sql.run("BEGIN") == "BEGIN"
+        sql.run("INSERT INTO isolated VALUES (1)")
+        assert sql.rows("SELECT count(*) FROM isolated") == [["1"]]
+        assert other.rows("SELECT count(*) FROM isolated") == [["0"]]
+        assert sql.run("COMMIT") == "COMMIT"
+        assert other.rows("SELECT count(*) FROM isolated") == [["1"]]
+        sql.run("START TRANSACTION; DELETE FROM isolated; CREATE TABLE undone (x int)")
+        assert sql.run("ROLLBACK") == "ROLLBACK"
+        assert sql.rows("SELECT count(*) FROM isolated") == [["1"]]
+        assert sql.fails("FROM undone") == "42P01"
+
+
+def test_a_transaction_reads_one_snapshot(caller: Caller, sql: Sql) -> None:
+    """What others commit meanwhile is not seen before its end."""
+    sql.run("CREATE TABLE snapshot AS SELECT 1 AS x")
+    with caller.session() as other:
+        sql.run("BEGIN")
+        assert sql.rows("SELECT count(*) FROM snapshot") == [["1"]]
+        other.run("INSERT INTO snapshot VALUES (2)")
+        assert sql.rows("SELECT count(*) FROM snapshot") == [["1"]]
+        sql.run("COMMIT")
+        assert sql.rows("SELECT count(*) FROM snapshot") == [["2"]]
+
+
+@pytest.mark.parametrize("failing", ["SELECT nope", "SELECT 'a'::int", "frobnicate", "BEGIN", "COPY t TO '/etc/x'"])
+def test_an_error_aborts_the_transaction(sql: Sql, failing: str) -> None:
+    """As in PostgreSQL: 25P02 for everything until ROLLBACK or COMMIT, and both undo it."""
+    sql.run("CREATE TABLE IF NOT EXISTS aborting (x int)")
+    for end in ("ROLLBACK", "COMMIT"):
+        sql.run("BEGIN; INSERT INTO aborting VALUES (1)")
+        sql.fails(failing)
+        assert sql.fails("SELECT 1") == "25P02"
+        assert sql.fails("SHOW statement_timeout") == "25P02"
+        assert sql.run(end) == "ROLLBACK"
+        assert sql.rows("SELECT count(*) FROM aborting") == [["0"]]
+
+
+def test_transaction_statements_out_of_place(sql: Sql) -> None:
+    """BEGIN twice is 25001; COMMIT and ROLLBACK of nothing do nothing, as in PostgreSQL."""
+    sql.run("COMMIT")
+    sql.run("ROLLBACK")
+    sql.run("BEGIN")
+    assert sql.fails("BEGIN") == "25001"
+    sql.run("ABORT")
+    assert sql.fails("SAVEPOINT a") == "42601"
+
+
+def test_a_read_only_transaction_does_not_write(sql: Sql) -> None:
+    """READ ONLY is kept: a write in it is 25006."""
+    sql.run("CREATE TABLE unwritten (x int)")
+    assert sql.run("BEGIN TRANSACTION READ ONLY") == "BEGIN"
+    assert sql.rows("SELECT count(*) FROM unwritten") == [["0"]]
+    assert sql.fails("INSERT INTO unwritten VALUES (1)") == "25006"
+    sql.run("ROLLBACK")
+    assert sql.run("BEGIN READ ONLY; SELECT 1; COMMIT") == "COMMIT"
+    sql.run("BEGIN READ WRITE; INSERT INTO unwritten VALUES (1); COMMIT")
+    assert sql.rows("SELECT count(*) FROM unwritten") == [["1"]]
+
+
+def test_of_two_transactions_in_conflict_one_commits(caller: Caller, sql: Sql) -> None:
+    """The second COMMIT is 40001, its record says effects none, and it can be done again."""
+    sql.run("CREATE TABLE contested AS SELECT 0 AS v")
+    with caller.session() as other:
+        sql.run("BEGIN; UPDATE contested SET v = v + 1")
+        other.run("BEGIN; UPDATE contested SET v = v + 10")
+        assert sql.run("COMMIT") == "COMMIT"
+        lost = other.execute("COMMIT")
+        assert (lost["status"], lost["results"][0]["sql_state"]) == (-1, "40001")
+        record = caller.record(lost["statement_id"])
+        assert (record["status"], record["effects"], record["sql_state"]) == ("FAILED", "none", "40001")
+        # The failed COMMIT has ended the transaction, as in PostgreSQL.
+        assert other.run("BEGIN; UPDATE contested SET v = v + 10; COMMIT") == "COMMIT"
+        assert sql.rows("FROM contested") == [["11"]]
+
+
+@pytest.mark.parametrize(
+    ("script", "effects"),
+    [
+        ("SELECT 1", "none"),
+        ("SET statement_timeout TO 5", "none"),
+        ("BEGIN; INSERT INTO effects VALUES (1); ROLLBACK", "none"),
+        ("INSERT INTO effects VALUES ('x')", "none"),
+        ("frobnicate", "none"),
+        ("INSERT INTO effects VALUES (1)", "committed"),
+        ("BEGIN; INSERT INTO effects VALUES (1); COMMIT", "committed"),
+        ("SELECT 1; INSERT INTO effects VALUES (1)", "committed"),
+        ("EXPLAIN ANALYZE INSERT INTO effects VALUES (1)", "committed"),
+        ("COPY (SELECT 1) TO 'effects.csv'", "committed"),
+        ("INSERT INTO effects VALUES (1); SELECT nope", "partial"),
+        ("INSERT INTO effects VALUES (1); SELECT nope; INSERT INTO effects VALUES (1)", "partial"),
+        ("BEGIN; INSERT INTO effects VALUES (1); SELECT nope", "none"),
+    ],
+)
+def test_the_record_tells_the_effects(sql: Sql, script: str, effects: str) -> None:
+    """None, committed or partial: what a reader of the history has to know."""
+    sql.run("CREATE TABLE IF NOT EXISTS effects (x int)")
+    before = sql.rows("SELECT count(*) FROM effects")
+    assert sql.effects(script) == effects
+    sql.execute("ROLLBACK")
+    changed = sql.rows("SELECT count(*) FROM effects") != before
+    assert changed == (effects != "none" and "INSERT" in script)
+
+
+def test_a_commit_alone_tells_its_effects(sql: Sql) -> None:
+    """Statements inside a transaction have none yet; its COMMIT has them all."""
+    sql.run("CREATE TABLE stepwise (x int)")
+    steps = ("BEGIN", "INSERT INTO stepwise VALUES (1)", "COMMIT")
+    assert [sql.effects(step) for step in steps] == ["none", "none", "committed"]
+
+
+def test_temporary_tables_follow_the_transaction(sql: Sql) -> None:
+    """What a rolled back transaction did to them is undone."""
+    sql.run("CREATE TEMP TABLE local_rows (x int); BEGIN; INSERT INTO local_rows VALUES (1); ROLLBACK")
+    assert sql.rows("SELECT count(*) FROM local_rows") == [["0"]]
