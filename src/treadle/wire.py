@@ -144,9 +144,6 @@ FromWorker = Hello | Opened | OpenFailed | Progress | AtCommit | Finished | Fail
 METADATA_PREFIX = "__ducklake_metadata"
 """How the name begins under which an engine attaches a catalog's metadata; no session may say such a name."""
 
-STAGING = ".treadle"
-"""The folder in each copy folder where the output of COPY waits for its commit."""
-
 MAX_FRAME = 256 * 1024 * 1024
 """Bytes: a statement of 10,000,000 characters, four bytes each, and its bindings fit well."""
 

@@ -143,8 +143,8 @@ class Evidence(StrEnum):
     """The catalog has a snapshot with the part's marker, or it has not."""
     FILE = "file"
     """The staged output is still there, or it was published."""
-    NOWHERE = "nowhere"
-    """It dies with the worker: temporary tables, session state."""
+    NOBODY = "nobody"
+    """It takes many steps that leave no trace: after a death nobody can tell."""
 
 
 class CommitPoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,6 @@
 """What a dead worker leaves behind: it is ended, removed, and asked for the truth."""
 
 import asyncio
-import contextlib
-import shutil
 from pathlib import Path
 
 import structlog
@@ -12,7 +10,7 @@ from treadle.model.ids import part_id
 from treadle.results.layout import discard_part
 from treadle.scheduler.context import Context
 from treadle.scheduler.endings import FIRST_PAUSE, LONGEST_PAUSE
-from treadle.wire import STAGING
+from treadle.staging import STAGING, clear
 
 log = structlog.get_logger("treadle.owner")
 
@@ -41,13 +39,13 @@ class Aftermath:
         discard_part(self._context.results_dir, statement_id, part)
         for folder in self._context.copy_dirs(self._session.workspace_id):
             for staged in (folder / STAGING).glob(f"{statement_id}_*"):
-                remove(staged)
+                clear(staged)
 
     async def durable(self, statement_id: str, commit: CommitPoint) -> bool | None:
         """Whether the commit whose reply was lost took place; None when nobody can tell."""
         match commit.evidence:
-            case Evidence.NOWHERE:
-                return False
+            case Evidence.NOBODY:
+                return None
             case Evidence.FILE:
                 return not await asyncio.to_thread(Path(commit.staged).exists)
             case Evidence.CATALOG:
@@ -66,12 +64,3 @@ class Aftermath:
                 return answer
             await clock.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder; it may be gone already."""
-    with contextlib.suppress(FileNotFoundError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

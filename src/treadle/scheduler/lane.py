@@ -356,7 +356,7 @@ class Lane:
             durable=await self._aftermath.durable(run.id, commit) if lost_reply and commit else None,
             more=commit is not None and not commit.last,
             cancel=run.intent,
-            cancel_millis=(clock.monotonic() - run.asked_at) * 1000 if run.asked_at is not None else None,
+            cancel_millis=_millis(clock.monotonic() - run.asked_at) if run.asked_at is not None else None,
             now=clock.now(),
         )
 
@@ -408,3 +408,7 @@ class Lane:
         except TimeoutError:
             self.worker.kill()
             await self.worker.buried()
+
+
+def _millis(seconds: float) -> float:
+    return round(seconds * 1000, 3)

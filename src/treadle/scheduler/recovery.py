@@ -5,17 +5,18 @@ here before any verdict, and a commit whose reply was lost is looked up. Nothing
 """
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import structlog
 
 from treadle.model.entities import Session, Statement
 from treadle.model.states import Reason, SessionStatus
-from treadle.scheduler.aftermath import Aftermath, remove
+from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.context import Context
 from treadle.scheduler.endings import Endings
 from treadle.scheduler.verdict import Seen, judge
-from treadle.wire import STAGING
+from treadle.staging import STAGING, clear
 
 log = structlog.get_logger("treadle.recovery")
 
@@ -74,6 +75,7 @@ async def _end_lost_session(context: Context, session: Session) -> None:
 def _sweep_leftovers(data_dir: Path, copy_dirs: tuple[Path, ...]) -> None:
     """Remove the temporary folders of dead workers and output that was never published."""
     for left in (data_dir / "tmp").glob("worker-*"):
-        remove(left)
+        shutil.rmtree(left)
     for folder in (*(data_dir / "files").glob("*"), *copy_dirs):
-        remove(folder / STAGING)
+        for staged in (folder / STAGING).glob("*"):
+            clear(staged)

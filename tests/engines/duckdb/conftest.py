@@ -45,7 +45,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
         connection.execute(f"LOAD '{extension_path(name)}'")
     vocabulary = Vocabulary.of(connection)
     connection.execute(
-        f"ATTACH 'ducklake:{root}/meta.ducklake' AS \"{CATALOG}\" (DATA_PATH '{data}/', METADATA_CATALOG '{METADATA}')"
+        f"ATTACH 'ducklake:{root}/meta.ducklake' AS \"{CATALOG}\" "
+        f"(DATA_PATH '{data}/', METADATA_CATALOG '{METADATA}', META_HIDDEN true)"
     )
     connection.execute(f'USE "{CATALOG}"')
     connection.execute("CREATE TABLE t (i INTEGER, s VARCHAR)")

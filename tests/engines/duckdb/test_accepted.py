@@ -1,10 +1,12 @@
 """What a session may say, and what each statement is taken for."""
 
+import json
 import time
 
 import pytest
 
-from tests.engines.duckdb.conftest import Judge, Lake
+from tests.engines.duckdb.conftest import METADATA, Judge, Lake
+from treadle.engines.base import EngineError
 from treadle.engines.duckdb.script import Kind
 
 QUERIES = [
@@ -285,9 +287,38 @@ def test_pivot_is_one_statement(judge: Judge) -> None:
 def test_show_databases_tells_only_of_the_catalog(judge: Judge, lake: Lake) -> None:
     """SHOW DATABASES and SHOW ALL TABLES say nothing of the metadata behind the catalog."""
     for script in ("SHOW DATABASES", "SHOW ALL TABLES"):
-        [planned] = judge(script)
-        rows = lake.connection.execute(planned.statements[-1]).fetchall()
-        assert {row[0] for row in rows} == {"default"}
+        assert {row[0] for row in _rows(judge, lake, script)} == {"default"}
+
+
+def test_no_listing_of_the_engine_tells_of_the_metadata(judge: Judge, lake: Lake) -> None:
+    """Every view and table function without arguments that a session may read leaves the metadata out."""
+    read = _listings(judge, lake)
+    assert len(read) > 50
+    for script in read:
+        told = json.dumps(_rows(judge, lake, script), default=str)
+        assert METADATA not in told, script
+        assert "ducklake_data_file" not in told, script
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("SELECT tables.table_name FROM information_schema.tables", ["t"]),
+        (
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'main'",
+            ["t"],
+        ),
+        ("SELECT table_name FROM duckdb_tables()", ["t"]),
+        ("SELECT column_name FROM information_schema.columns WHERE table_name = 't' ORDER BY 1", ["i", "s"]),
+        (
+            "SELECT catalog_name FROM information_schema.schemata WHERE schema_name = 'main' ORDER BY 1",
+            ["default", "memory", "system", "temp"],
+        ),
+    ],
+)
+def test_listings_show_what_is_the_sessions(judge: Judge, lake: Lake, script: str, expected: list[str]) -> None:
+    """The catalog's own tables and columns are in the engine's listings."""
+    assert [row[0] for row in _rows(judge, lake, script)] == expected
 
 
 def test_small_statement_is_judged_fast(judge: Judge) -> None:
@@ -301,6 +332,32 @@ def test_big_statement_is_judged_about_as_fast_as_it_is_parsed(judge: Judge, lak
     script = "INSERT INTO t VALUES " + ",".join(f"({number}, 'some words')" for number in range(100_000))
     parse = min(_parse_seconds(lake, script) for _ in range(2))
     assert _seconds(judge, script) < 2 * parse + 0.2
+
+
+def _listings(judge: Judge, lake: Lake) -> list[str]:
+    """A query of each listing that the judge lets pass: views by every name they go by, functions by their call."""
+    views = lake.connection.execute("SELECT schema_name, view_name FROM duckdb_views() WHERE internal").fetchall()
+    functions = lake.connection.execute(
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'table' AND parameters = []"
+    ).fetchall()
+    queries = [f"FROM {schema}.{name}" for schema, name in views] + [f"FROM {name}()" for (name,) in functions]
+    queries += [f"FROM {name}" for schema, name in views if schema != "information_schema"]
+    queries += ["SHOW", "DESCRIBE", "SHOW TABLES", "SHOW ALL TABLES", "SHOW SCHEMAS", "SHOW DATABASES"]
+    return [query for query in queries if _passes(judge, query)]
+
+
+def _passes(judge: Judge, script: str) -> bool:
+    try:
+        judge(script)
+    except EngineError:
+        return False
+    return True
+
+
+def _rows(judge: Judge, lake: Lake, script: str) -> list[tuple[object, ...]]:
+    [planned] = judge(script)
+    rows: list[tuple[object, ...]] = lake.connection.execute(planned.statements[-1]).fetchall()
+    return rows
 
 
 def _seconds(judge: Judge, script: str) -> float:

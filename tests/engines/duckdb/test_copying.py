@@ -1,5 +1,6 @@
 """The output of COPY … TO on its way to its place."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from tests.engines.duckdb.conftest import Judge, Lake
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.copy_statement import CopyTarget
-from treadle.engines.duckdb.copying import Staged, discard, publish, replace_folder, stage
+from treadle.engines.duckdb.copying import Staged, discard, publish, stage
+from treadle.staging import clear, replace
 
 
 @pytest.fixture
@@ -150,5 +152,28 @@ def test_folder_comes_back_when_its_successor_cannot_move(place: Path) -> None:
         (place / name).mkdir()
     (place / "d" / "x").write_text("old")
     with pytest.raises(FileNotFoundError):
-        replace_folder(place / "d", place / "nowhere", place / "aside")
+        replace(place / "d", place / "nowhere", place / "aside")
+    clear(place / "aside")
+    assert files(place) == {"d/x"}
+
+
+def test_a_folder_comes_back_after_a_death_between_the_renames(place: Path) -> None:
+    """What was moved aside and never replaced is put back when the staging folder is cleared."""
+    for name in ("d", "aside", "aside/new"):
+        (place / name).mkdir()
+    (place / "d" / "x").write_text("old")
+    (place / "aside" / "new" / "y").write_text("new")
+    with pytest.MonkeyPatch.context() as patch:
+        rename = os.rename
+
+        def die_at_the_second(source: Path, goal: Path) -> None:
+            if source == place / "aside" / "new":
+                raise KeyboardInterrupt
+            rename(source, goal)
+
+        patch.setattr(os, "rename", die_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            replace(place / "d", place / "aside" / "new", place / "aside")
+    assert not (place / "d").exists()
+    clear(place / "aside")
     assert files(place) == {"d/x"}

@@ -6,7 +6,6 @@ rolls back, as in PostgreSQL (C10).
 """
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator, Sequence
 from enum import Enum
@@ -18,32 +17,21 @@ import msgspec
 import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Rows
-from treadle.engines.duckdb import copying, memory
+from treadle.engines.duckdb import copying, memory, opening
 from treadle.engines.duckdb.errors import translated
-from treadle.engines.duckdb.extensions import extension_path
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.script import Kind, Planned, split
 from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
 from treadle.engines.duckdb.types import column, export_projection
 from treadle.model.columns import Column
 from treadle.model.entities import Evidence
-from treadle.wire import CatalogTarget, Open
+from treadle.wire import Open
 
 BATCH_ROWS: Final = 10_240
-ATTACH_TRIES: Final = 5
 COUNTED: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "COPY"))
 """The command tags that PostgreSQL writes with a count of rows."""
 
 _RETURNING: Final = re.compile(r"\breturning\b", re.IGNORECASE)
-_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
-    "threads": "1",
-    "allow_unsigned_extensions": "true",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "python_enable_replacements": "false",
-    "arrow_lossless_conversion": "true",
-    "arrow_large_buffer_size": "true",
-}
 
 
 class Transaction(Enum):
@@ -68,17 +56,12 @@ class DuckDB:
         self._copy: copying.Staged | None = None
         self._stream: pa.RecordBatchReader | None = None
         self._catalog = ""
-        self._lake_path = ""
         self._user = ""
 
     @classmethod
     def preload(cls) -> "DuckDB":
         """An instance with everything loaded and nothing attached: what the zygote forks from."""
-        # The module's own connection has a thread for every core, and a zygote must have but one.
-        duckdb.default_connection().close()
-        connection = duckdb.connect(":memory:", config=_CONFIG)
-        for name in ("postgres_scanner", "ducklake"):
-            connection.execute(f"LOAD '{extension_path(name)}'")
+        connection = opening.preload()
         return cls(connection, Vocabulary.of(connection))
 
     # -- life -------------------------------------------------------------------------------
@@ -89,12 +72,11 @@ class DuckDB:
         self._user = order.user_name
         self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
         with translated():
-            self._limit(order)
-            self._lake_path = _nameless(order.catalog.data_path)
-            self._attach(order.catalog)
+            opening.limit(self._con, order)
+            lake_path = opening.attach(self._con, order.catalog)
             for sql in self._settings.engine():
                 self._con.execute(sql)
-            self._lock(order)
+            opening.lock(self._con, order, lake_path)
         self._guard = Guard(
             self._vocabulary,
             catalog=order.catalog.name,
@@ -103,63 +85,6 @@ class DuckDB:
             allowed_dirs=tuple(Path(folder) for folder in order.copy_dirs),
             denied_dirs=(Path(order.catalog.data_path), Path(order.temp_dir)),
         )
-
-    def _limit(self, order: Open) -> None:
-        spill = _literal(order.temp_dir)
-        os.chdir(order.copy_dirs[0])
-        for setting in (
-            f"threads = {order.limits.threads}",
-            f"memory_limit = '{order.limits.memory}B'",
-            f"temp_directory = {spill}",
-            f"max_temp_directory_size = '{order.limits.spill}B'",
-            f"secret_directory = {spill}",
-        ):
-            self._con.execute(f"SET {setting}")
-
-    def _attach(self, target: CatalogTarget) -> None:
-        # Two sessions that open a new catalog at the same moment both try to create its tables.
-        os.environ["PGPASSWORD"] = target.password
-        for left in reversed(range(ATTACH_TRIES)):
-            try:
-                self._attach_or_create(target)
-                break
-            except duckdb.InterruptException:
-                raise
-            except duckdb.Error:
-                if not left:
-                    raise
-                with contextlib.suppress(duckdb.Error):
-                    self._con.execute(f"DETACH {_name(target.name)}")
-
-    def _attach_or_create(self, target: CatalogTarget) -> None:
-        lake = f"{_literal('ducklake:postgres:' + target.dsn)} AS {_name(target.name)}"
-        # Hidden, the metadata is in no listing of the engine's: SHOW, information_schema, pg_catalog, duckdb_tables().
-        metadata = f"METADATA_CATALOG {_literal(target.metadata_name)}, META_HIDDEN true"
-        attach = (
-            f"ATTACH {lake} ({metadata}, DATA_PATH {_literal(self._lake_path)}, "
-            "OVERRIDE_DATA_PATH true, CREATE_IF_NOT_EXISTS false)"
-        )
-        try:
-            self._con.execute(attach)
-        except duckdb.InvalidInputException:
-            # A catalog that nobody has opened yet is made under the true name of its folder, and keeps that.
-            self._con.execute(f"ATTACH {lake} ({metadata}, DATA_PATH {_literal(target.data_path)})")
-            self._con.execute(f"DETACH {_name(target.name)}")
-            self._con.execute(attach)
-
-    def _lock(self, order: Open) -> None:
-        folders = ", ".join(
-            _literal(os.path.join(folder, "")) for folder in (self._lake_path, order.temp_dir, *order.copy_dirs)
-        )
-        for setting in (
-            f"allowed_directories = [{folders}]",
-            "allowed_configs = ['TimeZone']",
-            # What an unknown name is like is not looked for in the metadata: "did you mean" would tell of it.
-            "catalog_error_max_schemas = 0",
-            "enable_external_access = false",
-            "lock_configuration = true",
-        ):
-            self._con.execute(f"SET {setting}")
 
     def trim(self) -> None:
         """Give memory that a stopped statement used back to the system."""
@@ -220,7 +145,8 @@ class DuckDB:
     def evidence(self) -> tuple[Evidence, str]:
         """Where the truth about the coming commit will lie."""
         if self._copy is not None:
-            return Evidence.FILE, str(self._copy.staged)
+            kind = Evidence.NOBODY if copying.merges(self._copy.target) else Evidence.FILE
+            return kind, str(self._copy.staged)
         return Evidence.CATALOG, ""
 
     def commit(self) -> None:
@@ -290,7 +216,7 @@ class DuckDB:
     def _mark(self, marker: str) -> None:
         """Put the statement's id beside the commit: it is how a lost commit is found again (C7)."""
         self._con.execute(
-            f"CALL {_name(self._catalog)}.set_commit_message(?, ?, extra_info => ?)",
+            f"CALL {opening.quoted(self._catalog)}.set_commit_message(?, ?, extra_info => ?)",
             [self._user, "treadle", marker],
         )
 
@@ -396,16 +322,3 @@ def _text_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Rows:
 
 def _parameters(bindings: Sequence[str | None] | None) -> list[str | None] | None:
     return list(bindings) if bindings else None
-
-
-def _nameless(folder: str) -> str:
-    """The folder under a name that does not tell where it lies: any SQL can ask for the names of a table's files."""
-    return folder if "://" in folder else f"/proc/self/fd/{os.open(folder, os.O_PATH | os.O_DIRECTORY)}/"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _name(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'

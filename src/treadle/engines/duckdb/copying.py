@@ -3,9 +3,9 @@
 A cancelled or failed COPY leaves nothing. What the moving can promise:
 
 - one file, or a folder where none was: one rename, all or nothing;
-- OVERWRITE of a folder: two renames; a crash between them leaves the old folder in the staging
-  folder and none in its place;
-- APPEND or OVERWRITE_OR_IGNORE into a folder with files: file by file; a crash leaves a part moved.
+- OVERWRITE of a folder: two renames; after a crash between them the old folder is put back;
+- APPEND or OVERWRITE_OR_IGNORE into a folder with files: file by file; a crash leaves a part moved,
+  and nobody can tell.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import msgspec
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.copy_statement import CopyTarget
-from treadle.wire import STAGING
+from treadle.staging import STAGING, replace
 
 
 class Staged(msgspec.Struct, frozen=True):
@@ -51,20 +51,29 @@ def publish(staged: Staged) -> None:
     """Move the output to its place; raises `EngineError` or `OSError`, and then nothing is in its place."""
     if staged.staged.exists():
         _judge_present(staged.target)
-        if not staged.target.directory or not staged.target.path.is_dir():
-            _replace_file(staged)
-        elif staged.target.overwrite:
-            replace_folder(staged.target.path, staged.staged, staged.folder)
-        elif any(staged.target.path.iterdir()):
-            _merge(staged)
-        else:
-            os.rename(staged.staged, staged.target.path)
+        _put_in_place(staged)
     discard(staged)
 
 
 def discard(staged: Staged) -> None:
     """Remove what was written, or what is left of it."""
     shutil.rmtree(staged.folder, ignore_errors=True)
+
+
+def merges(target: CopyTarget) -> bool:
+    """Whether the output is moved file by file into a folder that has files: then no one rename decides."""
+    path = target.path
+    return target.directory and not target.overwrite and path.is_dir() and any(path.iterdir())
+
+
+def _put_in_place(staged: Staged) -> None:
+    path = staged.target.path
+    if merges(staged.target):
+        _merge(staged)
+    elif staged.target.directory and path.exists():
+        replace(path, staged.staged, staged.folder)
+    else:
+        os.replace(staged.staged, path)
 
 
 def _judge_present(target: CopyTarget) -> None:
@@ -78,23 +87,6 @@ def _judge_present(target: CopyTarget) -> None:
             raise EngineError("58P02", f'directory "{given}" is not empty; use OVERWRITE to replace its files')
     elif path.exists() and not target.overwrite:
         raise EngineError("58P02", f'"{given}" is a file, not a directory; use OVERWRITE to replace it')
-
-
-def _replace_file(staged: Staged) -> None:
-    if staged.target.directory and staged.target.path.exists():
-        os.replace(staged.target.path, staged.folder / f"{uuid4()}.old")
-    os.replace(staged.staged, staged.target.path)
-
-
-def replace_folder(place: Path, successor: Path, aside: Path) -> None:
-    """Put a folder in the place of another, which goes ``aside``; raises `OSError` with the old one back."""
-    old = aside / f"{uuid4()}.old"
-    os.rename(place, old)
-    try:
-        os.rename(successor, place)
-    except OSError:
-        os.rename(old, place)
-        raise
 
 
 def _merge(staged: Staged) -> None:

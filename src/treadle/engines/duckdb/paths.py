@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from treadle.engines.base import EngineError
-from treadle.wire import STAGING
+from treadle.staging import STAGING
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _GLOB: Final = re.compile(r"[*?\[]")

@@ -79,15 +79,12 @@ class Planner:
         return Planned(kind=Kind.SET, text=text, tag=tag, statements=statements, setting=asked)
 
     def _shown(self, segment: Segment) -> Planned | None:
-        """SHOW DATABASES and SHOW ALL TABLES, which must not tell of the catalog's metadata."""
+        """SHOW DATABASES, which tells of the session's catalog alone; other listings are the engine's own."""
         names = tuple(name_of(token).lower() for token in segment.head)
-        catalog = self._guard.catalog.replace("'", "''")
-        if names[1:] == ("databases",):
-            sql = f"SELECT '{catalog}' AS database_name"
-        elif names[1:] == ("all", "tables"):
-            sql = f"FROM (SHOW ALL TABLES) WHERE database IN ('{catalog}', 'temp')"
-        else:
+        if names[1:] != ("databases",):
             return None
+        catalog = self._guard.catalog.replace("'", "''")
+        sql = f"SELECT '{catalog}' AS database_name"
         return self._query(segment, self._parse(sql))
 
     def _pragma(self, segment: Segment) -> Planned:

@@ -1,0 +1,117 @@
+"""How a DuckDB session is made: loaded, limited, attached to its catalog, and locked, in this order."""
+
+import contextlib
+import os
+from typing import Final
+
+import duckdb
+
+from treadle.engines.duckdb.extensions import extension_path
+from treadle.wire import CatalogTarget, Open
+
+ATTACH_TRIES: Final = 5
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "threads": "1",
+    "allow_unsigned_extensions": "true",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "arrow_lossless_conversion": "true",
+    "arrow_large_buffer_size": "true",
+}
+
+
+def preload() -> duckdb.DuckDBPyConnection:
+    """An instance with the extensions loaded and nothing attached; raises `ExtensionDamaged`."""
+    # The module's own connection has a thread for every core, and a zygote must have but one.
+    duckdb.default_connection().close()
+    connection = duckdb.connect(":memory:", config=_CONFIG)
+    for name in ("postgres_scanner", "ducklake"):
+        connection.execute(f"LOAD '{extension_path(name)}'")
+    return connection
+
+
+def limit(connection: duckdb.DuckDBPyConnection, order: Open) -> None:
+    """Set what the session may use; raises `duckdb.Error`."""
+    spill = _literal(order.temp_dir)
+    os.chdir(order.copy_dirs[0])
+    _set(
+        connection,
+        f"threads = {order.limits.threads}",
+        f"memory_limit = '{order.limits.memory}B'",
+        f"temp_directory = {spill}",
+        f"max_temp_directory_size = '{order.limits.spill}B'",
+        f"secret_directory = {spill}",
+    )
+
+
+def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> str:
+    """Attach the catalog, made on first sight; the name its data folder goes by in this process.
+
+    Two sessions that open a new catalog at the same moment both try to create its tables, hence the
+    tries. Raises `duckdb.Error`.
+    """
+    os.environ["PGPASSWORD"] = target.password
+    lake_path = _nameless(target.data_path)
+    for left in reversed(range(ATTACH_TRIES)):
+        try:
+            _attach_or_create(connection, target, lake_path)
+            break
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error:
+            if not left:
+                raise
+            with contextlib.suppress(duckdb.Error):
+                connection.execute(f"DETACH {quoted(target.name)}")
+    return lake_path
+
+
+def _attach_or_create(connection: duckdb.DuckDBPyConnection, target: CatalogTarget, lake_path: str) -> None:
+    lake = f"{_literal('ducklake:postgres:' + target.dsn)} AS {quoted(target.name)}"
+    # Hidden, the metadata is in no listing of the engine's: SHOW, information_schema, pg_catalog, duckdb_tables().
+    metadata = f"METADATA_CATALOG {_literal(target.metadata_name)}, META_HIDDEN true"
+    known = (
+        f"ATTACH {lake} ({metadata}, DATA_PATH {_literal(lake_path)}, "
+        "OVERRIDE_DATA_PATH true, CREATE_IF_NOT_EXISTS false)"
+    )
+    try:
+        connection.execute(known)
+    except duckdb.InvalidInputException:
+        # A catalog that nobody has opened yet is made under the true name of its folder, and keeps that.
+        connection.execute(f"ATTACH {lake} ({metadata}, DATA_PATH {_literal(target.data_path)})")
+        connection.execute(f"DETACH {quoted(target.name)}")
+        connection.execute(known)
+
+
+def lock(connection: duckdb.DuckDBPyConnection, order: Open, lake_path: str) -> None:
+    """Close every door that the engine can close itself; raises `duckdb.Error`."""
+    folders = ", ".join(_literal(os.path.join(folder, "")) for folder in (lake_path, order.temp_dir, *order.copy_dirs))
+    _set(
+        connection,
+        f"allowed_directories = [{folders}]",
+        "allowed_configs = ['TimeZone']",
+        # What an unknown name is like is not looked for in the metadata: "did you mean" would tell of it.
+        "catalog_error_max_schemas = 0",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    )
+
+
+def _set(connection: duckdb.DuckDBPyConnection, *settings: str) -> None:
+    for setting in settings:
+        connection.execute(f"SET {setting}")
+
+
+def _nameless(folder: str) -> str:
+    """The folder under a name that does not tell where it lies: any SQL can ask for the names of a table's files."""
+    return folder if "://" in folder else f"/proc/self/fd/{os.open(folder, os.O_PATH | os.O_DIRECTORY)}/"
+
+
+def quoted(text: str) -> str:
+    """A name as SQL writes it."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
