@@ -34,12 +34,16 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def report(measures: Sequence[Measure]) -> Report:
     """The measures with the machine and the versions they belong to."""
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
     return Report(
-        machine=machine,
+        machine=_machine(),
         versions={"treadle": version("treadle"), "duckdb": version("duckdb"), "python": platform.python_version()},
         measures=list(measures),
     )
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, {memory:.0f} GiB of memory"
 
 
 def save(taken: Report, path: Path) -> None:
@@ -59,11 +63,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def as_text(taken: Report) -> str:
-    """The table of one run."""
-    lines = [["measure", "unit", "treadle", "duckdb alone", "better", ""]]
+    """The table of one run; the ratio is what the service has to what DuckDB alone has."""
+    lines = [["measure", "unit", "treadle", "duckdb alone", "ratio", "better", ""]]
     for one in taken.measures:
         bare = "-" if one.bare is None else _number(one.bare)
-        lines.append([one.name, one.unit, _number(one.treadle), bare, one.better, one.note])
+        ratio = _number(one.treadle / one.bare) if one.bare else "-"
+        lines.append([one.name, one.unit, _number(one.treadle), bare, ratio, one.better, one.note])
     versions = ", ".join(f"{name} {number}" for name, number in taken.versions.items())
     return f"{taken.machine}; {versions}\n\n{_columns(lines)}"
 
@@ -87,7 +92,9 @@ def _ratio(was: Measure, now: Measure) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.2f}"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
 
 
 def _columns(lines: Sequence[Sequence[str]]) -> str:

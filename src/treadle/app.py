@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -28,6 +29,7 @@ from treadle.scheduler.processes import ForkedWorkers
 from treadle.scheduler.recovery import recover
 from treadle.scheduler.sweeper import sweep_forever
 from treadle.service import Deps, Service
+from treadle.service.deps import LOOK_SECONDS
 from treadle.store.base import Page, RecordFilter
 from treadle.store.embedded import EmbeddedPostgres
 from treadle.store.errors import StoreUnavailable
@@ -39,6 +41,9 @@ log = structlog.get_logger("treadle")
 
 WATCH_SECONDS: Final = 2.0
 POOL_SIZE: Final = 12
+
+LOOK_BESIDE: Final = 0.02
+"""Seconds between two looks of a verb that waits beside the service: nobody wakes it there."""
 
 
 class Memory:
@@ -78,12 +83,21 @@ class Memory:
             await asyncio.to_thread(self._embedded.stop)
 
 
+def require_data(settings: Settings) -> None:
+    """Raise `ConfigError` where there is no service data: no server of the operator's, no private one."""
+    if settings.database_url is None and not (settings.data_dir / "postgres").is_dir():
+        raise ConfigError(f"data_dir: there is no service data in {settings.data_dir}")
+
+
 @asynccontextmanager
-async def operator(settings: Settings) -> AsyncIterator[Service]:
+async def operator(settings: Settings, *, create: bool = False) -> AsyncIterator[Service]:
     """The verbs for a command beside a running service, or without one.
 
-    Wakes go through the store; a private PostgreSQL that had to be started is stopped again.
+    Wakes go through the store; a private PostgreSQL that had to be started is stopped again. One
+    that was never there is made with ``create`` only, else `ConfigError` is raised.
     """
+    if not create:
+        require_data(settings)
     was_running = settings.database_url is not None or EmbeddedPostgres(settings.data_dir).running()
     memory = Memory(settings)
     async with contextlib.AsyncExitStack() as undo:
@@ -102,7 +116,8 @@ async def _beside(settings: Settings, store: PostgresStore, dsn: str) -> AsyncIt
     notices: set[asyncio.Task[None]] = set()
     signals.on_wake(lambda wake: notices.add(asyncio.create_task(store.notify(wake))))
     try:
-        yield _service(settings, store, signals, Lakes(dsn, store, settings.data_dir), _no_check)
+        lakes = Lakes(dsn, store, settings.data_dir)
+        yield _service(settings, store, signals, lakes, _no_check, Metrics(), look_seconds=LOOK_BESIDE)
     finally:
         await asyncio.gather(*notices, return_exceptions=True)
 
@@ -112,7 +127,14 @@ async def _no_check() -> None:
 
 
 def _service(
-    settings: Settings, store: PostgresStore, signals: Signals, lakes: Lakes, check_ready: Callable[[], Awaitable[None]]
+    settings: Settings,
+    store: PostgresStore,
+    signals: Signals,
+    lakes: Lakes,
+    check_ready: Callable[[], Awaitable[None]],
+    metrics: Metrics,
+    *,
+    look_seconds: float = LOOK_SECONDS,
 ) -> Service:
     return Service(
         Deps(
@@ -124,6 +146,8 @@ def _service(
             settings=settings,
             plant=lakes,
             check_ready=check_ready,
+            metrics=metrics,
+            look_seconds=look_seconds,
         )
     )
 
@@ -135,14 +159,16 @@ class Gateway:
         self._settings = settings
         self._memory = Memory(settings)
         self._metrics = Metrics()
-        self._duties: list[asyncio.Task[None]] = []
+        self._undo = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
         """Bring everything up, and tell the truth about what an earlier run left."""
         settings = self._settings
         await asyncio.to_thread(end_leftovers, settings.data_dir)
+        self._undo.push_async_callback(self._memory.stop)
         dsn = await self._memory.start()
         self._store = await PostgresStore.connect(dsn, pool_size=POOL_SIZE)
+        self._undo.push_async_callback(self._store.close)
         signals = Signals()
         lakes = Lakes(dsn, self._store, settings.data_dir)
         context = Context(
@@ -157,31 +183,22 @@ class Gateway:
         )
         await recover(context)
         self._workers = ForkedWorkers(settings.data_dir, new_id, settings.warm_workers, settings.worker_start)
+        self._undo.push_async_callback(self._workers.stop)
         await self._workers.start()
         self._owner = Owner(context, self._workers)
         await self._owner.start()
-        self.service = _service(settings, self._store, signals, lakes, self._check_ready)
-        self._duties = [
-            asyncio.create_task(duty, name=name)
-            for name, duty in (
-                ("sweeper", sweep_forever(context)),
-                ("watch-postgres", self._memory.watch()),
-                ("measure", self._measure_forever()),
-            )
-        ]
+        for duty in (sweep_forever(context), self._memory.watch(), self._measure_forever()):
+            self._undo.push_async_callback(_end, asyncio.create_task(duty))
+        self._undo.push_async_callback(self._owner.stop, settings.shutdown_grace)
+        self.service = _service(settings, self._store, signals, lakes, self._check_ready, self._metrics)
+        self._undo.callback(self.service.close)
 
     async def stop(self) -> None:
-        """Stop what runs, end the sessions, bury the workers, let go of the store; once."""
-        if self.service.deps.closing:
-            return
-        self.service.deps.closing = True
-        await self._owner.stop(self._settings.shutdown_grace)
-        await self._workers.stop()
-        for duty in self._duties:
-            duty.cancel()
-        await asyncio.gather(*self._duties, return_exceptions=True)
-        await self._store.close()
-        await self._memory.stop()
+        """Undo the start in the opposite order: stop what runs, end the sessions and workers, let go of the store.
+
+        A second call finds nothing to do.
+        """
+        await self._undo.aclose()
 
     @property
     def metrics(self) -> Metrics:
@@ -211,6 +228,12 @@ class Gateway:
         )
         warm = self._workers.warm
         self._metrics.workers(warm=warm, busy=len(self._workers.alive) - warm, memory_bytes=self._workers.memory())
+
+
+async def _end(duty: "asyncio.Task[None]") -> None:
+    """Cancel a duty and wait until it is over."""
+    duty.cancel()
+    await asyncio.wait([duty])
 
 
 class _Server(uvicorn.Server):
@@ -257,14 +280,16 @@ def bind(host: str, port: int) -> socket.socket:
 
 async def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
     """Run the service until SIGINT or SIGTERM; ``say`` gets the one line that it is ready."""
+    # What the service writes is for its own user: results, files, logs of the private server.
+    os.umask(0o077)
     with sole_owner(settings.data_dir), contextlib.closing(bind(settings.host, settings.port)) as sock:
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stopping.set)
         gateway = Gateway(settings)
-        await gateway.start()
         try:
+            await gateway.start()
             await _answer(gateway, settings, sock, stopping, say)
         finally:
             await gateway.stop()
@@ -275,7 +300,7 @@ async def _answer(
     gateway: Gateway, settings: Settings, sock: socket.socket, stopping: asyncio.Event, say: Callable[[str], None]
 ) -> None:
     config = server_config(
-        build(gateway.service, settings, gateway.metrics.render),
+        build(gateway.service, settings, gateway.metrics.render, observe=gateway.metrics.request_ended),
         lifespan="off",
         timeout_graceful_shutdown=int(settings.shutdown_grace) + 1,
     )

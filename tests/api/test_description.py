@@ -107,3 +107,17 @@ async def test_every_route_by_every_caller(client: httpx.AsyncClient, twin: Twin
             assert len(reply.headers.get_list("x-request-id")) == 1
         reads = route.operation.startswith(("List", "Show"))
         assert statuses == [401, 401, 200 if reads else 403], route.operation
+
+
+async def test_the_description_tells_what_an_endpoint_takes_along(described: dict[str, Any]) -> None:
+    """Whoever deletes an endpoint reads that its sessions go too."""
+    assert "sessions are closed" in operations(described)["DeleteEndpoint"]["summary"]
+
+
+@pytest.mark.parametrize("operation", ["CancelSqlStatement", "CancelSqlSessionStatements"])
+async def test_the_description_tells_the_two_times_of_a_cancel(described: dict[str, Any], operation: str) -> None:
+    """The header counts from the call, the record from the owner: the description says so."""
+    headers = operations(described)[operation]["responses"]["200"]["headers"]
+    told = headers["X-Cancel-Millis"]["description"]
+    assert "from the arrival of the call to the confirmed stop" in told
+    assert "`cancel_millis`" in told

@@ -112,6 +112,27 @@ async def test_the_access_log_tells_no_secrets(client: httpx.AsyncClient, twin: 
     assert "token" not in str(logs)
 
 
+async def test_each_request_is_observed_once(twin: Twin, settings: Settings) -> None:
+    """Whoever watches hears the route's template, method, status and seconds of a request, and no path."""
+    seen: list[tuple[str, str, int, float]] = []
+    app = build(twin, settings, observe=lambda *told: seen.append(told))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as client:
+        await client.post(CANCEL, headers={"X-Auth-Token": "operator-token"})
+        await client.post(CANCEL)
+        await client.head("/healthz")
+        await client.get("/nothing/there")
+        await client.put("/healthz")
+    template = "/v1/workspaces/{workspace_id}/sessions/{session_id}/statements/{statement_id}/cancel"
+    assert [told[:3] for told in seen] == [
+        (template, "POST", 200),
+        (template, "POST", 401),
+        ("/healthz", "HEAD", 200),
+        ("none", "GET", 404),
+        ("none", "PUT", 405),
+    ]
+    assert all(0 < told[3] < 10 for told in seen)
+
+
 async def test_the_request_id_is_bound_for_logs(
     client: httpx.AsyncClient, twin: Twin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,10 +2,21 @@ import json
 from datetime import UTC, datetime
 
 import httpx
+import msgspec
 import pytest
 
-from tests.api.twin import LOCATED, RUNNING, Twin
-from treadle.model.states import CancelOutcome, RecordStatus, SessionStatus
+from tests.api.twin import LATER, LOCATED, QUEUED, RUNNING, Twin
+from treadle.api import render
+from treadle.model.entities import Ending
+from treadle.model.states import (
+    CANCEL_MESSAGES,
+    CancelOutcome,
+    Reason,
+    RecordStatus,
+    Rung,
+    SessionStatus,
+    StatementState,
+)
 from treadle.service.views import CancelReport, NewSession, Submission
 
 SESSIONS = "/v1/workspaces/w1/sessions"
@@ -194,6 +205,19 @@ async def test_session_records(client: httpx.AsyncClient, twin: Twin) -> None:
             },
         ],
     }
+
+
+@pytest.mark.parametrize("rung", [Rung.DEQUEUED, Rung.KILLED])
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_cancelled_record_tells_its_error(reason: Reason, rung: Rung) -> None:
+    """A statement cancelled without a part that failed has the SQLSTATE and the words of its cancel all the same."""
+    state = StatementState.CANCELLED
+    ending = Ending(state=state, finished_at=LATER, reason=reason, actor="ada", rung=rung)
+    cancelled = msgspec.structs.replace(QUEUED, state=state, ending=ending)
+    (record,) = render.records(1, [cancelled], 256).records
+    (of_session,) = render.session_records(1, [cancelled], 256).records
+    assert (record.sql_state, record.message) == ("57014", CANCEL_MESSAGES[reason])
+    assert (of_session.sql_state, of_session.message) == (record.sql_state, record.message)
 
 
 async def test_records(client: httpx.AsyncClient, twin: Twin) -> None:

@@ -1,7 +1,9 @@
 """Tokens, workspaces, endpoints, catalogs, and what an operator sees and stops."""
 
+import asyncio
 import hashlib
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from tests.store import things
 from treadle import config
 from treadle.app import operator
 from treadle.model.entities import Statement
+from treadle.model.states import CancelOutcome, Reason, Rung, StatementState
+from treadle.store.base import Store
 
 CATALOG_KEYS = {"id", "workspace_id", "instance_id", "name", "database", "data_path"}
 
@@ -159,7 +163,60 @@ def test_nothing_runs(cli: Cli, workspace_id: str) -> None:
     """Where nothing runs the lists are empty."""
     for command in ("sessions", "statements"):
         assert cli.json(command, "--workspace", workspace_id) == []
-        assert cli.ok(command, "--workspace", workspace_id).strip() == ""
+        assert cli.ok(command, "--workspace", workspace_id) == ""
+    assert cli.ok("endpoint", "list", "--workspace", workspace_id) == ""
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["workspace", "list"],
+        ["workspace", "delete", "w"],
+        ["endpoint", "create", "--workspace", "w", "e"],
+        ["endpoint", "list", "--workspace", "w"],
+        ["endpoint", "delete", "--workspace", "w", "e"],
+        ["catalog", "create", "--workspace", "w", "c"],
+        ["catalog", "list", "--workspace", "w"],
+        ["catalog", "delete", "--workspace", "w", "c"],
+        ["sessions"],
+        ["statements"],
+        ["cancel", "s"],
+        ["backup", "/nowhere/backup.tar.gz"],
+    ],
+)
+def test_where_there_is_no_service(bare: Cli, args: list[str]) -> None:
+    """A command that looks, or stops, or copies, makes no service where there is none, and says where it looked."""
+    assert bare.fails(*args) == f"treadle: data_dir: there is no service data in {bare.data_dir}\n"
+    assert not bare.data_dir.exists()
+
+
+async def wanted(store: Store, statement_id: str) -> None:
+    """Return when the statement is to be cancelled."""
+    seen = None
+    while seen is None or seen.cancel is None:
+        seen = await store.statement(statement_id)
+
+
+def test_a_stop_is_told_when_it_is_made(cli: Cli, workspace_id: str) -> None:
+    """A cancel beside the service, where nobody wakes it, returns soon after the owner has written the end."""
+
+    async def work() -> float:
+        async with operator(config.load(data_dir=cli.data_dir)) as service:
+            store = service.deps.store
+            place = things.endpoint(workspace_id)
+            assert await store.add_endpoint(place)
+            session = things.session(place)
+            await store.add_session(session)
+            running = await things.new_running(store, session)
+            stopping = asyncio.create_task(service.stop(running, "operator", Reason.OPERATOR))
+            await wanted(store, running.id)
+            end = things.ending(StatementState.CANCELLED, reason=Reason.OPERATOR, rung=Rung.INTERRUPTED)
+            assert await store.finish(running.id, things.OWNER, end, [], things.at(1e9))
+            written = time.monotonic()
+            assert (await stopping).outcome is CancelOutcome.CANCELLED
+            return time.monotonic() - written
+
+    assert uvloop.run(work()) < 0.2
 
 
 def test_see_it_and_stop_it(cli: Cli, workspace_id: str) -> None:

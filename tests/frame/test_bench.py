@@ -22,11 +22,11 @@ def report(millis: float, rate: float) -> Report:
 
 
 def test_a_run_is_shown_beside_duckdb_alone() -> None:
-    """Each line has the service's number, the bare one or a dash, and the note."""
+    """Each line has the service's number, the bare one, their ratio or dashes, and the note."""
     lines = as_text(report(2.5, 123456.0)).splitlines()
     assert lines[0] == "here; treadle 0"
-    assert lines[4].split() == ["cancel", "ms", "2.50", "1.00", "lower"]
-    assert lines[5].split() == ["paging", "rows/s", "123,456", "-", "higher", "noted"]
+    assert lines[4].split() == ["cancel", "ms", "2.50", "1.00", "2.50", "lower"]
+    assert lines[5].split() == ["paging", "rows/s", "123,456", "-", "-", "higher", "noted"]
 
 
 def test_two_runs_are_compared_so_that_above_one_is_better() -> None:

@@ -94,9 +94,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("state", "has_rows", "reason", "status", "word"), TABLE)
-def test_public_words(
-    state: StatementState, has_rows: bool, reason: Reason | None, status: int, word: str
-) -> None:
+def test_public_words(state: StatementState, has_rows: bool, reason: Reason | None, status: int, word: str) -> None:
     """Design §4's table of public words, word for word."""
     assert request_status(state, has_rows=has_rows) == status
     assert record_status(state, reason) == word

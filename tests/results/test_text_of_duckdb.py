@@ -129,10 +129,14 @@ def test_every_type(duck: Duck, large_buffers: str) -> None:
         ("'null'::JSON", "null"),
         ("['1'::JSON, '{\"a\":\"b\"}'::JSON]", '{1,"{\\"a\\":\\"b\\"}"}'),
         ("{'j': '[1, NaN]'::JSON, 'k': '[1, 2]'::JSON}", '{"j":"[1, NaN]","k":[1, 2]}'),
-        ("{'n': 'NaN'::DOUBLE, 'i': '-inf'::FLOAT, 'e': 1e20, 'z': -0.0::DOUBLE}",
-         '{"n":"NaN","i":"-Infinity","e":1e+20,"z":-0}'),
-        ("{'h': 5::HUGEINT, 'd': 1.50, 'b': true, 't': DATE '2020-01-01', 'x': '\\xAB'::BLOB}",
-         '{"h":5,"d":1.50,"b":true,"t":"2020-01-01","x":"\\\\xab"}'),
+        (
+            "{'n': 'NaN'::DOUBLE, 'i': '-inf'::FLOAT, 'e': 1e20, 'z': -0.0::DOUBLE}",
+            '{"n":"NaN","i":"-Infinity","e":1e+20,"z":-0}',
+        ),
+        (
+            "{'h': 5::HUGEINT, 'd': 1.50, 'b': true, 't': DATE '2020-01-01', 'x': '\\xAB'::BLOB}",
+            '{"h":5,"d":1.50,"b":true,"t":"2020-01-01","x":"\\\\xab"}',
+        ),
         ("{'a\"b': 'c\\d\n'}", '{"a\\"b":"c\\\\d\\n"}'),
         ("row(1, 'x')", '{"f1":1,"f2":"x"}'),
         ("MAP {1: 'a', 2: NULL}", '[{"key":1,"value":"a"},{"key":2,"value":null}]'),

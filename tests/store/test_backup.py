@@ -1,6 +1,8 @@
 """There and back again: a backup restored elsewhere is the same service."""
 
 import asyncio
+import os
+import re
 import shutil
 import stat
 import tarfile
@@ -133,6 +135,43 @@ def test_only_a_backup_is_restored_and_only_into_nothing(homes: tuple[Path, Path
         pass
     with pytest.raises(BackupError, match="not a backup"):
         restore(two.parent / "empty.tar.gz", two, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("lake/link", tarfile.SYMTYPE),
+        ("lake/hard", tarfile.LNKTYPE),
+        ("pipe", tarfile.FIFOTYPE),
+        ("folder", tarfile.DIRTYPE),
+        ("/absolute", tarfile.REGTYPE),
+        (".", tarfile.REGTYPE),
+        ("lake/../../evil", tarfile.REGTYPE),
+    ],
+)
+def test_only_plain_files_inside_are_unpacked(homes: tuple[Path, Path], name: str, kind: bytes) -> None:
+    """Anything but a regular file with a path below the folder is refused by name, and nothing is written."""
+    _, two = homes
+    archive = two.parent / "odd.tar.gz"
+    with tarfile.open(archive, "w:gz") as made:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, "manifest.json"
+        made.addfile(member)
+    with pytest.raises(BackupError, match=re.escape(f"holds '{name}'")):
+        restore(archive, two, lambda _: None)
+    assert list(two.iterdir()) == []
+
+
+def test_an_archive_that_was_cut_off(homes: tuple[Path, Path]) -> None:
+    """Half an archive cannot be read."""
+    _, two = homes
+    archive = two.parent / "half.tar.gz"
+    (two.parent / "payload").write_bytes(os.urandom(100_000))
+    with tarfile.open(archive, "w:gz") as made:
+        made.add(two.parent / "payload", "store.dump")
+    archive.write_bytes(archive.read_bytes()[:50_000])
+    with pytest.raises(BackupError, match="cannot be read"):
+        restore(archive, two, lambda _: None)
 
 
 def test_an_archive_cannot_write_elsewhere(homes: tuple[Path, Path]) -> None:

@@ -4,7 +4,7 @@ From outside to inside::
 
     RequestIds    a name for the request: in the logs, and once on every response
     Consent       a connection whose body was never asked for is closed
-    AccessLog     one line a request
+    AccessLog     one line and one observation a request
     Errors        what was raised becomes the documented body
     Routing       the operation, or 404 and 405
     Auth          the caller, or 401: before anything is told about ids or bodies
@@ -14,6 +14,7 @@ From outside to inside::
 import asyncio
 import re
 import secrets
+from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
@@ -31,6 +32,12 @@ from treadle.model.errors import RequestError, TooLarge, Unauthorized
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}\Z")
 _CLIENT_GONE: Final = 499
 """The status logged when the caller left before there was an answer."""
+
+NO_ROUTE: Final = "none"
+"""The route reported for a request that no operation answers."""
+
+Observe = Callable[[str, str, int, float], None]
+"""Hears of each request when it is over: route template, method, status, seconds."""
 
 _access: Final = structlog.get_logger("treadle.access")
 _log: Final = structlog.get_logger("treadle.api")
@@ -105,10 +112,11 @@ class Consent:
 
 
 class AccessLog:
-    """Writes one line a request: no tokens, no bodies, no ids but the request's."""
+    """Writes one line a request: no tokens, no bodies, no ids but the request's. Tells ``observe`` as well."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, observe: Observe | None = None) -> None:
         self._app = app
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -124,18 +132,19 @@ class AccessLog:
         try:
             await self._app(scope, receive, watched)
         finally:
-            self._write(scope, status, perf_counter() - start)
+            self._tell(scope, int(status), perf_counter() - start)
 
-    @staticmethod
-    def _write(scope: Scope, status: int, seconds: float) -> None:
+    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         exchange = exchange_of(scope)
         route = exchange.match.route if exchange.match else None
+        if self._observe:
+            self._observe(route.path if route else NO_ROUTE, scope["method"], status, seconds)
         write = _access.info if route is None or route.secured else _access.debug
         write(
             "request",
             method=scope["method"],
             route=route.path if route else None,
-            status=int(status),
+            status=status,
             ms=round(seconds * 1000, 3),
             request_id=exchange.request_id,
             project=exchange.caller.project_id if exchange.caller else None,

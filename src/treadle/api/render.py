@@ -11,10 +11,14 @@ from treadle.api import replies
 from treadle.model.columns import Column
 from treadle.model.entities import Endpoint, Principal, Statement, Workspace
 from treadle.model.ids import part_id
+from treadle.model.states import CANCEL_MESSAGES, StatementState
 from treadle.service.views import PartView, SessionView, StatementView
 
 MAX_PARTS: Final = 20
 """Parts of a script shown on a record; ``part_count`` tells how many there are."""
+
+_CANCELED: Final = "57014"
+"""PostgreSQL's query_canceled."""
 
 _NOT_METERED: Final = "0"
 """DPU figures are amounts billed, and nothing is."""
@@ -157,11 +161,20 @@ def _ending(one: Statement) -> dict[str, Any]:
             "cancel_millis": end.cancel_millis,
         }
         known |= {name: value for name, value in told.items() if value is not None}
-    if failed := next((part for part in one.parts if part.failed), None):
-        known |= {"sql_state": failed.sql_state, "message": failed.message}
+    known |= _failure(one)
     if len(one.parts) > 1:
         known |= {"part_count": len(one.parts), "parts": _parts(one)}
     return known
+
+
+def _failure(one: Statement) -> dict[str, str]:
+    """The error of the part that failed; of a cancelled statement without such a part, the cancel's own."""
+    if failed := next((part for part in one.parts if part.failed), None):
+        return {"sql_state": failed.sql_state, "message": failed.message}
+    end = one.ending
+    if end is None or end.state is not StatementState.CANCELLED or end.reason is None:
+        return {}
+    return {"sql_state": _CANCELED, "message": CANCEL_MESSAGES[end.reason]}
 
 
 def _parts(one: Statement) -> tuple[replies.PartRecord, ...]:

@@ -18,7 +18,10 @@ _CANCEL_HEADERS: Final = {
     "X-Statement-State": "The state of the statement, as in its record.",
     "X-Cancel-Outcome": "cancelled, already_cancelled, already_succeeded or already_failed.",
     "X-Cancel-Rung": "How the stop was made: dequeued, interrupted, terminated, killed or too_late.",
-    "X-Cancel-Millis": "Milliseconds from the request to the proof.",
+    "X-Cancel-Millis": (
+        "Milliseconds from the arrival of the call to the confirmed stop. The record's `cancel_millis` counts from "
+        "the moment the owner of the statement heard of it to the confirmed stop."
+    ),
 }
 
 

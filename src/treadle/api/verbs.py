@@ -61,7 +61,7 @@ class Verbs(Protocol):
         """One endpoint."""
 
     async def delete_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> None:
-        """Delete an endpoint without sessions."""
+        """Delete an endpoint; its sessions are closed and what runs on it is stopped."""
 
     async def create_session(self, p: Principal, workspace_id: str, new: NewSession) -> SessionView:
         """Open a session; without a ``wait_timeout`` wait until it runs."""

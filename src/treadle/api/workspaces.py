@@ -84,7 +84,7 @@ class Workspaces:
         return answer(render.endpoint(found, ask.caller))
 
     async def delete_endpoint(self, ask: Ask[Nothing, Nothing]) -> Response:
-        """Delete an endpoint."""
+        """Delete an endpoint; its sessions are closed and what runs on it is stopped."""
         endpoint_id = ask.ids["endpoint_id"]
         await self._verbs.delete_endpoint(ask.caller, ask.ids["workspace_id"], endpoint_id)
         return answer(replies.Deleted(id=endpoint_id), HTTPStatus.ACCEPTED)
@@ -184,7 +184,7 @@ def _endpoint_routes(rooms: Workspaces) -> tuple[AnyRoute, ...]:
             operation="DeleteEndpoint",
             method="DELETE",
             path=_ENDPOINT,
-            summary="Delete an endpoint without sessions.",
+            summary="Delete an endpoint. Its sessions are closed and what runs on it is stopped.",
             tag="Endpoints",
             handle=rooms.delete_endpoint,
             query=Nothing,

@@ -25,8 +25,9 @@ class Options:
         self.as_json = as_json
 
     def show(self, value: Any, text: Callable[[Any], str]) -> None:
-        """Print a value, as JSON or as text."""
-        click.echo(msgspec.json.encode(value).decode() if self.as_json else text(value))
+        """Print a value, as JSON or as text; a text that is empty is not printed."""
+        if shown := msgspec.json.encode(value).decode() if self.as_json else text(value):
+            click.echo(shown)
 
 
 def command(

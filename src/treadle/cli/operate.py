@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from treadle.app import operator
+from treadle.app import operator, require_data
 from treadle.cli.common import Options, command, lines, run_async
 from treadle.model.entities import Session, Statement
 from treadle.model.errors import ConfigError, NotFound
@@ -87,6 +87,7 @@ def cancel(options: Options, statement_id: str) -> None:
 def backup(options: Options, target: Path) -> None:
     """Write a consistent copy of the store and the catalogs to TARGET (.tar.gz)."""
     settings = options.settings
+    require_data(settings)
     if settings.database_url is not None:
         backups.backup(settings.database_url, settings.data_dir, target, _progress)
         return

@@ -56,7 +56,7 @@ def create_token(options: Options, project: str, user: str, role: str, lifetime:
     """Make a token and print it, once."""
 
     async def work() -> dict[str, str]:
-        async with operator(options.settings) as service:
+        async with operator(options.settings, create=True) as service:
             made, principal = await service.create_token(project, user, Role(role), lifetime)
             return {"token": made, "project_id": principal.project_id}
 
@@ -74,7 +74,7 @@ def create_workspace(options: Options, project: str, description: str, name: str
     """Make a workspace with its catalog `default`."""
 
     async def work() -> Workspace:
-        async with operator(options.settings) as service:
+        async with operator(options.settings, create=True) as service:
             deps = service.deps
             user = await deps.store.ensure_user(project, "operator", deps.new_id(), deps.new_id())
             return await service.create_workspace(user, NewWorkspace(name=name, description=description))

@@ -40,6 +40,7 @@ def show_config(options: Options) -> None:
 def demo(options: Options, scale: float) -> None:
     """Start a service, load TPC-H, run a query, cancel a heavy statement and a deaf one."""
     from treadle.demo.client import ApiError, StatementFailed
+    from treadle.demo.interrupt import interruptible
     from treadle.demo.local import LocalService, ServiceFailed, make_token
     from treadle.demo.show import DemoFailed, run_demo
     from treadle.demo.tables import GenerationFailed
@@ -47,12 +48,13 @@ def demo(options: Options, scale: float) -> None:
     data_dir: Path = options.settings.data_dir
     say = functools.partial(print, flush=True)
     say(f"Starting a service on {data_dir} ...")
-    try:
-        with LocalService(data_dir) as service:
-            token = make_token(data_dir)
-            run_demo(service.url, token, service.pid, data_dir, scale, say)
-    except (ApiError, StatementFailed, ServiceFailed, DemoFailed, GenerationFailed) as failed:
-        raise TreadleError(str(failed)) from failed
+    with interruptible("treadle: interrupted"):
+        try:
+            with LocalService(data_dir) as service:
+                token = make_token(data_dir)
+                run_demo(service.url, token, service.pid, data_dir, scale, say)
+        except (ApiError, StatementFailed, ServiceFailed, DemoFailed, GenerationFailed) as failed:
+            raise TreadleError(str(failed)) from failed
     say(f"The data is kept in {os.path.relpath(data_dir)}; `treadle serve` with the same --data-dir goes on with it.")
 
 

@@ -6,6 +6,8 @@
 import argparse
 import importlib.resources
 import math
+import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from treadle.demo.interrupt import EXIT_CODE, interruptible
 from treadle.demo.tables import TABLES
 
 STEP_SCALE = 0.1
@@ -58,12 +61,21 @@ def _extension() -> importlib.resources.abc.Traversable:
 
 
 def main() -> None:
-    """Write the files the command line asks for."""
+    """Write the files the command line asks for; at Ctrl-C, or when nobody listens any more, end with 130.
+
+    Nothing is said then: it is for whoever started us to say.
+    """
     parser = argparse.ArgumentParser(description="Write TPC-H as Parquet files.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scale", type=float, default=1.0)
     given = parser.parse_args()
-    write_tpch(given.folder, given.scale, lambda line: print(line, flush=True))
+    with interruptible(""):
+        try:
+            write_tpch(given.folder, given.scale, lambda line: print(line, flush=True))
+        except BrokenPipeError:
+            # What could not be written is still in the buffer and would be tried, and told, once more.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(EXIT_CODE)
 
 
 if __name__ == "__main__":

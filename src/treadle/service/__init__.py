@@ -14,3 +14,7 @@ __all__ = ["Deps", "Plant", "Service"]
 
 class Service(Identity, Workspaces, Sessions, Statements, Cancels, Records, Results):
     """Every verb of the service, over one set of dependencies."""
+
+    def close(self) -> None:
+        """Take nothing new from here on: what begins now would be stopped at once."""
+        self.deps.closing = True

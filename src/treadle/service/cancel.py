@@ -40,9 +40,9 @@ class Cancels(Results):
         intent = self._intent(p.user_name, Reason.USER)
         started = self.deps.clock.monotonic()
         ids = await self.deps.store.request_cancel_session(session.id, intent)
-        await asyncio.gather(*(self._stopped(session.id, statement_id, intent) for statement_id in ids))
+        ended = await asyncio.gather(*(self._stopped(session.id, statement_id, intent) for statement_id in ids))
         millis = (self.deps.clock.monotonic() - started) * 1000
-        return CancelReport(state=RecordStatus.CANCELED, outcome=_common_outcome(ids), millis=millis)
+        return _common_report([statement for statement in ended if statement is not None], millis)
 
     async def stop(self, statement: Statement, actor: str, reason: Reason) -> CancelReport:
         """Cancel one statement and wait for its end, whatever it is."""
@@ -68,23 +68,32 @@ class Cancels(Results):
                 after = ended
             elif after.ending is not None and after.ending.rung is Rung.DEQUEUED:
                 deps.signals.ended(after)
+                self._count_dequeued(after, deps.clock.monotonic() - started)
         return _report(after, statement.state, (deps.clock.monotonic() - started) * 1000)
 
-    async def _stopped(self, session_id: str, statement_id: str, intent: CancelIntent) -> None:
+    def _count_dequeued(self, statement: Statement, seconds: float) -> None:
+        """The owner counts what it ran; this one it never saw."""
+        reason = statement.ending.reason if statement.ending else None
+        self.deps.metrics.statement_ended(statement.state, reason, None)
+        self.deps.metrics.cancel_ended(Rung.DEQUEUED, CancelOutcome.CANCELLED, seconds)
+
+    async def _stopped(self, session_id: str, statement_id: str, intent: CancelIntent) -> Statement | None:
+        """The statement once it has ended; None when its record is gone. Raises `NotStopped`."""
         deps = self.deps
         with deps.signals.watch(statement_id) as told:
             deps.signals.wake(Wake(session_id=session_id, statement_id=statement_id, intent=intent))
             current = await deps.store.statement(statement_id)
             if current is None:
-                return
+                return None
             if current.state.final:
                 deps.signals.ended(current)
-                return
+                return current
             ended = await self.wait_for(
                 lambda: deps.store.statement(statement_id), has_ended, told, deps.settings.cancel_timeout
             )
-        if ended is None:
+        if not isinstance(ended, Statement):
             raise NotStopped(f"the stop of statement {statement_id} could not be proven in time")
+        return ended
 
     def _intent(self, actor: str, reason: Reason) -> CancelIntent:
         return CancelIntent(requested_at=self.deps.clock.now(), reason=reason, actor=actor)
@@ -108,5 +117,10 @@ def _report_of_part(statement: Statement, number: int) -> CancelReport:
     return _report(statement, statement.state)
 
 
-def _common_outcome(ids: Sequence[str]) -> CancelOutcome:
-    return CancelOutcome.CANCELLED if ids else CancelOutcome.ALREADY_CANCELLED
+def _common_report(ended: Sequence[Statement], millis: float) -> CancelReport:
+    """The verdict over many: cancelled if any was, else what became of the last; with none nothing was to stop."""
+    cancelled = [statement for statement in ended if statement.state is StatementState.CANCELLED]
+    told = (cancelled or list(ended))[-1:]
+    if not told:
+        return CancelReport(state=RecordStatus.CANCELED, outcome=CancelOutcome.ALREADY_CANCELLED, millis=millis)
+    return _report(told[0], StatementState.RUNNING, millis)

@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from treadle.config import Settings
+from treadle.metrics import Metrics
 from treadle.model.entities import Catalog, Principal, Role, Session, Statement, Workspace
 from treadle.model.errors import Forbidden, NotFound, Unavailable
 from treadle.model.ports import Clock, NewId
 from treadle.store.base import Store
 from treadle.store.signals import Signals
 
-LOOK_SECONDS = 0.5
-"""How often a waiting verb looks at the store, in case a wake was missed."""
+LOOK_SECONDS: Final = 0.5
+"""Seconds between two looks of a waiting verb at the store, in case a wake was missed."""
 
 
 class Plant(Protocol):
@@ -42,6 +43,8 @@ class Deps:
         settings: Settings,
         plant: Plant,
         check_ready: Callable[[], Awaitable[None]],
+        metrics: Metrics,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self.store = store
         self.signals = signals
@@ -51,6 +54,8 @@ class Deps:
         self.settings = settings
         self.plant = plant
         self.check_ready = check_ready
+        self.metrics = metrics
+        self.look_seconds = look_seconds
         self.closing = False
 
 
@@ -97,7 +102,7 @@ class Verb:
         """
         deadline = self.deps.clock.monotonic() + seconds
         while (left := deadline - self.deps.clock.monotonic()) > 0:
-            await asyncio.wait([told], timeout=min(left, LOOK_SECONDS))
+            await asyncio.wait([told], timeout=min(left, self.deps.look_seconds))
             seen = told.result() if told.done() else await look()
             if seen is not None and done(seen):
                 return seen
