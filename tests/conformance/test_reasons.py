@@ -57,6 +57,18 @@ def test_closing_a_session_stops_what_runs_in_it(duck: World) -> None:
         session.submit("SELECT 1")
 
 
+def test_closing_a_session_kills_what_is_deaf_in_it(duck: World) -> None:
+    """A statement that ignores interrupts does not keep its session: CLOSED within the bound, not FAIL."""
+    session = duck.session()
+    pid = duck.worker(session.id)
+    running = start(duck, session, DEAF[1].sql)
+    session.close()
+    assert not alive(pid)
+    assert session.status() == "CLOSED"
+    record = duck.record(running.statement_id)
+    assert (record["status"], record["reason"], record["rung"]) == ("CANCELED", "session_closed", "killed")
+
+
 def test_an_idle_session_is_closed(duck: World) -> None:
     """After session_timeout seconds without a statement the session is CLOSED and its worker gone."""
     with duck.session() as session:

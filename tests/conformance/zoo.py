@@ -14,7 +14,7 @@ class Kind(NamedTuple):
 
 COOPERATIVE = (
     Kind("cross_join", "SELECT count(*) FROM range(100000000) a, range(100000) b WHERE (a.range * b.range) % 7 = 3"),
-    Kind("aggregate", "SELECT sum(i * i % 17) FROM range(1000000000000) t(i)"),
+    Kind("aggregate", "SELECT sum(i % 1009 * 7 % 17) FROM range(1000000000000) t(i)"),
     Kind(
         "recursive_cte",
         "WITH RECURSIVE t(i) AS (SELECT 1::bigint UNION ALL SELECT i + 1 FROM t WHERE i < 100000000000) "
@@ -49,7 +49,7 @@ COOPERATIVE = (
     Kind("large_result", "SELECT i, hash(i) FROM range(4000000000) t(i)"),
     Kind("pivot", "PIVOT (SELECT i % 5 k, i v FROM range(3000000000) t(i)) ON k IN (0, 1, 2) USING sum(v)"),
     Kind("summarize", "SUMMARIZE SELECT i, hash(i) h FROM range(3000000000) t(i)"),
-    Kind("script", "SELECT 1; SELECT sum(i * i % 17) FROM range(1000000000000) t(i); SELECT 3"),
+    Kind("script", "SELECT 1; SELECT sum(i % 1009 * 7 % 17) FROM range(1000000000000) t(i); SELECT 3"),
 )
 
 _IN_LIST = ", ".join(f"'{n:06d}'" for n in range(900_000))

@@ -12,7 +12,7 @@ from treadle.demo.local import LocalService, make_token
 
 Json = dict[str, Any]
 LAKE = {"instance_id": "default", "catalog": "default"}
-ENDLESS = "SELECT sum(i * i % 17) FROM range(1000000000000) t(i)"
+ENDLESS = "SELECT sum(i % 1009 * 7 % 17) FROM range(1000000000000) t(i)"
 UNFINISHED = (1, 3)
 
 

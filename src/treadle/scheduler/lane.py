@@ -60,7 +60,7 @@ class Lane:
     ) -> None:
         self.session = session
         self.worker = worker
-        self.closing = False
+        self._closing: tuple[SessionStatus, Reason, str] | None = None
         # When the statements that wait in this session were heard of; they keep their place in the line.
         self._arrivals: deque[float] = deque([context.clock.monotonic()])
         # Whether statements may wait that were never heard of: claims go on until one finds nothing.
@@ -102,6 +102,11 @@ class Lane:
         self.expect()
 
     @property
+    def closing(self) -> bool:
+        """Whether the session is being ended on purpose."""
+        return self._closing is not None
+
+    @property
     def running(self) -> str | None:
         """The id of the statement that runs."""
         return self._run.id if self._run else None
@@ -136,7 +141,7 @@ class Lane:
         """Stop everything, end the worker, write the session's end."""
         if self.closing or self._dead:
             return
-        self.closing = True
+        self._closing = (status, reason, message)
         stop_reason = Reason.SESSION_CLOSED if reason in (Reason.USER, Reason.OPERATOR) else reason
         intent = CancelIntent(requested_at=self._context.clock.now(), reason=stop_reason, actor=actor)
         for statement_id in await self._endings.cancel_all(intent):
@@ -386,7 +391,10 @@ class Lane:
         )
 
     async def _fail_session(self, run: Run | None) -> None:
-        """The worker is gone: the session fails and says why (C10)."""
+        """The worker is gone: the session fails and says why (C10), unless it was to end anyway."""
+        if self._closing is not None:
+            await self._endings.end_session(*self._closing)
+            return
         if run is not None and run.intent is not None:
             reason, message = run.intent.reason, f"its worker was killed to stop statement {run.id}"
         else:

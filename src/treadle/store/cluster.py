@@ -97,12 +97,21 @@ def postmaster(pgdata: Path) -> Postmaster | None:
     try:
         lines = [line.strip() for line in (pgdata / "postmaster.pid").read_text().splitlines()]
         process = psutil.Process(int(lines[0]))
-        if process.status() == psutil.STATUS_ZOMBIE or str(pgdata) not in process.cmdline():
+        if process.status() == psutil.STATUS_ZOMBIE:
+            _reap(process.pid)
+            return None
+        if str(pgdata) not in process.cmdline():
             return None
     except (OSError, ValueError, IndexError, psutil.Error):
         return None
     lines += [""] * (8 - len(lines))
     return Postmaster(process.pid, lines[4], lines[7])
+
+
+def _reap(pid: int) -> None:
+    """Bury a killed server: it is our child if we inherit orphans."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
 def prepare(pgdata: Path, admin: str, password: str) -> None:
@@ -132,8 +141,10 @@ def initialised(pgdata: Path) -> bool:
 def launch(pgdata: Path, timeout: float) -> str:
     """Start the server; returns what pg_ctl said when it failed. Nothing of ours may be alive there."""
     # Were processes of a killed server left, the new one would find their shared memory in use and
-    # refuse, pid file or not. The file itself may name a process that has nothing to do with it.
+    # refuse, lock files or not. The files themselves may name a process that has nothing to do with it,
+    # or the zombie of the killed server.
     (pgdata / "postmaster.pid").unlink(missing_ok=True)
+    (_socket_dir(pgdata) / f".s.PGSQL.{PORT}.lock").unlink(missing_ok=True)
     options = f"-k {shlex.quote(str(_socket_dir(pgdata)))}"
     seconds = str(max(1, int(timeout)))
     done = run(
