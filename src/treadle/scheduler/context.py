@@ -11,6 +11,7 @@ from treadle.config import Settings
 from treadle.model.ports import Clock, NewId
 from treadle.scheduler.keeper import Keeper
 from treadle.scheduler.ports import Catalogs, Figures
+from treadle.scheduler.turns import Turns
 from treadle.store.base import Store
 from treadle.store.signals import Signals
 
@@ -41,6 +42,7 @@ class Context:
         self.catalogs = catalogs
         self.figures = figures
         self.keeper = Keeper(catalogs)
+        self.turns = Turns()
         self._overdue = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 

@@ -12,18 +12,17 @@ from typing import Final
 
 import structlog
 
-from treadle.model.entities import CancelIntent, Catalog, Part, Session, Statement
+from treadle.model.entities import CancelIntent, Catalog, Evidence, Part, Session, Statement
 from treadle.model.states import (
     Effects,
     Reason,
     SessionStatus,
-    StatementState,
-    cancel_outcome,
 )
 from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.context import Context
 from treadle.scheduler.endings import Endings, until_stored
 from treadle.scheduler.ports import Worker
+from treadle.scheduler.report import report
 from treadle.scheduler.run import Run
 from treadle.scheduler.verdict import Seen, judge
 from treadle.wire import (
@@ -133,6 +132,7 @@ class Lane:
         if run is None or run.id != statement_id or run.intent is not None or run.ended.is_set():
             return
         run.intent = intent
+        run.asked.set()
         run.asked_at = self._context.clock.monotonic()
         log.info("cancel_requested", statement_id=run.id, reason=intent.reason, actor=intent.actor)
         run.ladder = asyncio.create_task(self._climb(run), name=f"ladder-{run.id}")
@@ -206,6 +206,7 @@ class Lane:
         )
         last = await self._follow(run)
         self._disarm()
+        self._end_turn(run)
         run.ended.set()
         await self._end(run, last)
         self._run = None
@@ -227,6 +228,8 @@ class Lane:
                     log.error("unexpected_message", statement_id=run.id, message=type(unexpected).__name__)
 
     async def _at_commit(self, run: Run, question: AtCommit) -> None:
+        if question.point.evidence is Evidence.CATALOG:
+            run.turn = await self._context.turns.take(self._catalog.id, run.asked)
         # From here the ladder sends nothing; the store decides which came first.
         store, clock = self._context.store, self._context.clock
         run.commit = question.point
@@ -247,7 +250,13 @@ class Lane:
             log.error("fenced_off", statement_id=run.id)
             self.worker.kill()
 
+    def _end_turn(self, run: Run) -> None:
+        if run.turn:
+            run.turn = False
+            self._context.turns.give(self._catalog.id)
+
     async def _progress(self, run: Run, progress: Progress) -> None:
+        self._end_turn(run)
         self._settings = progress.settings or self._settings
         run.before.append(progress.part)
         await until_stored(
@@ -331,7 +340,7 @@ class Lane:
             run.statement, self._context.owner_id, verdict.ending, tuple(run.before), verdict.parts
         )
         run.recorded.set()
-        self._report(run, final)
+        report(self._context, run, final)
         if died:
             self._on_dead(self)
 
@@ -368,27 +377,6 @@ class Lane:
     async def _stored_intent(self, run: Run) -> CancelIntent | None:
         current = await until_stored(self._context, lambda: self._context.store.statement(run.id))
         return current.cancel if current is not None else None
-
-    def _report(self, run: Run, final: Statement) -> None:
-        ending = final.ending
-        if ending is None:
-            return
-        figures, now = self._context.figures, self._context.clock.monotonic()
-        figures.statement_ended(final.state, ending.reason, now - run.started)
-        if run.asked_at is not None:
-            outcome = cancel_outcome(StatementState.RUNNING, final.state)
-            figures.cancel_ended(ending.rung, outcome, now - run.asked_at)
-        log.info(
-            "statement_ended",
-            statement_id=run.id,
-            session_id=self.session.id,
-            state=final.state,
-            effects=ending.effects,
-            reason=ending.reason,
-            actor=ending.actor,
-            rung=ending.rung,
-            seconds=round(now - run.started, 6),
-        )
 
     async def _fail_session(self, run: Run | None) -> None:
         """The worker is gone: the session fails and says why (C10), unless it was to end anyway."""

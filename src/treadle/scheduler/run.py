@@ -15,6 +15,8 @@ class Run:
         self.commit: CommitPoint | None = None
         self.intent: CancelIntent | None = None
         self.asked_at: float | None = None
+        self.turn = False
+        self.asked = asyncio.Event()
         self.ladder: asyncio.Task[None] | None = None
         self.ended = asyncio.Event()
         self.recorded = asyncio.Event()

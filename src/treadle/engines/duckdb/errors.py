@@ -35,6 +35,7 @@ _STATES: Final[tuple[tuple[type[Exception], str], ...]] = (
 )
 
 _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
+    (re.compile(r"Exceeded the maximum retry count"), "40001"),
     (re.compile(r"transaction is aborted"), "25P02"),
     (re.compile(r"cannot start a transaction within a transaction"), "25001"),
     (re.compile(r"no transaction is active"), "25P01"),
@@ -77,7 +78,11 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 )
 
 _PARSE_PREFIX: Final = re.compile(r"^[A-Z][A-Za-z ]*? Error: ")
-_STACK: Final = re.compile(r"\n*(Stack Trace:|This error signals an assertion failure).*", re.DOTALL)
+# Traces, and the commands to the metadata's server that a failed commit repeats.
+_STACK: Final = re.compile(
+    r"\n*(Stack Trace:|This error signals an assertion failure|\. Consider increasing|Failed to flush changes).*",
+    re.DOTALL,
+)
 _SECRETS: Final = re.compile(r"(host|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
 
 

@@ -19,6 +19,8 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "arrow_lossless_conversion": "true",
     "arrow_large_buffer_size": "true",
 }
+_RETRIES: Final = ("ducklake_max_retry_count = 300", "ducklake_retry_wait_ms = 10", "ducklake_retry_backoff = 1.01")
+"""Commits of many sessions take turns: the loser of a race tries again, soon and for about 20 s in all."""
 
 
 def preload() -> duckdb.DuckDBPyConnection:
@@ -28,6 +30,7 @@ def preload() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=_CONFIG)
     for name in ("postgres_scanner", "ducklake"):
         connection.execute(f"LOAD '{extension_path(name)}'")
+    _set(connection, *_RETRIES)
     return connection
 
 

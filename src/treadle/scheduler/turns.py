@@ -1,0 +1,35 @@
+"""Commits on one catalog take turns.
+
+Of many commits that race on a catalog one wins and the others try again, which costs the square of
+their number. A turn is a courtesy and not a lock: it is waited for `TURN_SECONDS` at most, so that
+a commit that hangs holds nobody up for long, and a commit without one is as right as with it.
+"""
+
+import asyncio
+from typing import Final
+
+TURN_SECONDS: Final = 2.0
+
+
+class Turns:
+    """Who may commit now, for each catalog."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def take(self, catalog_id: str, hurry: asyncio.Event) -> bool:
+        """Wait for a turn, until ``hurry`` is set or patience ends; True when it must be given back."""
+        lock = self._locks.setdefault(catalog_id, asyncio.Lock())
+        if not lock.locked():
+            return await lock.acquire()
+        turn, hurried = asyncio.create_task(lock.acquire()), asyncio.create_task(hurry.wait())
+        await asyncio.wait({turn, hurried}, timeout=TURN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if turn.done():
+            return True
+        turn.cancel()
+        return False
+
+    def give(self, catalog_id: str) -> None:
+        """The turn is over."""
+        self._locks[catalog_id].release()
