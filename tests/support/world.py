@@ -100,7 +100,8 @@ class World:
 
     def data_files(self) -> list[str]:
         """The Parquet files of the catalogs."""
-        return sorted(path.name for path in (self.service.data_dir / "lake").rglob("*.parquet"))
+        found = [name for _, _, names in os.walk(self.service.data_dir / "lake") for name in names]
+        return sorted(name for name in found if name.endswith(".parquet"))
 
     def stray_files(self) -> list[str]:
         """Everything in the files folder, staged output included."""

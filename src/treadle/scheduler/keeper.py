@@ -8,6 +8,7 @@ on the list, and is looked at again whenever one of its statements ends.
 
 import asyncio
 import contextlib
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -58,15 +59,23 @@ class Keeper:
             # A statement that began meanwhile may own a file of the list.
             if known is None or self._starts[catalog_id] != starts:
                 return
-            del self._littered[catalog_id]
             left = [file for file in files if file.name not in known]
-            await asyncio.to_thread(_remove, left)
+            # Off the list first: a write that is aborted meanwhile puts it on again.
+            del self._littered[catalog_id]
+            try:
+                await asyncio.to_thread(_remove, left)
+            except OSError as error:
+                log.warning("left_files_stay", catalog_id=catalog_id, error=str(error))
+                self._littered[catalog_id] = catalog
+                return
             if left:
                 log.info("left_files_removed", catalog_id=catalog_id, files=len(left))
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*.parquet") if path.is_file()]
+    # A folder may go while it is walked: another session drops a table.
+    found = [Path(place) / name for place, _, names in os.walk(folder) for name in names]
+    return [path for path in found if path.suffix == ".parquet"]
 
 
 def _remove(files: list[Path]) -> None:

@@ -181,10 +181,12 @@ class Lane:
                 # It died right after its last word, or before it could be given another statement.
                 await self._worker_lost()
         except Exception:
-            # The store did not answer the claim: the owner's next look at the store tries again.
-            log.exception("claim_failed", session_id=self.session.id)
+            # The store did not answer the claim, or an ending could not be cleared up after: the
+            # owner's next looks at the store find what no lane runs.
+            log.exception("work_failed", session_id=self.session.id)
         finally:
             self._busy = None
+            self._run = None
             self._leave_catalog()
             self.idle_since = self._context.clock.monotonic()
             if not self._dead:
@@ -209,7 +211,6 @@ class Lane:
         self._end_turn(run)
         run.ended.set()
         await self._end(run, last)
-        self._run = None
 
     async def _follow(self, run: Run) -> Finished | Failed | Cancelled | None:
         """Everything the worker says about the statement, up to its last word; None when it died."""
@@ -329,7 +330,9 @@ class Lane:
         if died:
             self._dead = True
             await self._aftermath.cut_off()
-            await self._fail_session(run)
+            if not self.closing:
+                # First, so that nothing more can be submitted when the cancel is answered.
+                await self._fail_session(run)
         if died or (isinstance(last, Failed | Cancelled) and last.wrote):
             await self._tidy()
         part = last.part if isinstance(last, Finished | Failed) else None
@@ -342,6 +345,9 @@ class Lane:
         run.recorded.set()
         report(self._context, run, final)
         if died:
+            # Whoever closes the session is answered when its statement is on record.
+            if self.closing:
+                await self._fail_session(run)
             self._on_dead(self)
 
     async def _tidy(self) -> None:
