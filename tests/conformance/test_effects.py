@@ -158,7 +158,7 @@ def test_cancel_against_close_ends_once(duck: World) -> None:
     """Closing a session and cancelling its statement at the same moment: both answer, one ending, no process."""
     moments = random.Random(9)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        for _ in range(15):
+        for _ in range(100):
             session = duck.session()
             pid = duck.worker(session.id)
             canceller = duck.same(session)
