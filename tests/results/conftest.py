@@ -42,7 +42,7 @@ class Postgres:
     """A connection to a real PostgreSQL."""
 
     def __init__(self, uri: str) -> None:
-        self.connection = psycopg.connect(uri, autocommit=True)
+        self.connection = psycopg.connect(uri, autocommit=True, prepare_threshold=None)
 
     def texts(self, expression: str, *values: Sequence[Any], zone: str = "UTC") -> list[str]:
         """``expression`` of ``a``, ``b``, … (8-byte integers, floats or texts), row by row in text form."""

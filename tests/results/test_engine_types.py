@@ -1,10 +1,11 @@
 """DuckDB's type texts are read as DuckDB writes them, and become PostgreSQL columns."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.results.conftest import Duck, Postgres
+from tests.support.properties import examples
 from treadle.engines.duckdb.types import (
     EngineType,
     ListOf,
@@ -97,14 +98,14 @@ def _field(name: str, kind: EngineType) -> str:
     return f'"{escaped}" {sql(kind)}' if name else sql(kind)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(any_types)
 def test_parse_reads_its_own_notation(kind: EngineType) -> None:
     """Any type written out is read back as it was."""
     assert parse(sql(kind)) == kind
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150)
 @given(types)
 def test_parse_reads_duckdbs_notation(duck: Duck, kind: EngineType) -> None:
     """The text DuckDB gives for a type is read as that type."""
@@ -157,8 +158,8 @@ def test_no_type(wrong: str) -> None:
         ("TIME_NS", "time"),
         ("TIME WITH TIME ZONE", "timetz"),
         ("TIMESTAMP", "timestamp"),
-        ("TIMESTAMP_S", "timestamp"),
-        ("TIMESTAMP_MS", "timestamp"),
+        ("TIMESTAMP_S", "timestamp(0)"),
+        ("TIMESTAMP_MS", "timestamp(3)"),
         ("TIMESTAMP_NS", "timestamp"),
         ("TIMESTAMP WITH TIME ZONE", "timestamptz"),
         ("INTERVAL", "interval"),

@@ -66,10 +66,11 @@ texts = st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"])), 
 
 
 @fast
-@given(texts, st.booleans())
-def test_rows_are_json(monkeypatch: pytest.MonkeyPatch, values: list[str | None], huge: bool) -> None:
-    """Any text is escaped as JSON demands, in batches joined at once and in those too large for that."""
+@given(texts, st.booleans(), st.booleans())
+def test_rows_are_json(monkeypatch: pytest.MonkeyPatch, values: list[str | None], huge: bool, few: bool) -> None:
+    """Any text is escaped as JSON demands, in few rows, in many, and in batches too large to be joined at once."""
     monkeypatch.setattr(rows, "JOINABLE", -1 if huge else 2**27)
+    monkeypatch.setattr(rows, "FEW", 30 if few else 0)
     batch = pa.record_batch([pa.array(values, pa.string()), pa.array(values, pa.large_string())], names=["a", "b"])
     decoded = msgspec.json.decode(b"[" + rows.rows_json(batch) + b"]")
     assert decoded == [[value, value] for value in values]

@@ -1,16 +1,19 @@
 """Every type that both sides have is printed exactly as a real PostgreSQL prints it."""
 
 import math
+import random
 import struct
+from importlib import resources
 
 import pyarrow as pa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.results.conftest import Duck, Postgres
+from tests.support.properties import examples
 from treadle.results.text import text
 
-prints = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+prints = examples(60)
 
 MICROS_A_DAY = 86_400_000_000
 micros_of_day = st.integers(0, MICROS_A_DAY - 1) | st.integers(0, 86_399).map(lambda second: second * 1_000_000)
@@ -111,6 +114,18 @@ def test_timestamp_with_zone(postgres: Postgres, zone: str, moments: list[tuple[
     expected = postgres.texts(f"({utc}) AT TIME ZONE 'UTC'", days, micros, zone=zone)
     ticks = [day * MICROS_A_DAY + micro for day, micro in moments]
     assert text(pa.array(ticks, pa.timestamp("us", zone))).to_pylist() == expected
+
+
+def test_every_zone(postgres: Postgres) -> None:
+    """In every zone both know, moments of the years whose rules are settled are shown alike."""
+    chance = random.Random(3)
+    names = [name for (name,) in postgres.connection.execute("SELECT name FROM pg_timezone_names ORDER BY 1")]
+    known = set(resources.files("tzdata").joinpath("zones").read_text().split())
+    assert len(known & set(names)) > 500
+    for name in (name for name in names if name in known):
+        seconds = [chance.randrange(0, 1_700_000_000) for _ in range(6)]
+        shown = text(pa.array(seconds, pa.timestamp("s", name))).to_pylist()
+        assert shown == postgres.texts("to_timestamp(a)", seconds, zone=name), name
 
 
 @prints

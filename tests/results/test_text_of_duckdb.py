@@ -1,15 +1,21 @@
 """Every type DuckDB has survives the way through Arrow into text."""
 
+import json
+import random
+import re
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.results.conftest import Duck
+from tests.results.values import NUMERICS, SCALARS, Value
+from tests.support.properties import examples
 from treadle.results.text import text
+from treadle.results.text_few import few_texts
 
 ALL_TYPES = {
     "bool": ("f", "t"),
@@ -181,9 +187,58 @@ def test_nothing_but_nulls() -> None:
     assert text(pa.nulls(2)).to_pylist() == [None, None]
 
 
-def test_unknown_zone_is_shown_as_utc() -> None:
+@pytest.mark.parametrize("name", ["Nowhere/Land", "", "../tzdata/zones", "/etc/passwd", "SystemV/EST5EDT"])
+def test_unknown_zone_is_shown_as_utc(name: str) -> None:
     """A zone that nobody knows does not hide the moment: it is shown in UTC."""
-    assert text(pa.array([0], pa.timestamp("us", "Nowhere/Land"))).to_pylist() == ["1970-01-01 00:00:00+00"]
+    assert text(pa.array([0], pa.timestamp("us", name or "?"))).to_pylist() == ["1970-01-01 00:00:00+00"]
+
+
+def test_every_zone_of_duckdb(duck: Duck) -> None:
+    """In every zone DuckDB has, its own short names included, the text has the offset DuckDB reckons with."""
+    moments = pa.array(random.Random(4).sample(range(86_400, 1_700_000_000), 8))
+    query = """SELECT name, list(strftime(timezone(name, to_timestamp(s)), '%Y-%m-%d %H:%M:%S') ORDER BY n)
+        FROM pg_timezone_names(), unnest(?::BIGINT[]) WITH ORDINALITY AS given(s, n)
+        WHERE name NOT LIKE 'SystemV/%' GROUP BY name"""
+    zones = duck.connection.cursor().execute(query, [moments.to_pylist()]).fetchall()
+    assert len(zones) > 600
+    for name, theirs in zones:
+        ours = text(moments.cast(pa.timestamp("s", name))).to_pylist()
+        assert [shown[:19] for shown in ours] == theirs, name
+
+
+KINDS = st.sampled_from(SCALARS) | NUMERICS
+FORMS = ("{}", "[{}]", "[[{}], NULL]", "{{'a': {}}}", "[{{'a': {}}}]", "MAP {{1: {}}}", "union_value(a := {})")
+
+
+@examples(120)
+@given(KINDS.flatmap(lambda kind: st.lists(kind.values | st.just(kind.null), min_size=1, max_size=30)), st.data())
+def test_few_rows_have_the_texts_of_many(duck: Duck, values: list[Value], data: st.DataObject) -> None:
+    """Value by value and column by column the texts are the same, whatever the type and whatever it is in."""
+    form = data.draw(st.sampled_from(FORMS))
+    rows = ", ".join(f"({form.format(value.duckdb)})" for value in values)
+    column = duck.column(f"SELECT * FROM (VALUES {rows}) AS given(v)")
+    start = data.draw(st.integers(0, len(values) - 1))
+    for part in (column, column.slice(start)):
+        assert few_texts(part) == text(part).to_pylist()
+
+
+NUMBERS = re.compile(r"-?[0-9].*")
+
+
+@examples(80)
+@given(KINDS.flatmap(lambda kind: kind.values))
+def test_a_struct_shows_what_its_scalar_shows(duck: Duck, value: Value) -> None:
+    """Within JSON a number or truth value is itself, JSON is itself, and anything else a string of its own text."""
+    ((alone,),) = [text(duck.column(f"SELECT {value.duckdb}")).to_pylist()]
+    ((inside,),) = [text(duck.column(f"SELECT {{'a': {value.duckdb}}}")).to_pylist()]
+    assert inside.startswith('{"a":')
+    shown = inside.removeprefix('{"a":').removesuffix("}")
+    if "::boolean" in value.duckdb:
+        assert shown == {"t": "true", "f": "false"}[alone]
+    elif shown != alone:
+        assert json.loads(shown) == alone
+    else:
+        assert NUMBERS.fullmatch(alone) or "::json" in value.duckdb
 
 
 def test_unknown_arrow_type_is_refused() -> None:
@@ -198,7 +253,7 @@ fields = st.fixed_dictionaries({"a": numbers, 'b "\\': leaves, "c": st.lists(lea
 STRUCTS = pa.list_(pa.struct([("a", pa.int32()), ('b "\\', pa.large_string()), ("c", pa.list_(pa.string()))]))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(100)
 @given(st.lists(st.none() | st.lists(st.none() | fields), min_size=1), st.data())
 def test_lists_of_structs_are_json(rows: list[Any], data: st.DataObject) -> None:
     """Structs in lists, at any depth and in any slice, are the JSON of the same value."""

@@ -1,6 +1,6 @@
 """Pages out: the gateway reads one page of a part as finished JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,10 +43,15 @@ def read_page(results_dir: Path | str, statement_id: str, part: int, page: int, 
         with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
             reader = pa.ipc.open_file(source)
             ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
-            places = layout.page_slices(ends, page, page_rows)
-            texts = [rows_json(reader.get_batch(place.batch).slice(place.offset, place.length)) for place in places]
+            return page_of(ends, page, page_rows, reader.get_batch)
     except FileNotFoundError:
         raise ResultMissing(f"part {part} of the result of {statement_id} is not there") from None
+
+
+def page_of(ends: Sequence[int], page: int, page_rows: int, batch_of: Callable[[int], pa.RecordBatch]) -> PageRows:
+    """A page of a result of known batches: ``ends`` is the running row count after each, ``batch_of`` gets one."""
+    places = layout.page_slices(ends, page, page_rows)
+    texts = [rows_json(batch_of(place.batch).slice(place.offset, place.length)) for place in places]
     total = ends[-1] if ends else 0
     return PageRows(
         rows_json=b"[" + b",".join(texts) + b"]",

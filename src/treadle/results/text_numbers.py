@@ -100,6 +100,11 @@ def _floating(array: AnyArray, form: _Float) -> AnyArray:
     return patch(texts, other, [_spell(shortest, value, form) for shortest, value in rest])
 
 
+def spell_double(shortest: str, value: float) -> str:
+    """PostgreSQL's float8 from its shortest digits, in whatever layout they come."""
+    return _spell(shortest, value, _FLOAT8)
+
+
 def _spell(shortest: str, value: float, form: _Float) -> str:
     """PostgreSQL's layout of a number that Arrow wrote in its own."""
     if isnan(value):

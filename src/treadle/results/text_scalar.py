@@ -31,10 +31,11 @@ def _bit_string(value: bytes) -> str:
 
 
 def _uuid(storage: AnyArray) -> AnyArray:
-    return strings(None if value is None else _hyphens(value.hex()) for value in storage.to_pylist())
+    return strings(None if value is None else hyphens(value.hex()) for value in storage.to_pylist())
 
 
-def _hyphens(digits: str) -> str:
+def hyphens(digits: str) -> str:
+    """A UUID of 32 hexadecimal digits as it is written."""
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

@@ -3,27 +3,27 @@
 Arrow writes the years 1 to 9999; what lies outside, DuckDB's infinities among them, goes one by one.
 """
 
-from datetime import UTC, tzinfo
+from datetime import UTC
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from treadle.results import calendar
 from treadle.results.arrays import AnyArray, literal, patch, selected, strings, ticks_of
+from treadle.results.zones import zone_of
 
 _FIRST_DAY: Final = -719_162
 _LAST_DAY: Final = 2_932_896
 """0001-01-01 and 9999-12-31, in days from 1970-01-01."""
 
-_DATE_INFINITY: Final = 2**31 - 1
+DATE_INFINITY: Final = 2**31 - 1
+"""Days that are no date."""
+
 _INFINITY: Final = 2**63 - 1
 
 TICKS: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 """How many units make a second."""
-
-_UTC: Final = frozenset({"UTC", "Etc/UTC", "Etc/UCT", "UCT", "Zulu", "GMT", "Etc/GMT"})
 
 
 def _outside(numbers: AnyArray, least: int, most: int) -> AnyArray | None:
@@ -42,7 +42,7 @@ def date(array: AnyArray) -> AnyArray:
     outside = _outside(days, _FIRST_DAY, _LAST_DAY)
     if outside is None:
         return texts
-    return patch(texts, outside, [calendar.date(day, _DATE_INFINITY) for day in selected(days, outside)])
+    return patch(texts, outside, [calendar.date(day, DATE_INFINITY) for day in selected(days, outside)])
 
 
 def time(array: AnyArray) -> AnyArray:
@@ -97,9 +97,9 @@ def _out_of_years(numbers: AnyArray, ticks: int) -> AnyArray | None:
 
 
 def _zoned(array: AnyArray, name: str) -> AnyArray:
-    """The zone's offsets come from Python: Arrow forgets daylight saving time after 2037."""
+    """The offsets come from `zones`: Arrow forgets daylight saving time after 2037."""
     numbers, unit = ticks_of(array), array.type.unit
-    zone, ticks = _zone(name), TICKS[unit]
+    zone, ticks = zone_of(name), TICKS[unit]
     if zone is UTC:
         texts = pc.binary_join_element_wise(_naive(numbers.view(pa.timestamp(unit))), literal("+00"), literal(""))
     else:
@@ -113,13 +113,3 @@ def _zoned(array: AnyArray, name: str) -> AnyArray:
     if outside is None:
         return texts
     return patch(texts, outside, [calendar.timestamp(value, ticks, zone) for value in selected(numbers, outside)])
-
-
-def _zone(name: str) -> tzinfo:
-    """The zone of a name; one that Python does not know (DuckDB has a few of its own) is shown as UTC."""
-    if name in _UTC:
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,11 @@ from treadle.results import layout
 
 COLUMNS_KEY: Final = b"treadle.columns"
 """The schema metadata key under which a file carries its columns, as JSON."""
+
+
+def described(schema: pa.Schema, columns: Sequence[Column]) -> pa.Schema:
+    """The schema with the columns in its metadata."""
+    return schema.with_metadata({**(schema.metadata or {}), COLUMNS_KEY: msgspec.json.encode(columns)})
 
 
 class PartWriter:
@@ -32,10 +38,12 @@ class PartWriter:
         self._discard = partial(layout.discard_part, results_dir, statement_id, part)
         self._ends: list[int] = []
         self._finished = False
-        self._place.mkdir(parents=True, exist_ok=True)
-        metadata = {**(schema.metadata or {}), COLUMNS_KEY: msgspec.json.encode(columns)}
-        self._sink = pa.OSFile(str(layout.unfinished(self._data)), "wb")
-        self._writer = pa.ipc.new_file(self._sink, schema.with_metadata(metadata))
+        with ExitStack() as undo:
+            undo.callback(self._remove)
+            self._place.mkdir(parents=True, exist_ok=True)
+            self._sink = undo.enter_context(pa.OSFile(str(layout.unfinished(self._data)), "wb"))
+            self._writer = pa.ipc.new_file(self._sink, described(schema, columns))
+            self._undo = undo.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -43,12 +51,9 @@ class PartWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._sink.close()
-        finally:
-            if not self._finished:
-                self._discard()
-                self._remove_empty_folder()
+        if not self._finished:
+            with suppress(OSError):  # why it is not finished is told already
+                self._undo.close()
 
     @property
     def rows(self) -> int:
@@ -72,8 +77,8 @@ class PartWriter:
         self._finished = True
         return self.rows
 
-    def _remove_empty_folder(self) -> None:
-        try:
+    def _remove(self) -> None:
+        with suppress(OSError):  # what a broken disk keeps has a name that nobody reads
+            self._discard()
+        with suppress(OSError):  # other parts are in it, or someone has discarded the whole result
             self._place.rmdir()
-        except OSError:  # other parts are in it, or someone has discarded the whole result
-            return

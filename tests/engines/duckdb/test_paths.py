@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.properties import examples
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.paths import Folders
 
@@ -114,7 +115,7 @@ def test_place_keeps_the_folder_as_it_was_given(root: Path) -> None:
 STEPS = st.lists(st.sampled_from(["..", ".", "", "sub", "out", "in", "files", "more", "data", "a.csv"]), max_size=8)
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(STEPS, st.booleans())
 def test_allowed_path_is_really_below(folders: Folders, root: Path, steps: list[str], absolute: bool) -> None:
     """Whatever way a path takes, it is allowed exactly when it ends below a folder and not in the data."""

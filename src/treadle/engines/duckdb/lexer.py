@@ -26,6 +26,8 @@ LITERALS: Final = frozenset((STRING, DOLLAR, ESCAPED, BITS))
 # The white space beyond ASCII that the engine's parser replaces before it reads anything.
 _WIDE: Final = "\u00a0\u2000-\u200d\u202f\u205f\u2060\u3000\ufeff"
 _SPACES: Final = re.compile(f"[{_WIDE}]")
+_NOT_BREAKS: Final = re.compile(r"[^\n\r]")
+_PAIR: Final = re.compile(r"\\.", re.DOTALL)
 
 _LETTER: Final = rf"(?:[A-Za-z_]|(?![{_WIDE}])[\u0080-\U0010ffff])"
 _LETTERS: Final = rf"(?:[A-Za-z0-9_]|(?![{_WIDE}])[\u0080-\U0010ffff])*+"
@@ -99,19 +101,27 @@ def _end_of_dollars(text: str, tag: str, position: int) -> int:
 
 
 def plain_spaces(text: str) -> str:
-    """The text with the wide white space between its tokens made plain.
+    """The text with the wide white space between its tokens made plain, every token in its place.
 
-    The engine does the same with a simpler idea of where strings and comments are; after this
-    there is nothing left outside of them on which the two could differ.
+    The engine does the same with a simpler idea of where strings are: a quote within a comment, or
+    behind a backslash, begins or ends one for it, and what it then takes for the outside of strings
+    loses its wide white space. So comments are blanked as well, and such quotes doubled.
     """
     if _SPACES.search(text) is None:
         return text
     pieces: list[str] = []
     position = 0
     for token in lex(text):
-        pieces += (_SPACES.sub(" ", text[position : token.start]), token.text)
+        pieces += (_NOT_BREAKS.sub(" ", text[position : token.start]), _doubled_quotes(token))
         position = token.end
-    return "".join((*pieces, _SPACES.sub(" ", text[position:])))
+    return "".join((*pieces, _NOT_BREAKS.sub(" ", text[position:])))
+
+
+def _doubled_quotes(token: Token) -> str:
+    """The token with every quote behind a backslash written as two."""
+    if token.kind != ESCAPED:
+        return token.text
+    return _PAIR.sub(lambda pair: "''" if pair[0] == "\\'" else pair[0], token.text)
 
 
 def name_of(token: Token) -> str:

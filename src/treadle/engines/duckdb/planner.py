@@ -32,6 +32,8 @@ _MODIFIERS: Final = words("or replace temp temporary persistent local global unl
 _OTHER_CATALOGS: Final = frozenset(("memory", "system"))
 _EXPLAIN_OPTIONS: Final = words("analyze analyse verbose costs format timing buffers summary settings")
 
+_WRAPPING: Final = frozenset(("TRANSACTION", "SET"))
+
 
 class Planner:
     """Plans the statements of one script whose names and files have been judged."""
@@ -240,13 +242,13 @@ class Planner:
     def _parse(self, sql: str) -> tuple[duckdb.Statement, ...]:
         """What the engine makes of one statement: helpers that define a type, then the statement itself.
 
-        The transaction the engine wraps around a PIVOT is left out: whether and when to commit is
-        not its own affair.
+        The transaction the engine wraps around a PIVOT (or what stands there instead within a
+        transaction) is left out: whether and when to commit is not its own affair.
         """
         with translated():
             statements = self._connection.extract_statements(sql)
         if len(statements) > 1:
-            statements = [statement for statement in statements if statement.type.name != "TRANSACTION"]
+            statements = [statement for statement in statements if statement.type.name not in _WRAPPING]
         if not statements or any(statement.type.name != "CREATE" for statement in statements[:-1]):
             raise EngineError("0A000", "this statement is not supported")
         return tuple(statements)

@@ -238,10 +238,13 @@ def _innermost(found: EngineType) -> EngineType:
     return found
 
 
-def _numeric_modifier(found: Scalar) -> int:
-    """PostgreSQL's typmod of ``DECIMAL(p,s)``, -1 for any other type."""
+_FRACTION_DIGITS: Final = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3}
+
+
+def _modifier(found: Scalar) -> int:
+    """PostgreSQL's typmod of ``DECIMAL(p,s)`` and of ``TIMESTAMP(0)`` and ``(3)``, -1 for any other type."""
     if found.name != "DECIMAL" or len(found.arguments) != 2:
-        return -1
+        return _FRACTION_DIGITS.get(found.name, -1)
     precision, scale = map(int, found.arguments)
     return (precision << 16 | scale) + 4
 
@@ -257,7 +260,7 @@ def column(name: str, engine_type: str, position: int) -> Column:
         found = Scalar(engine_type)
     inner = _innermost(found)
     if isinstance(inner, Scalar) and inner.name != "VARIANT":
-        oid, modifier = _SCALARS.get(inner.name, _TEXT), _numeric_modifier(inner)
+        oid, modifier = _SCALARS.get(inner.name, _TEXT), _modifier(inner)
     else:
         found, oid, modifier = inner, _JSON, -1
     is_list = isinstance(found, ListOf)
@@ -271,36 +274,70 @@ def column(name: str, engine_type: str, position: int) -> Column:
     )
 
 
-def _holds_variant(found: EngineType) -> bool:
+_MOST_HOURS: Final = 320_255_972
+"""The hours of an interval's time up to which its microseconds can be told from Arrow's nanoseconds."""
+
+_TOO_LONG: Final = "error('interval field value out of range: more than 320255972 hours')"
+
+
+def _contains(found: EngineType, name: str) -> bool:
     match found:
-        case Scalar(name=name):
-            return name == "VARIANT"
+        case Scalar():
+            return found.name == name
         case ListOf(element=element):
-            return _holds_variant(element)
+            return _contains(element, name)
         case Nested(fields=fields):
-            return any(_holds_variant(inner) for _, inner in fields)
+            return any(_contains(inner, name) for _, inner in fields)
 
 
-def _exported(engine_type: str) -> bool:
-    """Whether DuckDB can hand the type over as Arrow."""
+def _beyond(value: str, found: EngineType, level: int = 0) -> list[str]:
+    """The conditions under which an interval within ``value`` (SQL) does not fit into Arrow."""
+    match found:
+        case Scalar(name="INTERVAL"):
+            return [f"abs(hour({value})) > {_MOST_HOURS}"]
+        case ListOf(element=element):
+            inner = " OR ".join(_beyond(f"x{level}", element, level + 1))
+            return [f"len(list_filter({value}, lambda x{level}: {inner})) > 0"] if inner else []
+        case Nested(name="MAP", fields=((_, key), (_, item))):
+            keys, items = f"map_keys({value})", f"map_values({value})"
+            return [*_beyond(keys, ListOf(key), level), *_beyond(items, ListOf(item), level)]
+        case Nested(name="UNION", fields=fields):
+            members = ((f"union_extract({value}, {_literal(name)})", inner) for name, inner in fields)
+        case Nested(fields=fields):
+            members = (
+                (f"struct_extract_at({value}, {place})", inner) for place, (_, inner) in enumerate(fields, start=1)
+            )
+        case _:
+            return []
+    return [condition for member, inner in members for condition in _beyond(member, inner, level)]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _exported(value: str, engine_type: str) -> str:
+    """The SQL for ``value`` as DuckDB can hand it over; the value itself when it can."""
     try:
-        return not _holds_variant(parse(engine_type))
+        found = parse(engine_type)
     except TypeTextError:
-        return True
+        return value
+    if _contains(found, "VARIANT"):
+        # A NULL stays a NULL, where DuckDB's own cast says ``null``.
+        return f"CASE WHEN {value} IS NULL THEN NULL ELSE CAST({value} AS JSON) END"
+    if conditions := _beyond(value, found):
+        return f"CASE WHEN {' OR '.join(conditions)} THEN {_TOO_LONG} ELSE {value} END"
+    return value
 
 
 def export_projection(names: Sequence[str], engine_types: Sequence[str]) -> str | None:
     """The projection (for ``relation.project``) that makes every column fit for Arrow, None when all are.
 
-    Only ``VARIANT`` is not: it leaves as JSON. A NULL stays a NULL, where DuckDB's own cast says ``null``.
+    ``VARIANT`` leaves as JSON; an ``INTERVAL`` too long for Arrow raises instead of leaving as another one.
     """
-    if all(map(_exported, engine_types)):
+    given = [f"#{number}" for number in range(1, len(names) + 1)]
+    leaving = list(map(_exported, given, engine_types))
+    if leaving == given:
         return None
-    items = []
-    for number, (name, engine_type) in enumerate(zip(names, engine_types, strict=True), start=1):
-        value = f"#{number}"
-        if not _exported(engine_type):
-            value = f"CASE WHEN {value} IS NULL THEN NULL ELSE CAST({value} AS JSON) END"
-        quoted = name.replace('"', '""')
-        items.append(f'{value} AS "{quoted}"')
-    return ", ".join(items)
+    quoted = (name.replace('"', '""') for name in names)
+    return ", ".join(f'{value} AS "{name}"' for value, name in zip(leaving, quoted, strict=True))

@@ -1,0 +1,100 @@
+"""The result of a part while it is written: small ones stay in hand, larger ones become a file."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from treadle.model.columns import Column
+from treadle.results import layout
+from treadle.results.inline import INLINE_BYTES, inline_bytes
+from treadle.results.rows import FEW, rows_json
+from treadle.results.writer import PartWriter
+from treadle.wire import Excess
+
+
+class Output:
+    """Takes the batches of one part; nothing can be read before `finish` has returned.
+
+    Use it as a context manager: leaving without `finish` removes every trace of the part. With
+    ``as_file`` even a small result becomes a file.
+    """
+
+    def __init__(
+        self,
+        results_dir: Path | str,
+        statement_id: str,
+        part: int,
+        schema: pa.Schema,
+        columns: Sequence[Column],
+        *,
+        as_file: bool,
+    ) -> None:
+        self._place = (results_dir, statement_id, part)
+        self._schema = schema
+        self._columns = columns
+        self._held: list[pa.RecordBatch] = []
+        self._file: PartWriter | None = None
+        self.rows = 0
+        self.bytes = 0
+        """As Arrow holds them in memory."""
+        self.inline: bytes | None = None
+        self.json: bytes | None = None
+        """Of a result of few rows in hand: them as JSON, which costs less here than to read them again."""
+        if as_file:
+            self._spill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.__exit__(kind, error, trace)
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append a batch; one without rows leaves nothing."""
+        if not batch.num_rows:
+            return
+        self.rows += batch.num_rows
+        self.bytes += batch.nbytes
+        if self._file is not None:
+            self._file.write(batch)
+            return
+        self._held.append(batch)
+        if self.bytes > INLINE_BYTES:
+            self._spill()
+
+    def beyond(self, rows: int, size: int) -> Excess | None:
+        """What there is too much of, when at most ``rows`` rows and ``size`` bytes are allowed; 0 is any number."""
+        if rows and self.rows > rows:
+            return Excess.ROWS
+        return Excess.BYTES if size and self.bytes > size else None
+
+    def finish(self) -> None:
+        """Make the result readable: as `inline`, or as a file."""
+        if self._file is None:
+            self.inline = inline_bytes(self._held, self._schema, self._columns)
+            if self.inline is None:
+                self._spill()
+            elif self.rows <= FEW:
+                self.json = b"[" + b",".join(map(rows_json, self._held)) + b"]"
+        if self._file is not None:
+            self._file.finish()
+
+    def discard(self) -> None:
+        """Take a finished result back; what a broken disk keeps belongs to a part that has failed, and is not read."""
+        self.inline = self.json = None
+        if self._file is not None:
+            with suppress(OSError):
+                layout.discard_part(*self._place)
+
+    def _spill(self) -> None:
+        self._file = PartWriter(*self._place, self._schema, self._columns)
+        for batch in self._held:
+            self._file.write(batch)
+        self._held.clear()
