@@ -3,12 +3,13 @@
 import uuid
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.properties import examples
 from treadle.model.ids import PLAIN_ID, STATEMENT_ID, part_id, split_part_id, uuid7
 
-calm = settings(deadline=None)
+calm = examples()
 MOMENTS = st.integers(0, 2**48 - 1)
 ENTROPY = st.binary(min_size=10, max_size=16)
 STATEMENT_IDS = st.from_regex(r"\A[A-Za-z0-9_-]{1,56}\Z")

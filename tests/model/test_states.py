@@ -3,9 +3,10 @@
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.properties import examples
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import (
     CANCEL_MESSAGES,
@@ -27,7 +28,7 @@ from treadle.model.states import (
 Q, R = StatementState.QUEUED, StatementState.RUNNING
 S, F, C = StatementState.SUCCEEDED, StatementState.FAILED, StatementState.CANCELLED
 CLAIM, SUCCEED, FAIL, CANCEL = StatementEvent
-calm = settings(deadline=None)
+calm = examples()
 EVERY_PAIR = list(product(StatementState, StatementEvent))
 
 LEGAL = {

@@ -15,7 +15,7 @@ from treadle.store.migrate import migrate
 
 PASSWORD = "pw' with %signs&"
 TEMPLATE = "treadle_template"
-TABLES = ("statements", "sessions", "catalogs", "endpoints", "workspaces", "tokens", "users", "projects")
+TABLES = ("tombstones", "statements", "sessions", "catalogs", "endpoints", "workspaces", "tokens", "users", "projects")
 
 
 class Databases:

@@ -22,8 +22,8 @@ from treadle.store.catalogs import (
     lake_name,
     lake_path,
     provision,
-    session_application,
     terminate_backends,
+    worker_application,
 )
 from treadle.store.dsn import Address
 from treadle.store.errors import StoreUnavailable
@@ -123,7 +123,7 @@ async def test_a_new_password_takes_the_place_of_the_old_one(private_databases: 
 async def test_the_backends_of_a_session_are_ended(databases: Databases, lake: Catalog) -> None:
     """Those of its name and no others, also while they work; True when none is left."""
     address = catalog_address(databases.dsn, lake)
-    mine, other = session_application("s1"), session_application("s2")
+    mine, other = worker_application("s1"), worker_application("s2")
 
     async def connect(name: str) -> "asyncpg.Connection[asyncpg.Record]":
         return await asyncpg.connect(address.dsn, server_settings={"application_name": name})

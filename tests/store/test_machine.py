@@ -13,7 +13,8 @@ from tests.store.servers import Databases
 from tests.store.things import OWNER, at, ending, intent, new_session, statement
 from treadle.model.entities import CommitPoint, Session
 from treadle.model.states import TRANSITIONS, Effects, SessionStatus, StatementEvent, StatementState
-from treadle.store.base import Store
+from treadle.store.base import Scope, Store
+from treadle.store.errors import DuplicateId
 from treadle.store.memory import MemoryStore
 from treadle.store.postgres import PostgresStore
 
@@ -36,6 +37,8 @@ class Histories(RuleBasedStateMachine):
         self.states: dict[str, StatementState] = {}
         self.asked: dict[str, int | None] = {}
         self.committing: dict[str, int | None] = {}
+        self.chosen: set[str] = set()
+        self.buried: dict[str, int] = {}
         self.step = 0
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -71,10 +74,48 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def submit(self) -> None:
         made = statement(self.session)
-        assert self.run(self.store.submit(made)) is not self.closed
+        assert (self.run(self.store.submit(made)) is None) is self.closed
         if not self.closed:
             self.states[made.id] = StatementState.QUEUED
             self.asked[made.id] = self.committing[made.id] = None
+
+    @rule()
+    def submit_to_an_idle_session(self) -> None:
+        made = statement(self.session)
+        waits = StatementState.QUEUED in self.states.values()
+        stored = self.run(self.store.submit(made, owner=OWNER, soft=True))
+        assert (stored is None) is self.closed
+        if stored is not None:
+            self.states[made.id] = StatementState.QUEUED
+            self.asked[made.id] = self.committing[made.id] = None
+            assert waits or self.move(made.id, StatementEvent.CLAIM)
+            assert stored.state is self.states[made.id]
+
+    @rule(number=st.integers(0, 3))
+    def cancel_before(self, number: int) -> None:
+        chosen, when = f"mine-{number}", self.now()
+        left = self.run(self.store.entomb(self.session, chosen, intent(when), at(1000), 4))
+        assert left is (chosen not in self.chosen)
+        if left:
+            self.buried.setdefault(chosen, when)
+
+    @rule(number=st.integers(0, 3))
+    def submit_chosen(self, number: int) -> None:
+        chosen = f"mine-{number}"
+        made = statement(self.session, chosen_id=chosen)
+        if chosen in self.chosen and not self.closed:
+            with pytest.raises(DuplicateId):
+                self.run(self.store.submit(made))
+        elif not self.closed:
+            stored = self.run(self.store.submit(made))
+            assert stored is not None
+            self.chosen.add(chosen)
+            self.states[made.id] = StatementState.QUEUED
+            self.committing[made.id] = None
+            self.asked[made.id] = self.buried.pop(chosen, None)
+            if self.asked[made.id] is not None:
+                self.move(made.id, StatementEvent.CANCEL)
+            assert stored.state is self.states[made.id]
 
     @rule()
     def claim(self) -> None:
@@ -119,15 +160,16 @@ class Histories(RuleBasedStateMachine):
             return
         running = self.states[statement_id] is StatementState.RUNNING
         done = self.run(self.store.finish(statement_id, owner, ending(ENDINGS[event]), [], at(100)))
-        assert done is (running and owner == OWNER)
+        assert (done is not None) is (running and owner == OWNER)
         if done:
             assert self.move(statement_id, event)
 
     @rule()
     def cancel_all(self) -> None:
         when = self.now()
-        ids = self.run(self.store.request_cancel_session(self.session.id, intent(when)))
-        assert list(ids) == [key for key, state in self.states.items() if not state.final]
+        told = self.run(self.store.request_cancels(Scope(session_id=self.session.id), intent(when)))
+        ids = [one.statement.id for one in told]
+        assert ids == [key for key, state in self.states.items() if not state.final]
         for key in ids:
             self.asked[key] = when if self.asked[key] is None else self.asked[key]
             if self.states[key] is StatementState.QUEUED:

@@ -99,3 +99,9 @@ async def test_open_sessions_are_those_that_have_not_ended(store: Store) -> None
         await store.add_session(one)
     assert await store.move_session(ended.id, OPEN, SessionStatus.FAIL, ended_at=T0)
     assert await store.open_sessions() == [early, late]
+    assert await store.open_sessions(but=[early.id]) == [early, late]
+    running = await store.move_session(early.id, frozenset({early.status}), SessionStatus.RUNNING, owner=OWNER)
+    assert await store.open_sessions(but=[early.id]) == [late]
+    assert await store.open_sessions() == [running, late]
+    closing = await store.request_close(early.id, T0, "ann", Reason.USER)
+    assert await store.open_sessions(but=[early.id]) == [closing, late]

@@ -17,8 +17,9 @@ from treadle.model.columns import Column
 from treadle.model.entities import CommitPoint, Part
 from treadle.model.errors import BadRequest, IllegalTransition
 from treadle.model.states import Effects, PartStatus, Reason, Rung, SessionStatus, StatementState
-from treadle.store.base import Store
+from treadle.store.base import Scope, Store
 from treadle.store.errors import DuplicateId
+from treadle.store.rules import light
 
 ROWS = Part(number=1, status=PartStatus.TUPLES_OK, rows=3, columns=(Column(name="é", type=23, size=4),))
 ERROR = Part(number=2, status=PartStatus.FATAL_ERROR, sql_state="42601", message="bad \x00 byte", effects=Effects.NONE)
@@ -73,6 +74,57 @@ async def test_no_submit_to_a_session_that_ends(store: Store) -> None:
     assert await store.queued_sessions() == []
 
 
+async def test_an_idle_session_starts_a_statement_with_its_submit(store: Store) -> None:
+    """Under the owner given, unless an earlier one waits; it comes back as it is stored."""
+    of = await new_session(store)
+    first = await store.submit(statement(of, created_at=at(1)), owner=OWNER, soft=True)
+    assert first is not None
+    assert (first.state, first.owner, first.started_at) == (StatementState.RUNNING, OWNER, at(1))
+    assert first == await store.statement(first.id)
+    waits = await store.submit(statement(of))
+    behind = await store.submit(statement(of), owner=OWNER)
+    assert waits is not None
+    assert behind is not None
+    assert (waits.state, behind.state, behind.owner) == (StatementState.QUEUED, StatementState.QUEUED, None)
+    claimed = await store.claim(of.id, OWNER, at(2))
+    assert claimed is not None
+    assert claimed.id == waits.id
+
+
+async def test_a_submit_is_let_into_sessions_of_its_project_only(store: Store) -> None:
+    """Another project's session, and a session of another workspace, take nothing."""
+    of, other = await new_session(store), await new_session(store)
+    assert await store.submit(statement(of), project_id="p2") is None
+    assert await store.submit(statement(of, workspace_id=other.workspace_id), project_id="p1") is None
+    assert await store.submit(statement(of, endpoint_id="", database_name=""), project_id="p1") is not None
+
+
+async def test_a_lost_row_is_restored(store: Store) -> None:
+    """Whole, if it is not there; a row that is there stays."""
+    of = await new_session(store)
+    lost = statement(
+        of,
+        state=StatementState.FAILED,
+        database_name="main",
+        owner=OWNER,
+        started_at=at(1),
+        cancel=intent(2, detail="why"),
+        parts=(ROWS, ERROR),
+        ending=ending(StatementState.FAILED, effects=Effects.PARTIAL, reason=Reason.USER, actor="ann", detail="why"),
+        results_expire_at=at(100),
+        inline=b"rows",
+        tags=("a", "b"),
+    )
+    assert await store.restore(lost)
+    assert await store.statement(lost.id) == lost
+    there = await new_running(store, of)
+    ended = statement(of, id=there.id, state=StatementState.SUCCEEDED, started_at=at(1), ending=ending())
+    assert not await store.restore(ended)
+    assert await store.statement(there.id) == there
+    with pytest.raises(IllegalTransition):
+        await store.restore(statement(of))
+
+
 async def test_a_statement_is_submitted_queued(store: Store) -> None:
     """Anything else is a defect and changes nothing."""
     made = statement(await new_session(store), state=StatementState.RUNNING, owner=OWNER, started_at=T0)
@@ -103,25 +155,29 @@ async def test_cancel_of_a_queued_statement_ends_it(store: Store) -> None:
     """It never starts: dequeued, without effects, with who, why and when; and it is not claimed."""
     of = await new_session(store)
     made = await new_statement(store, of)
-    cancelled = await store.request_cancel(made.id, intent(5, Reason.OPERATOR, "root"))
+    cancelled = await store.request_cancel(made.id, intent(5, Reason.OPERATOR, "root", "why"))
     assert cancelled is not None
     assert cancelled.state is StatementState.CANCELLED
-    assert cancelled.cancel == intent(5, Reason.OPERATOR, "root")
+    assert cancelled.cancel == intent(5, Reason.OPERATOR, "root", "why")
     assert cancelled.ending is not None
     assert (cancelled.ending.rung, cancelled.ending.effects) == (Rung.DEQUEUED, Effects.NONE)
     assert (cancelled.ending.reason, cancelled.ending.actor) == (Reason.OPERATOR, "root")
+    assert cancelled.ending.detail == "why"
     assert (cancelled.ending.finished_at, cancelled.ending.cancel_millis) == (at(5), 0.0)
     assert (cancelled.parts, cancelled.results_expire_at, cancelled.owner) == ((), None, None)
-    assert cancelled == await store.statement(made.id)
+    stored = await store.statement(made.id)
+    assert stored is not None
+    assert cancelled == light(stored)
     assert await store.claim(of.id, OWNER, at(6)) is None
 
 
 async def test_the_first_intent_on_a_running_statement_stays(store: Store) -> None:
     """The state stays running until the owner says otherwise; later intents change nothing."""
     running = await new_running(store, await new_session(store))
-    asked = await store.request_cancel(running.id, intent(5))
+    first = intent(5, detail="why")
+    asked = await store.request_cancel(running.id, first)
     assert asked is not None
-    assert (asked.state, asked.cancel, asked.ending) == (StatementState.RUNNING, intent(5), None)
+    assert (asked.state, asked.cancel, asked.ending) == (StatementState.RUNNING, first, None)
     assert await store.request_cancel(running.id, intent(6, Reason.QUOTA, "limits")) == asked
 
 
@@ -133,11 +189,11 @@ async def test_an_ended_statement_never_changes(store: Store, state: StatementSt
     ended = await store.statement(running.id)
     assert ended is not None
     assert (ended.state, ended.ending, ended.parts) == (state, ending(state), (ROWS,))
-    assert await store.request_cancel(running.id, intent()) == ended
+    assert await store.request_cancel(running.id, intent()) == light(ended)
     assert not await store.finish(running.id, OWNER, ending(StatementState.FAILED), [], at(200))
-    assert not await store.add_part(running.id, OWNER, ERROR)
+    assert not await store.add_parts(running.id, OWNER, [ERROR])
     assert not await store.begin_commit(running.id, OWNER, CommitPoint(part=1), at(3))
-    assert not await store.request_cancel_session(running.session_id, intent())
+    assert not await store.request_cancels(Scope(session_id=running.session_id), intent())
     assert await store.statement(running.id) == ended
 
 
@@ -149,7 +205,7 @@ async def test_cancel_of_an_unknown_statement_is_none(store: Store) -> None:
 async def test_only_the_owner_writes(store: Store) -> None:
     """A late owner's parts, commits and endings are refused."""
     running = await new_running(store, await new_session(store))
-    assert not await store.add_part(running.id, "gateway-2", ROWS)
+    assert not await store.add_parts(running.id, "gateway-2", [ROWS])
     assert not await store.begin_commit(running.id, "gateway-2", CommitPoint(part=1), at(2))
     assert not await store.finish(running.id, "gateway-2", ending(), [], at(100))
     assert await store.statement(running.id) == running
@@ -176,8 +232,8 @@ async def test_parts_are_appended_in_order(store: Store) -> None:
     """Each leaves its commit point; one that is there already is not appended again."""
     running = await new_running(store, await new_session(store))
     assert await store.begin_commit(running.id, OWNER, CommitPoint(part=1, last=False, staged="x/y"), at(2))
-    assert await store.add_part(running.id, OWNER, ROWS)
-    assert await store.add_part(running.id, OWNER, ROWS)
+    assert await store.add_parts(running.id, OWNER, [ROWS])
+    assert await store.add_parts(running.id, OWNER, [ROWS])
     after = await store.statement(running.id)
     assert after is not None
     assert (after.parts, after.committing_at, after.commit) == ((ROWS,), None, None)
@@ -212,6 +268,7 @@ async def test_an_ending_is_kept_whole(store: Store) -> None:
         actor="ann",
         rung=Rung.KILLED,
         cancel_millis=2003.25,
+        detail="why",
     )
     assert await store.finish(running.id, OWNER, told, [], at(100))
     ended = await store.statement(running.id)
@@ -229,8 +286,10 @@ async def test_a_session_is_cancelled_in_one_step(store: Store) -> None:
     running = await new_running(store, of)
     queued = [await new_statement(store, of) for _ in range(3)]
     away = await new_statement(store, other)
-    ids = await store.request_cancel_session(of.id, intent(5, Reason.SESSION_CLOSED))
-    assert list(ids) == [asked.id, running.id, *(one.id for one in queued)]
+    told = await store.request_cancels(Scope(session_id=of.id), intent(5, Reason.SESSION_CLOSED))
+    assert [one.statement.id for one in told] == [asked.id, running.id, *(one.id for one in queued)]
+    assert [one.before.value for one in told] == ["running"] * 2 + ["queued"] * 3
+    assert [one.statement.state.value for one in told] == ["running"] * 2 + ["cancelled"] * 3
     found = [await store.statement(one.id) for one in (done, asked, running, queued[0], away)]
     states = [one.state.value for one in found if one]
     assert states == ["succeeded", "running", "running", "cancelled", "queued"]
@@ -243,8 +302,10 @@ async def test_the_queue_of_a_session_is_cancelled(store: Store) -> None:
     of = await new_session(store)
     running = await new_running(store, of)
     queued = [await new_statement(store, of) for _ in range(3)]
-    assert list(await store.cancel_queued(of.id, intent(5, Reason.SHUTDOWN))) == [one.id for one in queued]
-    assert list(await store.cancel_queued(of.id, intent(6))) == []
+    waiting = Scope(session_id=of.id, state=StatementState.QUEUED)
+    told = await store.request_cancels(waiting, intent(5, Reason.SHUTDOWN))
+    assert [one.statement.id for one in told] == [one.id for one in queued]
+    assert await store.request_cancels(waiting, intent(6)) == []
     assert await store.statement(running.id) == running
     ended = await store.statement(queued[1].id)
     assert ended is not None

@@ -83,6 +83,7 @@ def statement(of: Session, **changes: object) -> Statement:
         "endpoint_id": of.endpoint_id,
         "session_id": of.id,
         "content": "SELECT 'é', $1",
+        "database_name": of.catalog,
         "created_at": T0,
         "bindings": (("1", None),),
         "user_id": "u1",
@@ -91,9 +92,11 @@ def statement(of: Session, **changes: object) -> Statement:
     return Statement(**values)  # type: ignore[arg-type]
 
 
-def intent(seconds: float = 5.0, reason: Reason = Reason.USER, actor: str = "ann") -> CancelIntent:
+def intent(
+    seconds: float = 5.0, reason: Reason = Reason.USER, actor: str = "ann", detail: str | None = None
+) -> CancelIntent:
     """An intent to cancel."""
-    return CancelIntent(requested_at=at(seconds), reason=reason, actor=actor)
+    return CancelIntent(requested_at=at(seconds), reason=reason, actor=actor, detail=detail)
 
 
 def ending(state: StatementState = StatementState.SUCCEEDED, **changes: object) -> Ending:

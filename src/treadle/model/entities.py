@@ -88,7 +88,9 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A session on an endpoint. ``owner`` is the gateway that runs it."""
+    """A session on an endpoint. ``owner`` is the gateway that runs it, ``worker`` names its worker
+    where the worker reaches other servers.
+    """
 
     id: str
     workspace_id: str
@@ -101,6 +103,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     user_name: str = ""
     wait_deadline: datetime | None = None
     owner: str | None = None
+    worker: str | None = None
     close_requested_at: datetime | None = None
     close_requested_by: str | None = None
     reason: Reason | None = None
@@ -129,11 +132,15 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CancelIntent(msgspec.Struct, frozen=True, kw_only=True):
-    """A request to stop, beside the state: who, why, when."""
+    """A request to stop, beside the state: who, why, when.
+
+    ``detail`` says more of the reason, for people: which limit, and how much of it.
+    """
 
     requested_at: datetime
     reason: Reason
     actor: str
+    detail: str | None = None
 
 
 class Evidence(StrEnum):
@@ -161,7 +168,10 @@ class CommitPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a statement ended: written once with the final state (C1, C7, C14)."""
+    """How a statement ended: written once with the final state (C1, C7, C14).
+
+    ``detail`` is the detail of the cancel that was asked for.
+    """
 
     state: StatementState
     finished_at: datetime
@@ -170,10 +180,23 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     actor: str | None = None
     rung: Rung | None = None
     cancel_millis: float | None = None
+    detail: str | None = None
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a submit safe to repeat: the client's key, and the digest of what was submitted under it."""
+
+    key: str
+    digest: bytes
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """A submitted request: one SQL statement or a script of many."""
+    """A submitted request: one SQL statement or a script of many.
+
+    ``id`` is ours, fresh and unknown to whoever chose an id of its own: that one is ``chosen_id``, unique
+    in its workspace, and what the API shows. ``keepalive`` is the seconds of its lease, which runs
+    out at ``lease_until`` unless somebody asks for the statement.
+    """
 
     id: str
     workspace_id: str
@@ -198,6 +221,31 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending | None = None
     parts: tuple[Part, ...] = ()
     results_expire_at: datetime | None = None
+    inline: bytes | None = None
+    """A small result, kept beside the record; lists leave it out."""
+    rows: bytes | None = None
+    """The same as JSON, for whoever waits for the end; not kept."""
+    progress: float | None = None
+    """Percent done, while it runs and its owner knows; not stored."""
+    chosen_id: str | None = None
+    tags: tuple[str, ...] = ()
+    keepalive: float | None = None
+    lease_until: datetime | None = None
+    retry: Retry | None = None
+
+    @property
+    def public_id(self) -> str:
+        """The id the API shows."""
+        return self.chosen_id or self.id
+
+    @property
+    def nameless(self) -> bool:
+        """Whether nobody but its caller can speak of it before its submit is answered."""
+        return self.chosen_id is None and self.retry is None and self.keepalive is None
+
+    def as_submitted(self) -> "Statement":
+        """As it was before it started."""
+        return msgspec.structs.replace(self, state=StatementState.QUEUED, owner=None, started_at=None)
 
     @property
     def has_rows(self) -> bool:

@@ -12,6 +12,7 @@
     |   +-- ResultExpired  404  it was there, and its time is over
     |   +-- NotStopped     408  the stop could not be proven in time (C18)
     |   +-- SessionNotReady 408 no slot came free in time
+    |   +-- Conflict       409  an id or a key that stands for another statement already
     |   +-- TooLarge       413
     |   +-- Unavailable    503  the service is starting or going down
     `-- ConfigError            the operator's settings do not make sense
@@ -70,6 +71,10 @@ class NotStopped(RequestError):
 
 class SessionNotReady(RequestError):
     """No session slot came free within the wait."""
+
+
+class Conflict(RequestError):
+    """The chosen id or the idempotency key stands for another statement already."""
 
 
 class TooLarge(RequestError):

@@ -95,6 +95,9 @@ class Reason(StrEnum):
     OWNER_LOST = "owner_lost"
     WORKER_CRASHED = "worker_crashed"
     WAIT_TIMEOUT = "wait_timeout"
+    QUEUE_TIMEOUT = "queue_timeout"
+    TOTAL_TIMEOUT = "total_timeout"
+    SESSION_EXPIRED = "session_expired"
 
 
 CANCEL_MESSAGES: Final[dict[Reason, str]] = {
@@ -109,7 +112,24 @@ CANCEL_MESSAGES: Final[dict[Reason, str]] = {
     Reason.OWNER_LOST: "canceling statement due to loss of its owner",
     Reason.WORKER_CRASHED: "canceling statement due to worker crash",
     Reason.WAIT_TIMEOUT: "canceling statement due to wait timeout",
+    Reason.QUEUE_TIMEOUT: "canceling statement due to queue timeout",
+    Reason.TOTAL_TIMEOUT: "canceling statement due to total timeout",
+    Reason.SESSION_EXPIRED: "canceling statement due to end of session lifetime",
 }
+
+
+def cancel_message(reason: Reason, detail: str | None) -> str:
+    """The text of a cancelled statement: why, and what exactly where PostgreSQL has no words for it."""
+    message = CANCEL_MESSAGES[reason]
+    # Clients look for PostgreSQL's own text of this one; the record has the detail.
+    return message if not detail or reason is Reason.STATEMENT_TIMEOUT else f"{message}: {detail}"
+
+
+SESSION_MESSAGES: Final[dict[Reason, str]] = {
+    Reason.SESSION_IDLE: "it was idle for too long",
+    Reason.SESSION_EXPIRED: "it was open for too long",
+}
+"""What a session says when one of its limits closed it."""
 
 SERVICE_LOST: Final = frozenset({Reason.OWNER_LOST, Reason.WORKER_CRASHED})
 """Failures that are the service's and not the SQL's: the record says ERROR."""
@@ -141,6 +161,12 @@ class CancelOutcome(StrEnum):
     ALREADY_CANCELLED = "already_cancelled"
     ALREADY_SUCCEEDED = "already_succeeded"
     ALREADY_FAILED = "already_failed"
+    TOMBSTONED = "tombstoned"
+    """There is no such statement yet; one submitted under that id is born cancelled (C15)."""
+    WOULD_CANCEL = "would_cancel"
+    """A dry run: it has not ended, and nothing was done to it."""
+    NOT_FOUND = "not_found"
+    """One of many: there is no such statement, or it does not match the other fields."""
 
 
 class RecordStatus(StrEnum):

@@ -24,7 +24,7 @@ from treadle.model.entities import (
     Statement,
     Workspace,
 )
-from treadle.model.states import Reason, RecordStatus, SessionStatus
+from treadle.model.states import Reason, RecordStatus, SessionStatus, StatementState
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Filters of the statement records; None means any.
 
     ``started_from`` compares with the start (or, before it, the creation) of a statement and
-    ``finished_to`` with its end, as the API documentation has them.
+    ``finished_to`` with its end, as the API documentation has them. ``statement_id`` is the one the API shows.
     """
 
     session_id: str | None = None
@@ -58,6 +58,40 @@ class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
     status: RecordStatus | None = None
     started_from: datetime | None = None
     finished_to: datetime | None = None
+    tag: str | None = None
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """Which statements a cancel is meant for: those that match every field given.
+
+    ``ids`` are ours or, with a workspace, those the API shows; ended statements are among them.
+    Without ids only unfinished ones are. ``tags`` are tags a statement must have, all of them.
+    """
+
+    ids: tuple[str, ...] | None = None
+    workspace_id: str | None = None
+    session_id: str | None = None
+    endpoint_id: str | None = None
+    tags: tuple[str, ...] = ()
+    user_name: str | None = None
+    state: StatementState | None = None
+    submitted_before: datetime | None = None
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A statement that was asked to stop: its state before, and the statement after, without its texts."""
+
+    before: StatementState
+    statement: Statement
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """An unfinished statement that somebody must keep asking for, ``keepalive`` seconds apart at most."""
+
+    statement_id: str
+    session_id: str
+    keepalive: float
+    until: datetime
 
 
 class EndpointFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +119,12 @@ class Wake(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
     statement_id: str | None = None
     intent: CancelIntent | None = None
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """A final state has been written; ``cancel`` is the intent that was beside the state then."""
+
+    cancel: CancelIntent | None
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,8 +202,8 @@ class Store(Protocol):
     ) -> tuple[int, Sequence[Session]]:
         """How many match, and one page of them, newest first."""
 
-    async def open_sessions(self) -> Sequence[Session]:
-        """Every session that has not ended, oldest first."""
+    async def open_sessions(self, but: Sequence[str] = ()) -> Sequence[Session]:
+        """Every session that has not ended, oldest first, without those of ``but`` that simply run."""
 
     async def move_session(
         self,
@@ -172,11 +212,12 @@ class Store(Protocol):
         to: SessionStatus,
         *,
         owner: str | None = None,
+        worker: str | None = None,
         reason: Reason | None = None,
         message: str = "",
         ended_at: datetime | None = None,
     ) -> Session | None:
-        """Compare-and-set of the status; ``owner`` None leaves the owner as it is."""
+        """Compare-and-set of the status; ``owner`` and ``worker`` None leave those as they are."""
 
     async def request_close(self, session_id: str, at: datetime, actor: str, reason: Reason) -> Session | None:
         """Write the intent to close beside the status, once; None when the session has ended.
@@ -185,11 +226,45 @@ class Store(Protocol):
         """
 
     # -- statements -------------------------------------------------------------------------
-    async def submit(self, statement: Statement) -> bool:
-        """Insert a queued statement; False when its session has ended or is asked to close."""
+    async def submit(
+        self,
+        statement: Statement,
+        *,
+        project_id: str | None = None,
+        owner: str | None = None,
+        soft: bool = False,
+        begun: bool = False,
+    ) -> Statement | None:
+        """Insert a queued statement; its endpoint and database are its session's.
+
+        Returns it as it is stored: running at once under ``owner``, if one is given and no earlier
+        statement of the session waits, or whatever waits if it has ``begun`` already. None when its
+        session has ended, is asked to close or is not in the workspace of the project (None: of any).
+        ``soft`` leaves it to the next change of the row to wait for the disk: for whoever answers only
+        after that. Under a chosen id that was cancelled before (`entomb`) it is born cancelled. Raises
+        `DuplicateId` when the workspace has a statement of the chosen id, `DuplicateKey` when the user
+        has one of the idempotency key there.
+        """
+
+    async def entomb(
+        self, session: Session, statement_id: str, intent: CancelIntent, expires_at: datetime, most: int
+    ) -> bool:
+        """Cancel what will be submitted to the session under a chosen id, until ``expires_at``; the first intent stays.
+
+        False when the workspace has a statement of that id already, or the session ``most`` tombstones.
+        """
 
     async def statement(self, statement_id: str) -> Statement | None:
-        """The statement of that id."""
+        """The statement of that id, which is ours and not a chosen one."""
+
+    async def find_statement(self, workspace_id: str, public_id: str) -> Statement | None:
+        """The statement of a workspace by the id the API shows."""
+
+    async def keyed_statement(self, workspace_id: str, user_id: str, key: str) -> Statement | None:
+        """The statement the user submitted in the workspace under an idempotency key."""
+
+    async def statements(self, ids: Sequence[str]) -> Sequence[Statement]:
+        """The statements of those ids, ours, without their texts and small results; in no order."""
 
     async def records(
         self, workspace_id: str | None, where: RecordFilter, page: Page, content_chars: int
@@ -203,20 +278,20 @@ class Store(Protocol):
         """One step: a queued statement becomes cancelled (rung ``dequeued``, effects ``none``);
         a running one gets the intent unless it has one; an ended one is returned as it is.
 
-        Returns the statement after the step, or None when there is no such statement.
+        Returns the statement after the step, without its texts, or None when there is no such statement.
         """
 
-    async def cancel_queued(self, session_id: str, intent: CancelIntent) -> Sequence[str]:
-        """Cancel every queued statement of a session; returns their ids."""
+    async def request_cancels(self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False) -> Sequence[Asked]:
+        """`request_cancel` for every statement of the scope in one step, in the order of their submission.
 
-    async def request_cancel_session(self, session_id: str, intent: CancelIntent) -> Sequence[str]:
-        """`request_cancel` for every unfinished statement of the session in one step; returns their ids."""
+        With ``dry_run`` nothing is changed, and the answer is what would be.
+        """
 
     async def begin_commit(self, statement_id: str, owner: str, point: CommitPoint, at: datetime) -> bool:
         """Enter the commit point of a part, only while running, ours, and not asked to cancel."""
 
-    async def add_part(self, statement_id: str, owner: str, part: Part) -> bool:
-        """Append the outcome of a part of a running statement and leave its commit point."""
+    async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
+        """Append the outcomes of parts of a running statement, in their order, and leave its commit point."""
 
     async def finish(
         self,
@@ -225,8 +300,16 @@ class Store(Protocol):
         ending: Ending,
         parts: Sequence[Part],
         results_expire_at: datetime,
-    ) -> bool:
-        """Running to its final state, once. ``parts`` are appended to those already there."""
+        inline: bytes | None = None,
+    ) -> Finish | None:
+        """Running to its final state, once. ``parts`` are appended to those already there.
+
+        ``inline`` is a small result, kept beside the record. An ending without a reason takes that of
+        the intent, if there is one.
+        """
+
+    async def restore(self, statement: Statement) -> bool:
+        """Write an ended statement whose row was lost before it was on disk; False when it is there."""
 
     async def running(self) -> Sequence[Statement]:
         """Every running statement, oldest first, with ``content`` left empty."""
@@ -234,12 +317,21 @@ class Store(Protocol):
     async def queued_sessions(self) -> Sequence[str]:
         """The sessions that have queued statements."""
 
+    async def renew_lease(self, statement_id: str, until: datetime) -> bool:
+        """Let the lease of an unfinished statement run out later."""
+
+    async def leases(self) -> Sequence[Lease]:
+        """The leases of all unfinished statements that have one."""
+
     # -- time passes ------------------------------------------------------------------------
     async def expire_results(self, now: datetime, limit: int) -> Sequence[str]:
         """Statements whose results are over: marks at most ``limit`` and returns their ids."""
 
     async def purge_records(self, before: datetime, limit: int) -> int:
         """Delete at most ``limit`` ended statements (and ended sessions without any) from before then."""
+
+    async def purge_tombstones(self, now: datetime) -> int:
+        """Delete the cancels before a submit whose time is over; returns how many."""
 
     # -- wakes ------------------------------------------------------------------------------
     async def notify(self, wake: Wake) -> None:

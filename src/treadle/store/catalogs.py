@@ -40,9 +40,9 @@ def lake_path(data_dir: Path, catalog_id: str) -> str:
     return f"{data_dir}/lake/{catalog_id}/"
 
 
-def session_application(session_id: str) -> str:
-    """The ``application_name`` under which the workers of a session attach their catalogs."""
-    return f"treadle-{session_id}"
+def worker_application(worker: str) -> str:
+    """The ``application_name`` under which the worker of that name attaches its catalog."""
+    return f"treadle-{worker}"
 
 
 def catalog_address(dsn: str, catalog: Catalog) -> Address:

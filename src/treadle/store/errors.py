@@ -20,4 +20,8 @@ class BackupError(TreadleError):
 
 
 class DuplicateId(TreadleError):
-    """A session or a statement of that id is there already: ids are ours and fresh, so a defect."""
+    """A session or a statement of that id is there already: our own are fresh, so then a defect."""
+
+
+class DuplicateKey(TreadleError):
+    """A statement was submitted under that idempotency key already."""

@@ -1,6 +1,9 @@
 """What both stores decide alike, without I/O: legal endings, refused texts, status words as columns."""
 
+from datetime import datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from treadle.model.entities import CancelIntent, Ending, Endpoint, Statement, Workspace
 from treadle.model.errors import BadRequest, IllegalTransition
@@ -30,17 +33,41 @@ _RECORDS: Final[dict[RecordStatus, tuple[StatementState, bool | None]]] = {
 }
 
 
-def dequeued(intent: CancelIntent) -> Ending:
+def asked(statement: Statement, intent: CancelIntent) -> Statement:
+    """After a request to stop: a queued statement ends, a running one has the first intent, an ended one stays."""
+    if statement.state is StatementState.QUEUED:
+        ending = dequeued(statement, intent)
+        return replace(statement, state=ending.state, cancel=intent, ending=ending)
+    if statement.state is StatementState.RUNNING and statement.cancel is None:
+        return replace(statement, cancel=intent)
+    return statement
+
+
+def dequeued(statement: Statement, intent: CancelIntent) -> Ending:
     """The ending of a statement that is cancelled before it starts (C6)."""
     return Ending(
         state=advance(StatementState.QUEUED, StatementEvent.CANCEL),
-        finished_at=intent.requested_at,
+        finished_at=max(intent.requested_at, statement.created_at),
         effects=Effects.NONE,
         reason=intent.reason,
         actor=intent.actor,
         rung=Rung.DEQUEUED,
         cancel_millis=0.0,
+        detail=intent.detail,
     )
+
+
+def started(statement: Statement, owner: str | None, at: datetime) -> Statement:
+    """A queued statement that starts."""
+    state = advance(statement.state, StatementEvent.CLAIM)
+    return replace(statement, state=state, owner=owner, started_at=at)
+
+
+def explained(ending: Ending, cancel: CancelIntent | None) -> Ending:
+    """The ending with the reason of the intent, if it has none of its own: the owner may not have heard of it (C14)."""
+    if cancel is None or ending.reason is not None:
+        return ending
+    return replace(ending, reason=cancel.reason, actor=cancel.actor, rung=Rung.TOO_LATE, detail=cancel.detail)
 
 
 def check_ending(ending: Ending) -> None:
@@ -64,10 +91,19 @@ def record_state(status: RecordStatus | None) -> tuple[StatementState | None, bo
     return _RECORDS[status] if status is not None else (None, None)
 
 
+def light(statement: Statement) -> Statement:
+    """The statement without its texts and small result."""
+    return replace(
+        statement, content="", bindings=(), inline=None, tags=(), keepalive=None, lease_until=None, retry=None
+    )
+
+
 def check_statement(statement: Statement) -> None:
     """Raise `BadRequest` when the statement holds text PostgreSQL cannot keep."""
     _check_text("statement", statement.content)
     _check_text("user_name", statement.user_name)
+    for tag in statement.tags:
+        _check_text("tags", tag)
     for values in statement.bindings:
         for value in values:
             _check_text("bindings", value or "")

@@ -4,23 +4,90 @@ Signals are for speed; whoever waits looks at the store as well, from time to ti
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from treadle.model.entities import Session, Statement
 from treadle.store.base import Wake
+
+
+class Seat(Protocol):
+    """An idle session, held for one statement that is being submitted: `take`, `start` or `release` it, once."""
+
+    @property
+    def owner(self) -> str:
+        """Under whom the statement is to be stored."""
+
+    def take(self, statement: Statement) -> None:
+        """It is stored, and running."""
+
+    def start(self, statement: Statement) -> bool:
+        """Start it now, to be recorded soon; False where the store must be asked first whose session it is.
+
+        Only for a statement whose caller waits for it and has no name for it.
+        """
+
+    def release(self) -> None:
+        """Nothing was stored that starts here."""
 
 
 class Signals:
     """The meeting point of service and owner beside the store."""
 
     def __init__(self) -> None:
+        self._seats: Callable[[str, str], Seat | None] = lambda _session, _project: None
+        self._serves: Callable[[str, str, str], bool] = lambda _session, _workspace, _project: False
+        self._recorder: Callable[[], Awaitable[None]] | None = None
+        self._touched: Callable[[str], None] = lambda _: None
+        self._progress: Callable[[str, str], float | None] = lambda _session, _statement: None
         self._listeners: list[Callable[[Wake], None]] = []
         self._watched: dict[str, list[asyncio.Future[Statement | Session]]] = {}
 
     def on_wake(self, listener: Callable[[Wake], None]) -> None:
         """Call ``listener`` for every wake from now on."""
         self._listeners.append(listener)
+
+    def on_seat(self, give: Callable[[str, str], Seat | None]) -> None:
+        """Ask ``give`` for the seats of sessions from now on."""
+        self._seats = give
+
+    def seat(self, session_id: str, project_id: str) -> Seat | None:
+        """The session, held for the project's next statement, if it is idle in this process and may start one now."""
+        return self._seats(session_id, project_id)
+
+    def on_serves(self, tell: Callable[[str, str, str], bool]) -> None:
+        """Ask ``tell`` whose sessions run in this process from now on."""
+        self._serves = tell
+
+    def serves(self, session_id: str, workspace_id: str, project_id: str) -> bool:
+        """Whether the session runs in this process and is known to be that workspace's and project's."""
+        return self._serves(session_id, workspace_id, project_id)
+
+    def on_record(self, recorder: Callable[[], Awaitable[None]]) -> None:
+        """Ask ``recorder`` to put what runs on record from now on."""
+        self._recorder = recorder
+
+    async def put_on_record(self) -> None:
+        """Have everything that has started in this process on record: what is submitted is found from here on."""
+        if self._recorder is not None:
+            await self._recorder()
+
+    def on_touch(self, touched: Callable[[str], None]) -> None:
+        """Call ``touched`` for every session whose results are read from now on."""
+        self._touched = touched
+
+    def touch(self, session_id: str) -> None:
+        """Results of the session are being read: it is not idle."""
+        self._touched(session_id)
+
+    def on_progress(self, tell: Callable[[str, str], float | None]) -> None:
+        """Ask ``tell`` how far statements are from now on."""
+        self._progress = tell
+
+    def progress(self, session_id: str, statement_id: str) -> float | None:
+        """Percent done of a running statement, None when nobody here knows."""
+        return self._progress(session_id, statement_id)
 
     def wake(self, wake: Wake) -> None:
         """Something was written that an owner should look at."""

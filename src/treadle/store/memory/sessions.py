@@ -55,9 +55,14 @@ class Sessions(Tables):
             page,
         )
 
-    async def open_sessions(self) -> Sequence[Session]:
-        """Every session that has not ended, oldest first."""
-        found = [one for one in self._sessions.values() if not one.status.final]
+    async def open_sessions(self, but: Sequence[str] = ()) -> Sequence[Session]:
+        """Every session that has not ended, oldest first, without those of ``but`` that simply run."""
+        left_out = frozenset(but)
+        found = [
+            one
+            for one in self._sessions.values()
+            if not one.status.final and not (one.id in left_out and _simply_runs(one))
+        ]
         return sorted(found, key=lambda one: (one.created_at, one.id))
 
     async def move_session(
@@ -67,6 +72,7 @@ class Sessions(Tables):
         to: SessionStatus,
         *,
         owner: str | None = None,
+        worker: str | None = None,
         reason: Reason | None = None,
         message: str = "",
         ended_at: datetime | None = None,
@@ -83,6 +89,7 @@ class Sessions(Tables):
             session,
             status=to,
             owner=session.owner if owner is None else owner,
+            worker=session.worker if worker is None else worker,
             reason=session.reason if reason is None else reason,
             message=message.replace("\x00", "") or session.message,
             ended_at=session.ended_at if ended_at is None else ended_at,
@@ -101,3 +108,7 @@ class Sessions(Tables):
             session = replace(session, close_requested_at=at, close_requested_by=actor, reason=reason)
             self._sessions[session_id] = session
         return session
+
+
+def _simply_runs(one: Session) -> bool:
+    return one.status is SessionStatus.RUNNING and one.close_requested_at is None

@@ -5,37 +5,97 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Statement
+from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, Statement
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import StatementState
-from treadle.store.base import Page, RecordFilter
-from treadle.store.errors import DuplicateId
+from treadle.store.base import Asked, Finish, Lease, Page, RecordFilter, Scope
+from treadle.store.errors import DuplicateId, DuplicateKey
 from treadle.store.memory.tables import Tables, among, newest
-from treadle.store.rules import check_ending, check_statement, dequeued
+from treadle.store.rules import asked, check_ending, check_statement, explained, light, started
 
 
 class Statements(Tables):
     """The statements and their compare-and-sets."""
 
-    async def submit(self, statement: Statement) -> bool:
-        """Insert a queued statement; False when its session has ended or is asked to close.
+    async def submit(
+        self,
+        statement: Statement,
+        *,
+        project_id: str | None = None,
+        owner: str | None = None,
+        soft: bool = False,  # noqa: ARG002 (memory has no disk to wait for)
+        begun: bool = False,
+    ) -> Statement | None:
+        """Insert a queued statement; its endpoint and database are its session's.
 
-        Raises `BadRequest` for text that PostgreSQL cannot keep (NUL).
+        Returns it as it is stored: running at once under ``owner``, if one is given and no earlier
+        statement of the session waits, or whatever waits if it has ``begun`` already. None when its
+        session has ended, is asked to close or is not in the workspace of the project (None: of any).
+        Under a chosen id that was cancelled before (`entomb`) it is born cancelled. Raises `BadRequest`
+        for text that PostgreSQL cannot keep (NUL), `DuplicateId` when the workspace has a statement of
+        the chosen id, `DuplicateKey` when the user has one of the idempotency key there.
         """
         if statement.state is not StatementState.QUEUED:
             raise IllegalTransition(f"a new statement is not {statement.state}")
         check_statement(statement)
         session = self._sessions.get(statement.session_id)
         if session is None or session.status.final or session.close_requested_at is not None:
+            return None
+        if session.workspace_id != statement.workspace_id or not self._is_in(session.workspace_id, project_id):
+            return None
+        self._refuse_duplicate(statement)
+        stored = replace(statement, endpoint_id=session.endpoint_id, database_name=session.catalog)
+        grave = self._tombstones.get((session.id, statement.chosen_id or ""))
+        if grave is not None and grave[1] > statement.created_at:
+            del self._tombstones[session.id, stored.public_id]
+            stored = asked(stored, grave[0])
+        elif owner is not None and (begun or not self._queued(session.id)):
+            stored = started(stored, owner, statement.created_at)
+        self._statements[stored.id] = stored
+        return stored
+
+    def _refuse_duplicate(self, new: Statement) -> None:
+        if new.id in self._statements:
+            raise DuplicateId(new.id)
+        if new.chosen_id is not None and self._found(new.workspace_id, new.chosen_id) is not None:
+            raise DuplicateId(new.chosen_id)
+        if new.retry is not None and self._keyed(new.workspace_id, new.user_id, new.retry.key) is not None:
+            raise DuplicateKey(new.retry.key)
+
+    async def entomb(
+        self, session: Session, statement_id: str, intent: CancelIntent, expires_at: datetime, most: int
+    ) -> bool:
+        """Cancel what will be submitted to the session under a chosen id, until ``expires_at``; the first intent stays.
+
+        False when the workspace has a statement of that id already, or the session ``most`` tombstones.
+        """
+        if self._found(session.workspace_id, statement_id) is not None:
             return False
-        if statement.id in self._statements:
-            raise DuplicateId(statement.id)
-        self._statements[statement.id] = statement
+        graves, now = self._tombstones, intent.requested_at
+        for grave in [grave for grave, (_, until) in graves.items() if grave[0] == session.id and until <= now]:
+            del graves[grave]
+        key = session.id, statement_id
+        if sum(other[0] == session.id for other in graves if other != key) >= most:
+            return False
+        first, until = graves.get(key, (intent, expires_at))
+        graves[key] = first, max(until, expires_at)
         return True
 
     async def statement(self, statement_id: str) -> Statement | None:
-        """The statement of that id."""
+        """The statement of that id, which is ours and not a chosen one."""
         return self._statements.get(statement_id)
+
+    async def find_statement(self, workspace_id: str, public_id: str) -> Statement | None:
+        """The statement of a workspace by the id the API shows."""
+        return self._found(workspace_id, public_id)
+
+    async def keyed_statement(self, workspace_id: str, user_id: str, key: str) -> Statement | None:
+        """The statement the user submitted in the workspace under an idempotency key."""
+        return self._keyed(workspace_id, user_id, key)
+
+    async def statements(self, ids: Sequence[str]) -> Sequence[Statement]:
+        """The statements of those ids, ours, without their texts and small results; in no order."""
+        return [light(self._statements[one]) for one in ids if one in self._statements]
 
     async def records(
         self, workspace_id: str | None, where: RecordFilter, page: Page, content_chars: int
@@ -46,14 +106,14 @@ class Statements(Tables):
             lambda one: among(workspace_id, one.workspace_id) and _matches(where, one),
             page,
         )
-        return total, [replace(one, content=one.content[:content_chars]) for one in found]
+        return total, [replace(one, content=one.content[:content_chars], inline=None, retry=None) for one in found]
 
     async def claim(self, session_id: str, owner: str, at: datetime) -> Statement | None:
         """The oldest queued statement of the session, moved to running; None when there is none."""
         waiting = self._queued(session_id)
         if not waiting:
             return None
-        claimed = replace(waiting[0], state=StatementState.RUNNING, owner=owner, started_at=at)
+        claimed = started(waiting[0], owner, at)
         self._statements[claimed.id] = claimed
         return claimed
 
@@ -61,33 +121,25 @@ class Statements(Tables):
         """One step: a queued statement becomes cancelled (rung ``dequeued``, effects ``none``);
         a running one gets the intent unless it has one; an ended one is returned as it is.
 
-        Returns the statement after the step, or None when there is no such statement.
+        Returns the statement after the step, without its texts, or None when there is no such statement.
         """
-        statement = self._statements.get(statement_id)
-        if statement is None:
-            return None
-        if statement.state is StatementState.QUEUED:
-            ending = dequeued(intent)
-            statement = replace(statement, state=ending.state, cancel=intent, ending=ending)
-        elif statement.state is StatementState.RUNNING and statement.cancel is None:
-            statement = replace(statement, cancel=intent)
-        self._statements[statement_id] = statement
-        return statement
+        for one in await self.request_cancels(Scope(ids=(statement_id,)), intent):
+            return one.statement
+        return None
 
-    async def cancel_queued(self, session_id: str, intent: CancelIntent) -> Sequence[str]:
-        """Cancel every queued statement of a session; returns their ids."""
-        ids = [one.id for one in self._queued(session_id)]
-        for statement_id in ids:
-            await self.request_cancel(statement_id, intent)
-        return ids
+    async def request_cancels(self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False) -> Sequence[Asked]:
+        """`request_cancel` for every statement of the scope in one step, in the order of their submission.
 
-    async def request_cancel_session(self, session_id: str, intent: CancelIntent) -> Sequence[str]:
-        """`request_cancel` for every unfinished statement of the session in one step; returns their ids."""
-        unfinished = (one for one in self._statements.values() if one.session_id == session_id)
-        ids = [one.id for one in unfinished if not one.state.final]
-        for statement_id in ids:
-            await self.request_cancel(statement_id, intent)
-        return ids
+        With ``dry_run`` nothing is changed, and the answer is what would be.
+        """
+        ids = set(scope.ids or ())
+        found = []
+        for before in self._all(lambda one: _is_meant(scope, ids, one)):
+            after = asked(before, intent)
+            if not dry_run:
+                self._statements[after.id] = after
+            found.append(Asked(before.state, light(after)))
+        return found
 
     async def begin_commit(self, statement_id: str, owner: str, point: CommitPoint, at: datetime) -> bool:
         """Enter the commit point of a part, only while running, ours, and not asked to cancel."""
@@ -97,17 +149,17 @@ class Statements(Tables):
         self._statements[statement_id] = replace(statement, committing_at=at, commit=point)
         return True
 
-    async def add_part(self, statement_id: str, owner: str, part: Part) -> bool:
-        """Append the outcome of a part of a running statement and leave its commit point.
+    async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
+        """Append the outcomes of parts of a running statement, in their order, and leave its commit point.
 
-        A part whose number is there already is not appended again, and the answer is the same.
+        When the last of them is there already nothing is appended again, and the answer is the same.
         """
         statement = self._ours(statement_id, owner)
         if statement is None:
             return False
-        known = statement.parts and statement.parts[-1].number >= part.number
-        parts = statement.parts if known else (*statement.parts, part)
-        self._statements[statement_id] = replace(statement, parts=parts, committing_at=None, commit=None)
+        known = statement.parts and statement.parts[-1].number >= parts[-1].number
+        after = statement.parts if known else (*statement.parts, *parts)
+        self._statements[statement_id] = replace(statement, parts=after, committing_at=None, commit=None)
         return True
 
     async def finish(
@@ -117,23 +169,34 @@ class Statements(Tables):
         ending: Ending,
         parts: Sequence[Part],
         results_expire_at: datetime,
-    ) -> bool:
+        inline: bytes | None = None,
+    ) -> Finish | None:
         """Running to its final state, once. ``parts`` are appended to those already there.
 
-        Raises `IllegalTransition` for an ending that no running statement can have.
+        ``inline`` is a small result, kept beside the record. An ending without a reason takes that of
+        the intent, if there is one. Raises `IllegalTransition` for an ending that no running statement
+        can have.
         """
         check_ending(ending)
         statement = self._ours(statement_id, owner)
         if statement is None:
-            return False
+            return None
         self._statements[statement_id] = replace(
             statement,
             state=ending.state,
-            ending=ending,
+            ending=explained(ending, statement.cancel),
             parts=(*statement.parts, *parts),
             results_expire_at=results_expire_at,
+            inline=inline,
         )
-        return True
+        return Finish(statement.cancel)
+
+    async def restore(self, statement: Statement) -> bool:
+        """Write an ended statement whose row was lost before it was on disk; False when it is there."""
+        if statement.ending is None:
+            raise IllegalTransition("only an ended statement is restored")
+        check_ending(statement.ending)
+        return self._statements.setdefault(statement.id, statement) is statement
 
     async def running(self) -> Sequence[Statement]:
         """Every running statement, oldest first, with ``content`` left empty."""
@@ -144,6 +207,22 @@ class Statements(Tables):
         """The sessions that have queued statements."""
         return sorted({one.session_id for one in self._all(lambda one: one.state is StatementState.QUEUED)})
 
+    async def renew_lease(self, statement_id: str, until: datetime) -> bool:
+        """Let the lease of an unfinished statement run out later."""
+        statement = self._statements.get(statement_id)
+        if statement is None or statement.state.final or statement.keepalive is None:
+            return False
+        self._statements[statement_id] = replace(statement, lease_until=until)
+        return True
+
+    async def leases(self) -> Sequence[Lease]:
+        """The leases of all unfinished statements that have one."""
+        return [
+            Lease(one.id, one.session_id, one.keepalive, one.lease_until)
+            for one in self._all(lambda one: not one.state.final)
+            if one.keepalive is not None and one.lease_until is not None
+        ]
+
     async def expire_results(self, now: datetime, limit: int) -> Sequence[str]:
         """Statements whose results are over: marks at most ``limit`` and returns their ids."""
         due = [
@@ -153,6 +232,8 @@ class Statements(Tables):
         ]
         ids = [statement_id for _, statement_id in sorted(due)[:limit]]
         self._expired.update(ids)
+        for statement_id in ids:
+            self._statements[statement_id] = replace(self._statements[statement_id], inline=None)
         return ids
 
     async def purge_records(self, before: datetime, limit: int) -> int:
@@ -170,6 +251,30 @@ class Statements(Tables):
         for _, session_id in [pair for pair in sorted(over) if pair[1] not in with_statements][:limit]:
             del self._sessions[session_id]
         return len(purged)
+
+    async def purge_tombstones(self, now: datetime) -> int:
+        """Delete the cancels before a submit whose time is over; returns how many."""
+        over = [grave for grave, (_, until) in self._tombstones.items() if until <= now]
+        for grave in over:
+            del self._tombstones[grave]
+        return len(over)
+
+    def _found(self, workspace_id: str, public_id: str) -> Statement | None:
+        ours = self._statements.get(public_id)
+        if ours is not None and ours.chosen_id is None and ours.workspace_id == workspace_id:
+            return ours
+        chosen = self._all(lambda one: one.chosen_id == public_id and one.workspace_id == workspace_id)
+        return chosen[0] if chosen else None
+
+    def _keyed(self, workspace_id: str, user_id: str, key: str) -> Statement | None:
+        for one in self._statements.values():
+            if one.retry and (one.workspace_id, one.user_id, one.retry.key) == (workspace_id, user_id, key):
+                return one
+        return None
+
+    def _is_in(self, workspace_id: str, project_id: str | None) -> bool:
+        workspace = self._workspaces.get(workspace_id)
+        return project_id is None or (workspace is not None and workspace.project_id == project_id)
 
     def _all(self, matches: Callable[[Statement], bool]) -> list[Statement]:
         """In the order of their submission."""
@@ -192,9 +297,27 @@ def _matches(where: RecordFilter, one: Statement) -> bool:
     return (
         among(where.session_id, one.session_id)
         and among(where.endpoint_id, one.endpoint_id)
-        and among(where.statement_id, one.id)
+        and among(where.statement_id, one.public_id)
         and among(where.source, one.source)
         and among(where.status, one.record_status)
         and (where.started_from is None or started >= where.started_from)
         and (where.finished_to is None or (finished is not None and finished <= where.finished_to))
+        and (where.tag is None or where.tag in one.tags)
+    )
+
+
+def _is_meant(scope: Scope, ids: set[str], one: Statement) -> bool:
+    if scope.ids is None:
+        meant = not one.state.final
+    else:
+        meant = (one.id if scope.workspace_id is None else one.public_id) in ids
+    return (
+        meant
+        and among(scope.workspace_id, one.workspace_id)
+        and among(scope.session_id, one.session_id)
+        and among(scope.endpoint_id, one.endpoint_id)
+        and among(scope.user_name, one.user_name)
+        and among(scope.state, one.state)
+        and set(scope.tags) <= set(one.tags)
+        and (scope.submitted_before is None or one.created_at < scope.submitted_before)
     )

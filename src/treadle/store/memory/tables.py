@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from treadle.model.entities import Catalog, Endpoint, Session, Statement, Workspace
+from treadle.model.entities import CancelIntent, Catalog, Endpoint, Session, Statement, Workspace
 from treadle.store.base import Page, Token
 
 
@@ -32,6 +32,7 @@ class Tables:
         self._sessions: dict[str, Session] = {}
         self._statements: dict[str, Statement] = {}
         self._expired: set[str] = set()
+        self._tombstones: dict[tuple[str, str], tuple[CancelIntent, datetime]] = {}
 
 
 def newest(things: Iterable[Thing], matches: Callable[[Thing], bool], page: Page) -> tuple[int, list[Thing]]:

@@ -3,7 +3,14 @@
 import asyncio
 from typing import Final, Self
 
-from treadle.store.postgres.pool import LIST_CONNECTIONS, LIST_SETTINGS, open_pool
+from treadle.store.postgres.connections import Connections
+from treadle.store.postgres.pool import (
+    LIST_CONNECTIONS,
+    LIST_SETTINGS,
+    POINT_SETTINGS,
+    SOFT_CONNECTIONS,
+    SOFT_SETTINGS,
+)
 from treadle.store.postgres.principals import Principals
 from treadle.store.postgres.sessions import Sessions
 from treadle.store.postgres.statements import Statements
@@ -23,14 +30,15 @@ class PostgresStore(Principals, Workspaces, Sessions, Statements, Wakes):
     async def connect(cls, dsn: str, *, pool_size: int = 10) -> Self:
         """Open the store at a ``postgresql://`` dsn whose tables are up to date (`treadle.store.migrate`).
 
-        ``pool_size`` counts all its connections but the one of `listen`; there are at least two.
+        ``pool_size`` counts all its connections but the one of `listen`; there are at least three.
         Raises `StoreUnavailable` when PostgreSQL does not answer.
         """
-        lists = max(1, min(LIST_CONNECTIONS, pool_size // 2))
+        lists, soft = (max(1, min(most, pool_size // 3)) for most in (LIST_CONNECTIONS, SOFT_CONNECTIONS))
         store = cls(
             dsn,
-            await open_pool(dsn, max(1, pool_size - lists)),
-            await open_pool(dsn, lists, **LIST_SETTINGS),
+            Connections(dsn, max(1, pool_size - lists - soft), **POINT_SETTINGS),
+            Connections(dsn, soft, **SOFT_SETTINGS),
+            Connections(dsn, lists, **LIST_SETTINGS),
         )
         try:
             await store.ping()
@@ -43,7 +51,7 @@ class PostgresStore(Principals, Workspaces, Sessions, Statements, Wakes):
         """Let go of connections; those in use get a few seconds."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
-                await asyncio.gather(self._pool.close(), self._lists.close())
+                await asyncio.gather(*(pool.close() for pool in (self._pool, self._soft, self._lists)))
         except TimeoutError:
-            self._pool.terminate()
-            self._lists.terminate()
+            for pool in (self._pool, self._soft, self._lists):
+                pool.terminate()

@@ -1,9 +1,10 @@
-"""Connections, prepared statements and what their failures mean.
+"""The calls the rooms of the store are made of, and what their failures mean.
 
-One call is one round trip: asyncpg keeps each statement of ``queries/`` prepared on each connection,
-and nothing is sent when a connection goes back to the pool. Lists and sweeps have a few connections
-of their own, so that a claim or a cancel never waits behind them (C6); there each call is planned for
-its own filters, for a plan that fits all of them reads the whole history.
+One call is one round trip: asyncpg keeps each statement of ``queries/`` prepared on each connection.
+Lists and sweeps have a few connections of their own, so that a claim or a cancel never waits behind
+them (C6); there each call is planned for its own filters, for a plan that fits all of them reads the
+whole history. Everything else finds its rows by keys and is planned once. Commits that a later change
+of the same row brings to disk go over connections that do not wait for it.
 """
 
 import asyncio
@@ -16,33 +17,21 @@ import asyncpg
 
 from treadle.model.errors import BadRequest
 from treadle.store.errors import StoreUnavailable
+from treadle.store.postgres.connections import LOST, Connections
 from treadle.store.sql import sql
 
 if TYPE_CHECKING:
-    Connections = asyncpg.Pool[asyncpg.Record]
-    Proxy = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+    from treadle.store.postgres.connections import Connection
+
     Record = asyncpg.Record
 
-CONNECT_TIMEOUT: Final = 10.0
-COMMAND_TIMEOUT: Final = 60.0
 LIST_CONNECTIONS: Final = 3
+SOFT_CONNECTIONS: Final = 3
+POINT_SETTINGS: Final = {"plan_cache_mode": "force_generic_plan"}
+SOFT_SETTINGS: Final = {**POINT_SETTINGS, "synchronous_commit": "off"}
 LIST_SETTINGS: Final = {"plan_cache_mode": "force_custom_plan"}
-SERVER_SETTINGS: Final = {"application_name": "treadle", "jit": "off"}
 
-_GONE = (
-    OSError,
-    asyncio.TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.DiskFullError,
-    asyncpg.OutOfMemoryError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
+_GONE: Final = tuple(error for error in LOST if error is not asyncio.CancelledError)
 
 
 @contextmanager
@@ -58,49 +47,27 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable(f"the store does not answer: {type(error).__name__}") from error
 
 
-async def open_pool(dsn: str, size: int, **settings: str) -> "Connections":
-    """A pool of at most ``size`` connections, made when they are needed."""
-    with translated():
-        return await asyncpg.create_pool(
-            dsn,
-            min_size=0,
-            max_size=size,
-            max_inactive_connection_lifetime=0,
-            timeout=CONNECT_TIMEOUT,
-            command_timeout=COMMAND_TIMEOUT,
-            server_settings={**SERVER_SETTINGS, **settings},
-            reset=_keep,
-        )
-
-
-async def _keep(connection: object) -> None:
-    """No method leaves settings, locks or cursors behind: a reset would be a second round trip."""
-
-
 class PoolBase:
     """The calls the rooms of the store are made of."""
 
-    def __init__(self, dsn: str, pool: "Connections", lists: "Connections") -> None:
+    def __init__(self, dsn: str, pool: Connections, soft: Connections, lists: Connections) -> None:
         self._dsn = dsn
         self._origin = secrets.token_hex(8)
         self._pool = pool
+        self._soft = soft
         self._lists = lists
 
     @asynccontextmanager
-    async def _acquired(self, pool: "Connections | None" = None) -> "AsyncIterator[Proxy]":
-        """A connection; one that was lost under way is thrown away and not given to the next caller."""
+    async def _acquired(self, pool: Connections | None = None) -> "AsyncIterator[Connection]":
+        """A connection for several calls."""
         with translated():
-            async with (pool or self._pool).acquire() as connection:
-                try:
-                    yield connection
-                except _GONE:
-                    connection.terminate()
-                    raise
+            async with (pool or self._pool).lent() as connection:
+                yield connection
 
-    async def _row(self, name: str, *args: Any) -> "Record | None":
+    async def _row(self, name: str, *args: Any, pool: Connections | None = None) -> "Record | None":
         """The first row of a statement."""
-        async with self._acquired() as connection:
-            return await connection.fetchrow(sql(name), *args)
+        with translated():
+            return await (pool or self._pool).row(sql(name), *args)
 
     async def _done(self, name: str, *args: Any) -> bool:
         """Whether a statement changed a row."""

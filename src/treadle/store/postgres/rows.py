@@ -12,6 +12,7 @@ from treadle.model.entities import (
     Endpoint,
     Part,
     Principal,
+    Retry,
     Role,
     Session,
     Statement,
@@ -97,20 +98,33 @@ def to_statement(row: "Record") -> Statement:
         started_at=row["started_at"],
         committing_at=row["committing_at"],
         commit=_commit.decode(row["commit_point"]) if row["commit_point"] is not None else None,
-        cancel=_to_intent(row),
+        cancel=to_intent(row),
         ending=_to_ending(row),
         parts=tuple(_parts.decode_lines(row["parts"])),
         results_expire_at=row["results_expire_at"],
+        inline=row.get("inline"),
+        chosen_id=row["chosen_id"],
+        tags=tuple(row.get("tags") or ()),
+        keepalive=row.get("keepalive"),
+        lease_until=row.get("lease_until"),
+        retry=_to_retry(row),
     )
 
 
-def _to_intent(row: "Record") -> CancelIntent | None:
+def _to_retry(row: "Record") -> Retry | None:
+    key = row.get("idempotency_key")
+    return Retry(key=key, digest=row["idempotency_digest"]) if key is not None else None
+
+
+def to_intent(row: "Record") -> CancelIntent | None:
+    """The intent beside a statement's state."""
     if row["cancel_requested_at"] is None:
         return None
     return CancelIntent(
         requested_at=row["cancel_requested_at"],
         reason=Reason(row["cancel_reason"]),
         actor=row["cancel_requested_by"],
+        detail=row["cancel_detail"],
     )
 
 
@@ -125,4 +139,5 @@ def _to_ending(row: "Record") -> Ending | None:
         actor=row["actor"],
         rung=Rung(row["rung"]) if row["rung"] is not None else None,
         cancel_millis=row["cancel_millis"],
+        detail=row["detail"],
     )

@@ -61,9 +61,9 @@ class Sessions(PoolBase):
         total, rows = await self._page("sessions", filters, page.limit, page.offset)
         return total, [to_session(row) for row in rows]
 
-    async def open_sessions(self) -> Sequence[Session]:
-        """Every session that has not ended, oldest first."""
-        return [to_session(row) for row in await self._rows("sessions_open")]
+    async def open_sessions(self, but: Sequence[str] = ()) -> Sequence[Session]:
+        """Every session that has not ended, oldest first, without those of ``but`` that simply run."""
+        return [to_session(row) for row in await self._rows("sessions_open", list(but))]
 
     async def move_session(
         self,
@@ -72,6 +72,7 @@ class Sessions(PoolBase):
         to: SessionStatus,
         *,
         owner: str | None = None,
+        worker: str | None = None,
         reason: Reason | None = None,
         message: str = "",
         ended_at: datetime | None = None,
@@ -83,7 +84,7 @@ class Sessions(PoolBase):
         check_move(to, ended=ended_at is not None)
         statuses = [status for status in expected if not status.final]
         message = message.replace("\x00", "")
-        row = await self._row("session_move", session_id, statuses, to, owner, reason, message, ended_at)
+        row = await self._row("session_move", session_id, statuses, to, owner, reason, message, ended_at, worker)
         return to_session(row) if row else None
 
     async def request_close(self, session_id: str, at: datetime, actor: str, reason: Reason) -> Session | None:

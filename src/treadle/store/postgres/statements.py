@@ -2,55 +2,119 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import asyncpg
+from msgspec.structs import replace
 
-from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Statement
+from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, Statement
 from treadle.model.errors import IllegalTransition
-from treadle.model.states import StatementState
-from treadle.store.base import Page, RecordFilter
-from treadle.store.errors import DuplicateId
+from treadle.model.states import Reason, StatementState
+from treadle.store.base import Asked, Finish, Lease, Page, RecordFilter, Scope
+from treadle.store.errors import DuplicateId, DuplicateKey
 from treadle.store.postgres.pool import PoolBase
-from treadle.store.postgres.rows import encode, encode_parts, to_statement
-from treadle.store.rules import check_ending, check_statement, record_state
+from treadle.store.postgres.rows import encode, encode_parts, to_intent, to_statement
+from treadle.store.rules import asked, check_ending, check_statement, record_state, started
+from treadle.store.sql import sql
+
+if TYPE_CHECKING:
+    from asyncpg import Record
 
 
 class Statements(PoolBase):
     """The statements and their compare-and-sets."""
 
-    async def submit(self, statement: Statement) -> bool:
-        """Insert a queued statement; False when its session has ended or is asked to close.
+    async def submit(
+        self,
+        statement: Statement,
+        *,
+        project_id: str | None = None,
+        owner: str | None = None,
+        soft: bool = False,
+        begun: bool = False,
+    ) -> Statement | None:
+        """Insert a queued statement; its endpoint and database are its session's.
 
-        Raises `BadRequest` for text that PostgreSQL cannot keep (NUL).
+        Returns it as it is stored: running at once under ``owner``, if one is given and no earlier
+        statement of the session waits, or whatever waits if it has ``begun`` already. None when its
+        session has ended, is asked to close or is not in the workspace of the project (None: of any).
+        ``soft`` leaves it to the next change of the row to wait for the disk. Under a chosen id that
+        was cancelled before (`entomb`) it is born cancelled. Raises `BadRequest` for text that
+        PostgreSQL cannot keep (NUL), `DuplicateId` when the workspace has a statement of the chosen id,
+        `DuplicateKey` when the user has one of the idempotency key there.
         """
         if statement.state is not StatementState.QUEUED:
             raise IllegalTransition(f"a new statement is not {statement.state}")
         check_statement(statement)
         try:
-            return await self._done(
+            if statement.chosen_id is not None:
+                return await self._submit_chosen(statement, statement.chosen_id, project_id, owner)
+            row = await self._row(
                 "statement_submit",
-                statement.id,
-                statement.workspace_id,
-                statement.endpoint_id,
-                statement.session_id,
-                statement.content,
-                statement.created_at,
-                statement.database_name,
-                encode(statement.bindings),
-                statement.row_limit,
-                statement.fetch_mode,
-                statement.is_maintain,
-                statement.source,
-                statement.user_id,
-                statement.user_name,
+                *_submitted(statement, project_id, owner, begun=begun),
+                pool=self._soft if soft and statement.retry is None and statement.keepalive is None else None,
             )
-        except asyncpg.UniqueViolationError:
-            raise DuplicateId(statement.id) from None
+        except asyncpg.UniqueViolationError as error:
+            raise _duplicate(statement, error) from None
+        return _stored(statement, owner, row)
+
+    async def _submit_chosen(
+        self, statement: Statement, chosen_id: str, project_id: str | None, owner: str | None
+    ) -> Statement | None:
+        """`submit` under an id of the client's, in turn with `entomb`."""
+        async with self._acquired() as connection, connection.transaction():
+            await connection.fetchrow(sql("tombstone_lock"), statement.session_id)
+            if await connection.fetchrow(sql("statement_find"), statement.workspace_id, chosen_id) is not None:
+                raise DuplicateId(chosen_id)
+            grave = statement.session_id, chosen_id
+            cancelled = await connection.fetchrow(sql("tombstone_find"), *grave, statement.created_at)
+            starter = owner if cancelled is None else None
+            row = await connection.fetchrow(sql("statement_submit"), *_submitted(statement, project_id, starter))
+            stored = _stored(statement, starter, row)
+            if cancelled is None or stored is None:
+                return stored
+            intent = CancelIntent(
+                requested_at=cancelled["requested_at"],
+                reason=Reason(cancelled["reason"]),
+                actor=cancelled["actor"],
+            )
+            await connection.fetch(sql("statements_request_cancel"), *_scoped(Scope(ids=(stored.id,)), intent))
+            await connection.fetchrow(sql("tombstone_drop"), *grave)
+            return asked(stored, intent)
+
+    async def entomb(
+        self, session: Session, statement_id: str, intent: CancelIntent, expires_at: datetime, most: int
+    ) -> bool:
+        """Cancel what will be submitted to the session under a chosen id, until ``expires_at``; the first intent stays.
+
+        False when the workspace has a statement of that id already, or the session ``most`` tombstones.
+        """
+        async with self._acquired() as connection, connection.transaction():
+            await connection.fetchrow(sql("tombstone_lock"), session.id)
+            if await connection.fetchrow(sql("statement_find"), session.workspace_id, statement_id) is not None:
+                return False
+            await connection.fetchrow(sql("tombstones_drop_expired"), session.id, intent.requested_at)
+            told = (intent.requested_at, intent.reason, intent.actor, expires_at, most)
+            return await connection.fetchrow(sql("tombstone_add"), session.id, statement_id, *told) is not None
 
     async def statement(self, statement_id: str) -> Statement | None:
-        """The statement of that id."""
+        """The statement of that id, which is ours and not a chosen one."""
         row = await self._row("statement_get", statement_id)
         return to_statement(row) if row else None
+
+    async def find_statement(self, workspace_id: str, public_id: str) -> Statement | None:
+        """The statement of a workspace by the id the API shows."""
+        row = await self._row("statement_find", workspace_id, public_id)
+        return to_statement(row) if row else None
+
+    async def keyed_statement(self, workspace_id: str, user_id: str, key: str) -> Statement | None:
+        """The statement the user submitted in the workspace under an idempotency key."""
+        row = await self._row("statement_keyed", workspace_id, user_id, key)
+        return to_statement(row) if row else None
+
+    async def statements(self, ids: Sequence[str]) -> Sequence[Statement]:
+        """The statements of those ids, ours, without their texts and small results; in no order."""
+        return [to_statement(row) for row in await self._rows("statements_get", ids)]
 
     async def records(
         self, workspace_id: str | None, where: RecordFilter, page: Page, content_chars: int
@@ -65,6 +129,7 @@ class Statements(PoolBase):
             *record_state(where.status),
             where.started_from,
             where.finished_to,
+            where.tag,
         )
         total, rows = await self._page("records", filters, page.limit, page.offset, content_chars)
         return total, [to_statement(row) for row in rows]
@@ -78,33 +143,30 @@ class Statements(PoolBase):
         """One step: a queued statement becomes cancelled (rung ``dequeued``, effects ``none``);
         a running one gets the intent unless it has one; an ended one is returned as it is.
 
-        Returns the statement after the step, or None when there is no such statement.
+        Returns the statement after the step, without its texts, or None when there is no such statement.
         """
-        row = await self._row(
-            "statement_request_cancel", statement_id, intent.requested_at, intent.reason, intent.actor
-        )
-        return to_statement(row) if row else None
+        for one in await self.request_cancels(Scope(ids=(statement_id,)), intent):
+            return one.statement
+        return None
 
-    async def cancel_queued(self, session_id: str, intent: CancelIntent) -> Sequence[str]:
-        """Cancel every queued statement of a session; returns their ids."""
-        return await self._ids("statements_cancel_queued", session_id, intent.requested_at, intent.reason, intent.actor)
+    async def request_cancels(self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False) -> Sequence[Asked]:
+        """`request_cancel` for every statement of the scope in one step, in the order of their submission.
 
-    async def request_cancel_session(self, session_id: str, intent: CancelIntent) -> Sequence[str]:
-        """`request_cancel` for every unfinished statement of the session in one step; returns their ids."""
-        return await self._ids(
-            "statements_request_cancel_session", session_id, intent.requested_at, intent.reason, intent.actor
-        )
+        With ``dry_run`` nothing is changed, and the answer is what would be.
+        """
+        rows = await self._rows("statements_request_cancel", *_scoped(scope, intent, dry_run=dry_run))
+        return [Asked(StatementState(row["before"]), to_statement(row)) for row in rows]
 
     async def begin_commit(self, statement_id: str, owner: str, point: CommitPoint, at: datetime) -> bool:
         """Enter the commit point of a part, only while running, ours, and not asked to cancel."""
         return await self._done("statement_begin_commit", statement_id, owner, encode(point), at)
 
-    async def add_part(self, statement_id: str, owner: str, part: Part) -> bool:
-        """Append the outcome of a part of a running statement and leave its commit point.
+    async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
+        """Append the outcomes of parts of a running statement, in their order, and leave its commit point.
 
-        A part whose number is there already is not appended again, and the answer is the same.
+        When the last of them is there already nothing is appended again, and the answer is the same.
         """
-        return await self._done("statement_add_part", statement_id, owner, encode_parts([part]), part.number)
+        return await self._done("statement_add_parts", statement_id, owner, encode_parts(parts), parts[-1].number)
 
     async def finish(
         self,
@@ -113,13 +175,16 @@ class Statements(PoolBase):
         ending: Ending,
         parts: Sequence[Part],
         results_expire_at: datetime,
-    ) -> bool:
+        inline: bytes | None = None,
+    ) -> Finish | None:
         """Running to its final state, once. ``parts`` are appended to those already there.
 
-        Raises `IllegalTransition` for an ending that no running statement can have.
+        ``inline`` is a small result, kept beside the record. An ending without a reason takes that of
+        the intent, if there is one. Raises `IllegalTransition` for an ending that no running statement
+        can have.
         """
         check_ending(ending)
-        return await self._done(
+        row = await self._row(
             "statement_finish",
             statement_id,
             owner,
@@ -132,6 +197,53 @@ class Statements(PoolBase):
             ending.cancel_millis,
             encode_parts(parts),
             results_expire_at,
+            inline,
+            ending.detail,
+        )
+        return Finish(to_intent(row)) if row else None
+
+    async def restore(self, statement: Statement) -> bool:
+        """Write an ended statement whose row was lost before it was on disk; False when it is there."""
+        ending = statement.ending
+        if ending is None:
+            raise IllegalTransition("only an ended statement is restored")
+        check_ending(ending)
+        cancel = statement.cancel
+        return await self._done(
+            "statement_restore",
+            statement.id,
+            statement.workspace_id,
+            statement.endpoint_id,
+            statement.session_id,
+            statement.content,
+            statement.created_at,
+            statement.database_name,
+            encode(statement.bindings),
+            statement.row_limit,
+            statement.fetch_mode,
+            statement.is_maintain,
+            statement.source,
+            statement.user_id,
+            statement.user_name,
+            statement.owner,
+            statement.started_at,
+            cancel.requested_at if cancel else None,
+            cancel.reason if cancel else None,
+            cancel.actor if cancel else None,
+            ending.state,
+            ending.finished_at,
+            ending.effects,
+            ending.reason,
+            ending.actor,
+            ending.rung,
+            ending.cancel_millis,
+            encode_parts(statement.parts),
+            statement.parts[-1].number if statement.parts else 0,
+            statement.results_expire_at,
+            statement.inline,
+            statement.tags or None,
+            cancel.detail if cancel else None,
+            ending.detail,
         )
 
     async def running(self) -> Sequence[Statement]:
@@ -141,6 +253,14 @@ class Statements(PoolBase):
     async def queued_sessions(self) -> Sequence[str]:
         """The sessions that have queued statements."""
         return [row["session_id"] for row in await self._rows("queued_sessions")]
+
+    async def renew_lease(self, statement_id: str, until: datetime) -> bool:
+        """Let the lease of an unfinished statement run out later."""
+        return await self._done("statement_renew_lease", statement_id, until)
+
+    async def leases(self) -> Sequence[Lease]:
+        """The leases of all unfinished statements that have one."""
+        return [Lease(*row) for row in await self._rows("statements_leased")]
 
     async def expire_results(self, now: datetime, limit: int) -> Sequence[str]:
         """Statements whose results are over: marks at most ``limit`` and returns their ids."""
@@ -154,3 +274,70 @@ class Statements(PoolBase):
         purged = await self._swept("statements_purge", before, limit)
         await self._swept("sessions_purge", before, limit)
         return len(purged)
+
+    async def purge_tombstones(self, now: datetime) -> int:
+        """Delete the cancels before a submit whose time is over; returns how many."""
+        return len(await self._swept("tombstones_purge", now))
+
+
+def _submitted(
+    statement: Statement, project_id: str | None, owner: str | None, *, begun: bool = False
+) -> tuple[object, ...]:
+    """The arguments of ``statement_submit``."""
+    retry = statement.retry
+    return (
+        statement.id,
+        statement.workspace_id,
+        statement.session_id,
+        statement.content,
+        statement.created_at,
+        encode(statement.bindings),
+        statement.row_limit,
+        statement.fetch_mode,
+        statement.is_maintain,
+        statement.source,
+        statement.user_id,
+        statement.user_name,
+        owner,
+        project_id,
+        statement.chosen_id,
+        statement.tags or None,
+        retry.key if retry else None,
+        retry.digest if retry else None,
+        statement.keepalive,
+        statement.lease_until,
+        begun,
+    )
+
+
+def _stored(statement: Statement, owner: str | None, row: "Record | None") -> Statement | None:
+    """The statement as ``statement_submit`` stored it."""
+    if row is None:
+        return None
+    stored = replace(statement, endpoint_id=row["endpoint_id"], database_name=row["database_name"])
+    return stored if row["state"] == StatementState.QUEUED else started(stored, owner, statement.created_at)
+
+
+def _scoped(scope: Scope, intent: CancelIntent, *, dry_run: bool = False) -> tuple[object, ...]:
+    """The arguments of ``statements_request_cancel``."""
+    return (
+        scope.ids,
+        scope.workspace_id,
+        scope.session_id,
+        scope.endpoint_id,
+        scope.tags or None,
+        scope.user_name,
+        scope.state,
+        scope.submitted_before,
+        not dry_run,
+        intent.requested_at,
+        intent.reason,
+        intent.actor,
+        intent.detail,
+    )
+
+
+def _duplicate(statement: Statement, error: asyncpg.UniqueViolationError) -> DuplicateId | DuplicateKey:
+    if statement.retry is not None and error.constraint_name == "statements_idempotency":
+        return DuplicateKey(statement.retry.key)
+    return DuplicateId(statement.public_id)

@@ -10,7 +10,8 @@ import msgspec
 
 from treadle.store.base import Wake
 from treadle.store.errors import StoreUnavailable
-from treadle.store.postgres.pool import CONNECT_TIMEOUT, SERVER_SETTINGS, PoolBase, translated
+from treadle.store.postgres.connections import CONNECT_TIMEOUT, SERVER_SETTINGS
+from treadle.store.postgres.pool import PoolBase, translated
 from treadle.store.sql import sql
 
 CHANNEL: Final = "treadle_wake"

@@ -3,6 +3,7 @@ UPDATE sessions SET
     owner = coalesce($4, owner),
     reason = coalesce($5, reason),
     message = coalesce(nullif($6, ''), message),
-    ended_at = coalesce($7, ended_at)
+    ended_at = coalesce($7, ended_at),
+    worker = coalesce($8, worker)
 WHERE id = $1 AND status = ANY ($2::text[])
 RETURNING *

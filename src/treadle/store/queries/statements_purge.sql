@@ -1,5 +1,6 @@
+-- An array is made once; a subquery in IN may be planned to run again for every row, past its LIMIT.
 DELETE FROM statements
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM statements WHERE finished_at < $1 ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED
-)
+))
 RETURNING id

@@ -1,4 +1,4 @@
--- A part that is there already is not appended twice: the answer to the first call may have been lost.
+-- Parts that are there already are not appended twice: the answer to the first call may have been lost.
 UPDATE statements SET
     parts = CASE WHEN last_part < $4 THEN parts || $3::bytea ELSE parts END,
     last_part = greatest(last_part, $4),
