@@ -20,7 +20,7 @@ from treadle.config import Settings
 from treadle.lakes import Lakes
 from treadle.metrics import Metrics
 from treadle.model.errors import ConfigError, Unavailable
-from treadle.model.states import RecordStatus, SessionStatus
+from treadle.model.states import RecordStatus
 from treadle.outside import SystemClock, new_id, new_secret
 from treadle.scheduler.context import Context
 from treadle.scheduler.forking import end_leftovers
@@ -30,6 +30,7 @@ from treadle.scheduler.recovery import recover
 from treadle.scheduler.sweeper import sweep_forever
 from treadle.service import Deps, Service
 from treadle.service.deps import LOOK_SECONDS
+from treadle.slices import take_short_turns
 from treadle.store.base import Page, RecordFilter
 from treadle.store.embedded import EmbeddedPostgres
 from treadle.store.errors import StoreUnavailable
@@ -221,11 +222,8 @@ class Gateway:
         """The levels that nobody reports: counted now and then."""
         queued, _ = await self._store.records(None, RecordFilter(status=RecordStatus.SUBMITTED), Page(limit=1), 0)
         lanes = self._owner.lanes
-        sessions = await self._store.open_sessions()
         self._metrics.statements(queued=queued, running=sum(lane.running is not None for lane in lanes))
-        self._metrics.sessions(
-            {status: sum(s.status is status for s in sessions) for status in SessionStatus if not status.final}
-        )
+        self._metrics.sessions(self._owner.sessions)
         warm = self._workers.warm
         self._metrics.workers(warm=warm, busy=len(self._workers.alive) - warm, memory_bytes=self._workers.memory())
 
@@ -282,6 +280,7 @@ async def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
     """Run the service until SIGINT or SIGTERM; ``say`` gets the one line that it is ready."""
     # What the service writes is for its own user: results, files, logs of the private server.
     os.umask(0o077)
+    take_short_turns()
     with sole_owner(settings.data_dir), contextlib.closing(bind(settings.host, settings.port)) as sock:
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()

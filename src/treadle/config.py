@@ -20,6 +20,7 @@ from pydantic_settings import (
 from treadle.model.errors import ConfigError
 
 Seconds = Annotated[float, Field(gt=0)]
+TimeLimit = Annotated[float, Field(ge=0, le=2_147_483)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -45,10 +46,17 @@ class Settings(BaseSettings):
     # the cancel contract
     cancel_grace: Seconds = Field(2.0, description="Seconds an interrupt may take before the worker is killed.")
     cancel_timeout: Seconds = Field(30.0, description="Seconds after which an unproven stop is answered 408.")
+    tombstone_ttl: Seconds = Field(300.0, description="Seconds a cancel that came before its submit is kept.")
+    session_tombstones: Count = Field(1000, description="Cancels before their submit that one session keeps at most.")
     shutdown_grace: Seconds = Field(10.0, description="Seconds a shutdown may take to stop what runs.")
 
     # requests
     sync_wait: Seconds = Field(50.0, description="Seconds a synchronous submit waits for its end.")
+    max_wait: Seconds = Field(60.0, description="The most seconds a request for a result may ask to wait for its end.")
+    on_disconnect: Literal["continue", "cancel"] = Field(
+        "continue",
+        description="What becomes of a synchronous statement whose client has gone, unless its submit says otherwise.",
+    )
     page_rows: Count = Field(1000, description="Rows on a result page.")
     max_statement_chars: Count = Field(10_000_000, description="Characters of SQL in one request.")
     max_body: ByteSize = Field(ByteSize(128 * 2**20), description="Bytes of a request body.")
@@ -59,6 +67,9 @@ class Settings(BaseSettings):
     worker_threads: Count = Field(2, description="Engine threads of one worker.")
     worker_spill: ByteSize = Field(ByteSize(20 * 2**30), description="Bytes one worker may spill to disk.")
     worker_start: Seconds = Field(30.0, description="Seconds a worker may take to open a session.")
+    attached_workers: int = Field(
+        2, ge=0, description="Workers kept attached to the catalogs used last, one a catalog, for sessions to come."
+    )
     warm_workers: int = Field(2, ge=0, description="Workers kept ready for new sessions.")
 
     # endpoints and sessions
@@ -68,7 +79,30 @@ class Settings(BaseSettings):
         600, ge=0, le=86400, description="Idle seconds after which a session is closed; 0 never."
     )
     statement_timeout: int = Field(
-        0, ge=0, description="Seconds a statement may run unless its session says otherwise; 0 for ever."
+        0, ge=0, le=2_147_483, description="Seconds a statement may run unless its session says otherwise; 0 for ever."
+    )
+
+    # limits no session can change; 0 is none
+    queue_timeout: TimeLimit = Field(
+        0.0, description="Seconds a statement may wait for its start before it is cancelled; 0 for ever."
+    )
+    total_timeout: TimeLimit = Field(
+        0.0, description="Seconds from the submit of a request to its end, waiting and running together; 0 for ever."
+    )
+    max_statement_timeout: TimeLimit = Field(
+        0.0, description="The most a session's `statement_timeout` counts for, also when it says 0; 0 for no bound."
+    )
+    max_session_timeout: TimeLimit = Field(
+        0.0, description="The most a session's `session_timeout` counts for, also when it says 0; 0 for no bound."
+    )
+    max_session_seconds: TimeLimit = Field(
+        0.0, description="Seconds after which a session is closed, idle or not; 0 never."
+    )
+    max_result_rows: int = Field(
+        0, ge=0, description="Rows a result may have before its statement is cancelled; 0 any."
+    )
+    max_result_bytes: ByteSize = Field(
+        ByteSize(0), description="Bytes a result may have, as Arrow, before its statement is cancelled; 0 any."
     )
 
     # keeping

@@ -45,17 +45,15 @@ class Lakes:
         """The catalog a session names."""
         return await self._store.catalog(workspace_id, instance_id, name)
 
-    def dsn(self, catalog: Catalog, session_id: str) -> str:
+    def dsn(self, catalog: Catalog, worker: str) -> str:
         """A libpq string without the password; the backends are found by their application_name."""
         libpq = catalogs.catalog_address(self._dsn, catalog).libpq
-        return f"{libpq} application_name={catalogs.session_application(session_id)}"
+        return f"{libpq} application_name={catalogs.worker_application(worker)}"
 
-    async def cut_off(self, session_id: str) -> bool:
-        """End the session's backends; False when that could not be done or seen now."""
+    async def cut_off(self, worker: str) -> bool:
+        """End the worker's backends; False when that could not be done or seen now."""
         try:
-            return await catalogs.terminate_backends(
-                self._dsn, catalogs.session_application(session_id), CUT_OFF_SECONDS
-            )
+            return await catalogs.terminate_backends(self._dsn, catalogs.worker_application(worker), CUT_OFF_SECONDS)
         except StoreUnavailable:
             return False
 

@@ -1,17 +1,19 @@
 """Log lines: one line an event, JSON or console, never with a secret in it.
 
-Our own events and those of the standard library's loggers (uvicorn, asyncio, asyncpg) go through
-one handler, so they look alike and pass the same mask. Ids bound with `context` (``request_id``,
+Our own events and those of the standard library's loggers (uvicorn, asyncio, asyncpg) take the same
+last steps, so they look alike and pass the same mask; ours take no other. Ids bound with `context` (``request_id``,
 ``session_id``, ``statement_id``) stand on every line that is written inside it.
 """
 
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Final, Literal, TextIO, cast
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, Final, Literal, TextIO, cast
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -40,11 +42,44 @@ _ASSIGNED: Final = re.compile(
     re.IGNORECASE,
 )
 
+_LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "msg": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+}
+
 _FIRST: Final = ("time", "level", "event", "logger", "request_id", "session_id", "statement_id")
 
 
 class _Handler(logging.StreamHandler[TextIO]):
     """The one handler of ours; its class tells it from handlers of others."""
+
+
+class _Output:
+    """Where our own lines go. It may be replaced at any time, whatever loggers were made before."""
+
+    stream: TextIO = sys.stderr
+    level: int = logging.INFO
+    final: tuple[Processor, ...] = ()
+
+
+class _Lines:
+    """What a logger of ours writes with: a name, and the output."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        # A full disk or a closed pipe must not stop whoever has something to say.
+        with suppress(OSError, ValueError):
+            _Output.stream.write(line + "\n")
+            _Output.stream.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 def configure(
@@ -55,26 +90,41 @@ def configure(
     Calling it again replaces the earlier configuration. ``log_sql`` shows the text of statements
     at any level; without it only ``debug`` lines carry it.
     """
-    shared = _shared_processors()
+    final = _final_processors(format, log_sql=log_sql)
+    _Output.stream = stream or sys.stderr
+    _Output.level = logging.getLevelNamesMapping()[level.upper()]
+    _Output.final = tuple(final)
     structlog.configure(
         processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            _drop_quiet,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            _named,
+            _finish,
         ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=_Lines,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
         cache_logger_on_first_use=True,
     )
-    handler = _Handler(stream or sys.stderr)
+    _take_over_libraries(final, _Output.stream, _Output.level)
+
+
+def _take_over_libraries(final: Sequence[Processor], stream: TextIO, level: int) -> None:
+    """Lines of the standard library's loggers (uvicorn, asyncio, asyncpg) look like ours and pass the same mask."""
+    handler = _Handler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=_final_processors(format, log_sql=log_sql)
+            foreign_pre_chain=[
+                structlog.contextvars.merge_contextvars,
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
         )
     )
     root = logging.getLogger()
     root.handlers = [*(h for h in root.handlers if not isinstance(h, _Handler)), handler]
-    root.setLevel(level.upper())
+    root.setLevel(level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
@@ -96,6 +146,8 @@ def context(**ids: str) -> Iterator[None]:
 
 def mask_text(text: str) -> str:
     """``text`` without the passwords of URLs, connection strings and headers quoted in it."""
+    if ":" not in text and "=" not in text:
+        return text  # none of the forms below does without
     text = _URL_CREDENTIALS.sub(rf"\g<head>:{MASK}@", text)
     text = _HEADER.sub(rf"\g<head>{MASK}", text)
     return _ASSIGNED.sub(rf"\g<head>{MASK}", text)
@@ -120,37 +172,50 @@ def mask_value(key: str, value: object) -> object:
             return mask_text(str(value))
 
 
+@cache
 def _is_secret(key: str) -> bool:
     return any(word.lower() in SECRET_WORDS for word in _WORD.findall(key))
 
 
-def _shared_processors() -> list[Processor]:
-    """What both our own and the standard library's events go through."""
-    return [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        structlog.processors.StackInfoRenderer(),
-    ]
+def _drop_quiet(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Lines below the configured level end here."""
+    if _LEVELS[method] < _Output.level:
+        raise structlog.DropEvent
+    return event
+
+
+def _named(logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["logger"] = logger.name
+    return event
+
+
+def _finish(logger: WrappedLogger, method: str, event: EventDict) -> Any:
+    """The rest of the way, as it is configured now."""
+    line: Any = event
+    for process in _Output.final:
+        line = process(logger, method, line)
+    return line
 
 
 def _final_processors(format: Format, *, log_sql: bool) -> list[Processor]:
     """From the event to the line. Exceptions become text before the mask looks at them."""
-    renderer: Processor = structlog.processors.JSONRenderer()
+    renderer: Processor = structlog.processors.JSONRenderer(serializer=_to_json)
     if format == "console":
         renderer = structlog.dev.ConsoleRenderer(
             colors=False, timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
         )
     return [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         *([] if log_sql else [_hide_sql]),
         _mask_secrets,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _in_order,
         renderer,
     ]
+
+
+def _to_json(event: EventDict, **_: object) -> str:
+    return msgspec.json.encode(event).decode()
 
 
 def _hide_sql(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

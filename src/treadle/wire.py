@@ -1,9 +1,11 @@
 """What owner and worker say to each other, over a socket pair.
 
 A frame is four bytes of length (big endian) and one MessagePack document with a tag. The owner
-sends `Open`, `Execute`, `Cancel`, `Commit`, `Close`; the worker answers with the rest. Rows never
-travel here: they go from the worker to the results room.
+sends `Attach`, `Open`, `Execute`, `Cancel`, `Commit`, `HowFar`, `Close`; the worker answers with the rest. Only
+the rows of small results travel here: others go from the worker to the results room.
 """
+
+from enum import StrEnum
 
 import msgspec
 
@@ -24,25 +26,33 @@ class CatalogTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker may use: ``memory`` and ``spill`` in bytes, ``threads`` of the engine."""
+    """What a worker may use: ``memory`` and ``spill`` in bytes, ``threads`` of the engine; and how
+    large one result may be, 0 is any.
+    """
 
     memory: int
     threads: int
     spill: int
+    result_rows: int = 0
+    result_bytes: int = 0
 
 
-class Open(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Become the host of this session."""
+class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Attach this catalog, for a session that may come later. ``settings`` are what sessions begin with."""
 
-    session_id: str
     catalog: CatalogTarget
     limits: Limits
     temp_dir: str
     results_dir: str
     copy_dirs: tuple[str, ...]
-    page_rows: int
-    user_name: str = ""
     settings: dict[str, str] = {}
+
+
+class Open(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Become the host of this session, on the attached catalog."""
+
+    session_id: str
+    user_name: str = ""
 
 
 class Execute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -53,6 +63,8 @@ class Execute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     user_name: str = ""
     bindings: tuple[str | None, ...] | None = None
     row_limit: int | None = None
+    as_file: bool = False
+    """Whether even a small result must be a file."""
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -68,6 +80,12 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     part: int
 
 
+class HowFar(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Say how much of this statement is done; answered with `SoFar` if it still runs."""
+
+    statement_id: str
+
+
 class Close(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """End the session and exit."""
 
@@ -76,6 +94,16 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A new worker is here, under this process id."""
 
     pid: int
+
+
+class Attached(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The catalog is attached, and every door is locked."""
+
+
+class AttachFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The catalog cannot be had; ``message`` says why, for the caller."""
+
+    message: str
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -109,11 +137,37 @@ class AtCommit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     point: CommitPoint
 
 
+class Excess(StrEnum):
+    """What a result can have too much of."""
+
+    ROWS = "rows"
+    BYTES = "bytes"
+
+
+class Exceeded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The result has grown beyond its limit: no more of it is made, and the worker waits for its `Cancel`."""
+
+    statement_id: str
+    what: Excess
+
+
+class SoFar(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How much of part ``part`` is done, in percent; None when the engine does not know."""
+
+    statement_id: str
+    part: int
+    percent: float | None
+
+
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The request ended well; ``part`` is its last part."""
+    """The request ended well; ``part`` is its last part, ``inline`` its result when it is small, and
+    ``rows`` that as JSON.
+    """
 
     statement_id: str
     part: Part
+    inline: bytes | None = None
+    rows: bytes | None = None
     settings: dict[str, str] = {}
 
 
@@ -138,8 +192,21 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     settings: dict[str, str] = {}
 
 
-ToWorker = Open | Execute | Cancel | Commit | Close
-FromWorker = Hello | Opened | OpenFailed | Progress | AtCommit | Finished | Failed | Cancelled
+ToWorker = Attach | Open | Execute | Cancel | Commit | HowFar | Close
+FromWorker = (
+    Hello
+    | Attached
+    | AttachFailed
+    | Opened
+    | OpenFailed
+    | Progress
+    | AtCommit
+    | Exceeded
+    | SoFar
+    | Finished
+    | Failed
+    | Cancelled
+)
 
 METADATA_PREFIX = "__ducklake_metadata"
 """How the name begins under which an engine attaches a catalog's metadata; no session may say such a name."""

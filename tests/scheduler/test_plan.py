@@ -1,14 +1,16 @@
 """Who may start: the promises of the plan for every situation."""
 
-from datetime import UTC, datetime, timedelta
+from copy import deepcopy
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.properties import examples
 from treadle.scheduler.plan import Capacity, Load, Plan, Ready, Waiting, plan
 
-calm = settings(deadline=None)
-NOW = datetime(2026, 7, 13, 8, tzinfo=UTC)
+calm = examples()
+NOW = 1000.0
+"""Monotonic seconds."""
 ENDPOINTS = ["e1", "e2", "e3", "unknown"]
 KNOWN = ENDPOINTS[:3]
 
@@ -16,7 +18,7 @@ small = st.integers(0, 4)
 capacities = st.dictionaries(st.sampled_from(KNOWN), st.builds(Capacity, small, small))
 # An endpoint whose limits were lowered runs more than it may now.
 loads = st.dictionaries(st.sampled_from(ENDPOINTS), st.builds(Load, st.integers(0, 6), st.integers(0, 6)))
-deadlines = st.one_of(st.none(), st.integers(-2, 2).map(lambda seconds: NOW + timedelta(seconds=seconds)))
+deadlines = st.one_of(st.none(), st.integers(-2, 2).map(lambda seconds: NOW + seconds))
 
 
 @st.composite
@@ -179,5 +181,102 @@ def test_planning_changes_nothing(s: Situation) -> None:
 def test_the_moment_of_the_deadline() -> None:
     """A session that may wait until now has waited long enough."""
     room = {"e1": Capacity(1, 1)}
-    just = [Waiting("a", "e1", NOW), Waiting("b", "e1", NOW + timedelta(microseconds=1))]
+    just = [Waiting("a", "e1", NOW), Waiting("b", "e1", NOW + 1e-6)]
     assert plan(NOW, room, {}, just, []) == Plan(open=("b",), give_up=("a",))
+
+
+# -- over time ---------------------------------------------------------------------------------
+
+
+class Endpoint:
+    """An endpoint that lives: sessions come, open, run statements, end; every plan is carried out."""
+
+    def __init__(self, capacity: Capacity) -> None:
+        self.capacity = capacity
+        self.waiting: list[Waiting] = []
+        self.open: list[str] = []
+        self.ready: list[str] = []
+        self.running: list[str] = []
+        self.opened: list[str] = []
+        self.given_up: list[str] = []
+        self.come = 0
+
+    def arrive(self, patience: int | None, now: int) -> None:
+        """A session comes and waits, at most so many steps."""
+        self.come += 1
+        deadline = None if patience is None else NOW + now + patience
+        self.waiting.append(Waiting(f"s{self.come}", "e1", deadline))
+
+    def step(self, now: int) -> Plan:
+        """Carry out one plan."""
+        load = Load(len(self.open), len(self.running))
+        ready = [Ready(session, "e1") for session in self.ready]
+        made = plan(NOW + now, {"e1": self.capacity}, {"e1": load}, self.waiting, ready)
+        self.open += made.open
+        self.opened += made.open
+        self.given_up += made.give_up
+        self.waiting = [one for one in self.waiting if one.session_id in made.wait]
+        self.running += made.start
+        self.ready = [one for one in self.ready if one not in made.start]
+        return made
+
+
+lives = st.lists(
+    st.tuples(st.integers(0, 3), st.none() | st.integers(0, 12), st.booleans(), st.integers(0, 5), st.integers(0, 5)),
+    max_size=40,
+)
+
+
+@calm
+@given(st.builds(Capacity, st.integers(1, 3), st.integers(1, 3)), lives)
+def test_nobody_starves(capacity: Capacity, life: list[tuple[int, int | None, bool, int, int]]) -> None:
+    """Over any life of an endpoint slots go to those who came first, deadlines are kept to the step, limits always."""
+    at = Endpoint(capacity)
+    for now, (arrivals, patience, finish, which, asks) in enumerate(life):
+        for _ in range(arrivals):
+            at.arrive(patience, now)
+        if finish and at.running:
+            at.running.pop(which % len(at.running))
+        elif finish and at.open:
+            gone = at.open.pop(which % len(at.open))
+            at.ready = [session for session in at.ready if session != gone]
+            at.running = [session for session in at.running if session != gone]
+        idle = [one for one in at.open if one not in at.running and one not in at.ready]
+        at.ready += idle[:asks]
+        due = [one.session_id for one in at.waiting if one.deadline and one.deadline <= NOW + now]
+        first_ready = at.ready[:]
+        made = at.step(now)
+        assert list(made.give_up) == due
+        assert len(at.open) <= capacity.sessions
+        assert len(at.running) <= capacity.statements
+        assert not at.waiting or len(at.open) == capacity.sessions
+        assert not at.ready or len(at.running) == capacity.statements
+        assert first_ready[: len(made.start)] == list(made.start)
+    numbers = [int(session[1:]) for session in at.opened]
+    assert numbers == sorted(numbers)
+    # From here every running statement and every session ends, and nobody new comes.
+    for rest in range(2 * at.come + 1):
+        at.running, at.open, at.ready = [], at.open[1:], []
+        at.step(len(life) + rest)
+    assert at.waiting == []
+    assert sorted([*at.opened, *at.given_up]) == sorted(f"s{n + 1}" for n in range(at.come))
+
+
+@calm
+@given(situations)
+def test_the_plan_keeps_its_hands_off(s: Situation) -> None:
+    """Planning changes none of what it is given, and takes any kind of sequence."""
+    before = deepcopy((s.capacity, s.load, s.waiting, s.ready))
+    made = plan(NOW, s.capacity, s.load, tuple(s.waiting), tuple(s.ready))
+    assert made == s.plan
+    assert (s.capacity, s.load, s.waiting, s.ready) == before
+
+
+@calm
+@given(situations, st.integers(1, 100))
+def test_only_the_clock_gives_up(s: Situation, seconds: int) -> None:
+    """A later moment gives up the same sessions and more; who was opened and has time left is opened still."""
+    later = plan(NOW + seconds, s.capacity, s.load, s.waiting, s.ready)
+    assert set(s.plan.give_up) <= set(later.give_up)
+    assert set(s.plan.open) <= {*later.open, *later.give_up}
+    assert later.start == s.plan.start

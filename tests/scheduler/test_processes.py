@@ -138,6 +138,9 @@ async def test_a_killed_worker_is_reaped_and_buried(tmp_path: Path) -> None:
             worker.send(Close())
             await asyncio.sleep(0)
         assert (listener.heard, listener.buried_by_then) == ([None], [True])
+        late = Listener(worker)
+        worker.attend(late)
+        assert late.heard == [None], "who comes after the burial hears of it at once"
         assert (worker.gone, worker.memory()) == (True, 0)
 
 

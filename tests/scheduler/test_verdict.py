@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from itertools import product
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.properties import examples
 from treadle.model.entities import CancelIntent, Part
 from treadle.model.states import (
     CANCEL_MESSAGES,
@@ -21,7 +22,7 @@ from treadle.model.states import (
 )
 from treadle.scheduler.verdict import Seen, cancelled_part, judge
 
-calm = settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+calm = examples(400)
 NOW = datetime(2026, 7, 13, 8, tzinfo=UTC)
 ASKED_AT = datetime(2026, 7, 13, 7, 59, tzinfo=UTC)
 USER = CancelIntent(requested_at=ASKED_AT, reason=Reason.USER, actor="alice")

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.properties import examples
 from treadle.model.columns import Column
 from treadle.model.entities import CommitPoint, Evidence, Part
 from treadle.model.states import Effects, PartStatus
@@ -17,21 +18,28 @@ from treadle.scheduler.processes import _Pipe
 from treadle.wire import (
     MAX_FRAME,
     AtCommit,
+    Attach,
+    Attached,
+    AttachFailed,
     Cancel,
     Cancelled,
     CatalogTarget,
     Close,
     Commit,
+    Exceeded,
+    Excess,
     Execute,
     Failed,
     Finished,
     FromWorker,
     Hello,
+    HowFar,
     Limits,
     Open,
     Opened,
     OpenFailed,
     Progress,
+    SoFar,
     ToWorker,
     frame,
     from_worker,
@@ -39,7 +47,7 @@ from treadle.wire import (
 )
 from treadle.worker.link import Link
 
-calm = settings(deadline=None)
+calm = examples()
 PATIENCE = 20.0
 
 text = st.text(max_size=20)
@@ -59,35 +67,38 @@ parts = st.builds(
 points = st.builds(CommitPoint, part=small, last=st.booleans(), evidence=st.sampled_from(Evidence), staged=text)
 bindings = st.none() | st.lists(st.none() | text, max_size=4).map(tuple)
 targets = st.builds(CatalogTarget, name=text, metadata_name=text, dsn=text, password=text, data_path=text)
-opens = st.builds(
-    Open,
-    session_id=text,
+attaches = st.builds(
+    Attach,
     catalog=targets,
-    limits=st.builds(Limits, memory=small, threads=small, spill=small),
+    limits=st.builds(Limits, memory=small, threads=small, spill=small, result_rows=small, result_bytes=small),
     temp_dir=text,
     results_dir=text,
     copy_dirs=st.lists(text, max_size=3).map(tuple),
-    page_rows=small,
-    user_name=text,
     settings=names,
 )
 executes = st.builds(
     Execute, statement_id=text, content=text, user_name=text, bindings=bindings, row_limit=st.none() | small
 )
 orders: st.SearchStrategy[ToWorker] = st.one_of(
-    opens,
+    attaches,
+    st.builds(Open, session_id=text, user_name=text),
     executes,
+    st.builds(HowFar, statement_id=text),
     st.builds(Cancel, statement_id=text),
     st.builds(Commit, statement_id=text, part=small),
     st.just(Close()),
 )
 answers: st.SearchStrategy[FromWorker] = st.one_of(
     st.builds(Hello, pid=small),
+    st.just(Attached()),
+    st.builds(AttachFailed, message=text),
     st.builds(Opened, session_id=text),
     st.builds(OpenFailed, session_id=text, message=text),
     st.builds(Progress, statement_id=text, part=parts, settings=names),
     st.builds(AtCommit, statement_id=text, point=points),
-    st.builds(Finished, statement_id=text, part=parts, settings=names),
+    st.builds(Exceeded, statement_id=text, what=st.sampled_from(Excess)),
+    st.builds(SoFar, statement_id=text, part=small, percent=st.none() | st.floats(0, 100)),
+    st.builds(Finished, statement_id=text, part=parts, inline=st.none() | st.binary(max_size=20), settings=names),
     st.builds(Failed, statement_id=text, part=parts, settings=names),
     st.builds(Cancelled, statement_id=text, number=small, wrote=st.booleans(), settings=names),
 )
@@ -147,9 +158,9 @@ def test_answers_come_back(answer: FromWorker) -> None:
 
 def test_every_message_is_tested() -> None:
     """The strategies above know every message there is."""
-    kinds = {type(m) for m in (*SOME_ORDERS, Commit(statement_id="a", part=1))} | {Open}
+    kinds = {type(m) for m in (*SOME_ORDERS, Commit(statement_id="a", part=1))} | {Attach, HowFar, Open}
     assert kinds == set(ToWorker.__args__)
-    others = {Progress, Failed, Cancelled, OpenFailed}
+    others = {Attached, AttachFailed, Exceeded, Failed, Cancelled, OpenFailed, Progress, SoFar}
     assert {type(m) for m in SOME_ANSWERS} | others == set(FromWorker.__args__)
 
 

@@ -5,6 +5,8 @@ An adapter lives in a worker process and hosts one session. `execute` runs in th
 one running (the worker holds the fence). An adapter never decides a verdict: it says what happened.
 """
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
@@ -13,7 +15,7 @@ import pyarrow as pa
 
 from treadle.model.columns import Column
 from treadle.model.entities import Evidence
-from treadle.wire import Open
+from treadle.wire import Attach, Open
 
 
 class EngineError(Exception):
@@ -30,6 +32,12 @@ class Interrupted(EngineError):
 
     def __init__(self, message: str = "interrupted") -> None:
         super().__init__("57014", message)
+
+
+def disk_error(error: OSError) -> EngineError:
+    """What the caller may know of a disk that takes no more; the error's own text would tell where our files lie."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return EngineError("53100" if full else "58030", os.strerror(error.errno) if error.errno else "input/output error")
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +77,11 @@ P = TypeVar("P", bound=Prepared)
 class Engine(Protocol[P]):
     """One session of an engine."""
 
+    def attach(self, order: Attach) -> None:
+        """Attach the catalog and lock every door; raises `EngineError`."""
+
     def open(self, order: Open) -> None:
-        """Make the session ready; raises `EngineError`."""
+        """Make the session ready on what is attached, which may have been long ago; raises `EngineError`."""
 
     def split(self, script: str) -> Sequence[P]:
         """The statements of a script, each judged; raises `EngineError` (42601, 42501, ...)."""
@@ -105,8 +116,8 @@ class Engine(Protocol[P]):
         ``transaction``: ``none``, ``open`` or ``aborted``.
         """
 
-    def trim(self) -> None:
-        """Give memory that a stopped statement used back to the system."""
+    def trim(self, least: int) -> None:
+        """Give memory that a stopped statement used back to the system, if it is ``least`` bytes or more."""
 
     def close(self) -> None:
         """Let go of everything."""

@@ -25,15 +25,20 @@ class Aftermath:
 
     async def cut_off(self) -> None:
         """Return only when the metadata's server holds nothing of the session any more (C2, C11)."""
+        if self._session.worker is None:
+            return  # it never had one
         pause = FIRST_PAUSE
-        while not await self._context.catalogs.cut_off(self._session.id):
+        while not await self._context.catalogs.cut_off(self._session.worker):
             log.warning("backends_left", session_id=self._session.id)
             await self._context.clock.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def clear_files(self, statement_id: str, part: int) -> None:
-        """Remove staged output and half a result."""
-        await asyncio.to_thread(self._clear_files, statement_id, part)
+        """Remove staged output and half a result; what a broken disk keeps does not keep the verdict."""
+        try:
+            await asyncio.to_thread(self._clear_files, statement_id, part)
+        except OSError as error:
+            log.warning("files_stay", statement_id=statement_id, error=str(error))
 
     def _clear_files(self, statement_id: str, part: int) -> None:
         discard_part(self._context.results_dir, statement_id, part)

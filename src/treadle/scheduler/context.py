@@ -9,9 +9,11 @@ import structlog
 
 from treadle.config import Settings
 from treadle.model.ports import Clock, NewId
+from treadle.scheduler.deadlines import TimeLimits
 from treadle.scheduler.keeper import Keeper
 from treadle.scheduler.ports import Catalogs, Figures
 from treadle.scheduler.turns import Turns
+from treadle.scheduler.waits import Waits
 from treadle.store.base import Store
 from treadle.store.signals import Signals
 
@@ -43,6 +45,8 @@ class Context:
         self.figures = figures
         self.keeper = Keeper(catalogs)
         self.turns = Turns()
+        self.limits = TimeLimits.of(settings)
+        self.waits = Waits(self.limits)
         self._overdue = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -50,6 +54,13 @@ class Context:
     def results_dir(self) -> Path:
         """Where results live."""
         return self.settings.data_dir / "results"
+
+    def session_settings(self) -> dict[str, str]:
+        """What sessions begin with, until their SQL says otherwise."""
+        return {
+            "statement_timeout": str(self.settings.statement_timeout),
+            "session_timeout": str(self.settings.session_timeout),
+        }
 
     def copy_dirs(self, workspace_id: str) -> tuple[Path, ...]:
         """The folders a workspace's SQL may use, its own first."""

@@ -8,9 +8,11 @@ import msgspec
 import structlog
 
 from treadle.model.entities import CancelIntent, Ending, Part, Session, Statement
-from treadle.model.states import Reason, SessionStatus
+from treadle.model.states import Reason, SessionStatus, StatementState
 from treadle.scheduler.context import Context
+from treadle.store.base import Asked, Scope
 from treadle.store.errors import StoreUnavailable
+from treadle.store.rules import explained
 
 log = structlog.get_logger("treadle.owner")
 T = TypeVar("T")
@@ -18,6 +20,17 @@ T = TypeVar("T")
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
 OPEN: Final = frozenset({SessionStatus.CREATING, SessionStatus.WAITING, SessionStatus.RUNNING})
+FOR_ALL: Final = frozenset(
+    {
+        Reason.SESSION_IDLE,
+        Reason.SESSION_EXPIRED,
+        Reason.SHUTDOWN,
+        Reason.OWNER_LOST,
+        Reason.WORKER_CRASHED,
+        Reason.WAIT_TIMEOUT,
+    }
+)
+"""Why a session may end that is as true for each statement that waits in it; the rest is told of another statement."""
 
 
 async def until_stored(context: Context, write: Callable[[], Awaitable[T]]) -> T:
@@ -40,36 +53,75 @@ class Endings:
         self._session = session
 
     async def finish(
-        self, statement: Statement, owner: str, ending: Ending, before: tuple[Part, ...], parts: tuple[Part, ...]
+        self,
+        statement: Statement,
+        owner: str,
+        ending: Ending,
+        before: tuple[Part, ...],
+        parts: tuple[Part, ...],
+        inline: bytes | None = None,
+        rows: bytes | None = None,
+        *,
+        on_record: bool = True,
     ) -> Statement:
-        """Write the final state once and return the statement as it now is."""
+        """Write the final state once and return the statement as it now is.
+
+        With one that is not ``on_record`` yet, everything about it is written.
+        """
         context = self._context
-        expires = ending.finished_at + timedelta(seconds=min(context.settings.result_ttl, context.settings.record_ttl))
-        written = await until_stored(context, lambda: context.store.finish(statement.id, owner, ending, parts, expires))
-        if not written:
-            stored = await until_stored(context, lambda: context.store.statement(statement.id))
-            log.error("ending_refused", statement_id=statement.id, state=stored.state if stored else None)
-            if stored is not None:
-                return stored
+        # Whatever wall clock dates the end, the result is there for its whole time from now on.
+        ended = max(ending.finished_at, context.clock.now())
+        expires = ended + timedelta(seconds=min(context.settings.result_ttl, context.settings.record_ttl))
         final = msgspec.structs.replace(
-            statement, state=ending.state, ending=ending, parts=(*before, *parts), results_expire_at=expires
+            statement,
+            state=ending.state,
+            ending=ending,
+            parts=(*before, *parts),
+            results_expire_at=expires,
+            inline=inline,
+            rows=rows,
         )
+        if not on_record and await until_stored(context, lambda: context.store.restore(final)):
+            context.signals.ended(final)
+            return final
+        written = await until_stored(
+            context, lambda: context.store.finish(statement.id, owner, ending, parts, expires, inline)
+        )
+        if written is None:
+            final = await self._stored_or_restored(final)
+        elif written.cancel is not None:
+            final = msgspec.structs.replace(final, cancel=written.cancel, ending=explained(ending, written.cancel))
         context.signals.ended(final)
         return final
 
-    async def cancel_all(self, intent: CancelIntent) -> Sequence[str]:
-        """Ask for the end of every unfinished statement of the session; returns their ids."""
+    async def _stored_or_restored(self, final: Statement) -> Statement:
+        """Whatever was written before; when there is nothing, a crash of the store took the row: write it anew."""
         store = self._context.store
-        ids = await until_stored(self._context, lambda: store.request_cancel_session(self._session.id, intent))
-        await self._announce(ids)
-        return ids
+        stored = await until_stored(self._context, lambda: store.statement(final.id))
+        if stored is not None:
+            log.error("ending_refused", statement_id=final.id, state=stored.state)
+            return stored
+        log.warning("record_restored", statement_id=final.id)
+        await until_stored(self._context, lambda: store.restore(final))
+        return final
+
+    async def cancel_all(self, intent: CancelIntent) -> Sequence[tuple[str, CancelIntent]]:
+        """Ask for the end of every unfinished statement of the session; their ids and the intents they have now."""
+        asked = await self._cancel(Scope(session_id=self._session.id), intent)
+        return [(one.statement.id, one.statement.cancel or intent) for one in asked]
 
     async def cancel_queued(self, reason: Reason) -> None:
         """End what waits in the session; it never starts."""
+        intent = CancelIntent(requested_at=self._context.clock.now(), reason=reason, actor="system")
+        await self._cancel(Scope(session_id=self._session.id, state=StatementState.QUEUED), intent)
+
+    async def _cancel(self, scope: Scope, intent: CancelIntent) -> Sequence[Asked]:
         context = self._context
-        intent = CancelIntent(requested_at=context.clock.now(), reason=reason, actor="system")
-        ids = await until_stored(context, lambda: context.store.cancel_queued(self._session.id, intent))
-        await self._announce(ids)
+        asked = await until_stored(context, lambda: context.store.request_cancels(scope, intent))
+        for one in asked:
+            if one.statement.state.final:
+                context.signals.ended(one.statement)
+        return asked
 
     async def end_session(self, status: SessionStatus, reason: Reason, message: str) -> None:
         """Write the session's end, end what waits in it, and tell whoever waits for it."""
@@ -81,16 +133,10 @@ class Endings:
             ),
         )
         if ended is None:
-            return
-        log.info("session_ended", session_id=ended.id, status=status, reason=reason, message=message)
-        await self.cancel_queued(Reason.SESSION_CLOSED if reason is Reason.USER else reason)
+            # It has ended before, perhaps by a call whose answer was lost: what waits in it ends all the same.
+            ended = await until_stored(context, lambda: context.store.session(None, self._session.id))
+            if ended is None or not ended.status.final:
+                return
+        log.info("session_ended", session_id=ended.id, status=ended.status, reason=ended.reason, message=ended.message)
+        await self.cancel_queued(reason if reason in FOR_ALL else Reason.SESSION_CLOSED)
         context.signals.ended(ended)
-
-    async def _announce(self, statement_ids: Sequence[str]) -> None:
-        context = self._context
-        for statement_id in statement_ids:
-            if not context.signals.is_watched(statement_id):
-                continue
-            statement = await context.store.statement(statement_id)
-            if statement is not None and statement.state.final:
-                context.signals.ended(statement)

@@ -47,6 +47,11 @@ class Keeper:
         """Whether the catalog may hold left files."""
         return catalog_id in self._littered
 
+    async def tidy_all(self) -> None:
+        """Look again at every catalog on the list: one that did not answer may answer now."""
+        for catalog_id in list(self._littered):
+            await self.tidy(catalog_id)
+
     async def tidy(self, catalog_id: str) -> None:
         """Remove the left files of a catalog if it is quiet; otherwise it stays on the list."""
         async with self._locks.setdefault(catalog_id, asyncio.Lock()):

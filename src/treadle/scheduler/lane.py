@@ -1,45 +1,45 @@
-"""One open session on the owner's side: its worker, the statement that runs, and how that is stopped.
+"""One open session on the owner's side: its worker, and the statement that runs on it.
 
-A lane runs statements one after another. It writes states; intents come to it (`stop`). The ladder
-of a stop: tell the worker, which interrupts again and again; past the grace kill it; a statement in
-its commit is not interrupted, only waited for and, past the grace, killed and looked up.
+A lane runs statements one after another. It writes states; intents come to it (`stop`) and climb
+the ladder. A statement comes to it in one of two ways: claimed from the store, or through a seat,
+which holds the idle session for a statement that is being submitted.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from treadle.model.entities import CancelIntent, Catalog, Evidence, Part, Session, Statement
-from treadle.model.states import (
-    Effects,
-    Reason,
-    SessionStatus,
-)
+from treadle.model.entities import CancelIntent, Catalog, Evidence, Session, Statement
+from treadle.model.states import Reason, SessionStatus
 from treadle.scheduler.aftermath import Aftermath
+from treadle.scheduler.conclusion import Conclusion, Last
 from treadle.scheduler.context import Context
+from treadle.scheduler.deadlines import Deadline, of_session
 from treadle.scheduler.endings import Endings, until_stored
+from treadle.scheduler.inbox import Inbox
+from treadle.scheduler.ladder import Ladder
+from treadle.scheduler.limits import Limiter
+from treadle.scheduler.line import Line
 from treadle.scheduler.ports import Worker
-from treadle.scheduler.report import report
+from treadle.scheduler.recovery import end_lost_statement
 from treadle.scheduler.run import Run
-from treadle.scheduler.verdict import Seen, judge
+from treadle.scheduler.seat import LaneSeat
+from treadle.scheduler.start import Start
 from treadle.wire import (
     AtCommit,
-    Cancel,
     Cancelled,
     Close,
     Commit,
+    Exceeded,
     Execute,
     Failed,
     Finished,
     FromWorker,
     Progress,
+    SoFar,
 )
-
-OVERDUE_SECONDS: Final = 3.0
-"""Seconds from a kill to the record, with the grace before it the bound of C3."""
 
 log = structlog.get_logger("treadle.owner")
 
@@ -50,6 +50,7 @@ class Lane:
     def __init__(
         self,
         context: Context,
+        line: "Line[Lane]",
         session: Session,
         catalog: Catalog,
         worker: Worker,
@@ -61,30 +62,47 @@ class Lane:
         self.worker = worker
         self._closing: tuple[SessionStatus, Reason, str] | None = None
         # When the statements that wait in this session were heard of; they keep their place in the line.
-        self._arrivals: deque[float] = deque([context.clock.monotonic()])
+        self._arrivals: deque[float] = deque()
         # Whether statements may wait that were never heard of: claims go on until one finds nothing.
         self._unheard = True
         self._context = context
+        self._line = line
         self._catalog = catalog
         self._aftermath = Aftermath(context, session, catalog)
         self._endings = Endings(context, session)
+        self._conclusion = Conclusion(context, session, self._aftermath)
+        self._ladder = Ladder(context, worker)
+        self.limiter = Limiter(context, self.stop, self._recorded)
         self._settings = settings
         self._on_idle = on_idle
         self._on_dead = on_dead
-        self._inbox: asyncio.Queue[FromWorker | None] = asyncio.Queue()
-        self._busy: asyncio.Task[None] | None = None
+        self._inbox = Inbox()
+        self._slot = False
+        # Whose session it is, once the store has accepted a statement of theirs.
+        self._project_id = ""
+        self._seat: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
         self._run: Run | None = None
+        # The statement that was given to the worker last.
+        self._sent = ""
+        # Intents that came before their statement was heard of: between its start in the store and here.
+        self._early: dict[str, CancelIntent] = {}
         self._dead = False
-        self._timer: asyncio.TimerHandle | None = None
-        self.idle_since = context.clock.monotonic()
+        self._opened = self.idle_since = context.clock.monotonic()
+        self.expect()
         worker.attend(self._hear)
 
     # -- what the owner asks ----------------------------------------------------------------
 
     @property
+    def endpoint_id(self) -> str:
+        """Where it runs."""
+        return self.session.endpoint_id
+
+    @property
     def busy(self) -> bool:
-        """Whether a statement runs, or is being claimed."""
-        return self._busy is not None
+        """Whether a statement runs, is being claimed, or has a seat, or none ever will: the worker is gone."""
+        return self._slot or self._dead
 
     @property
     def waiting_since(self) -> float | None:
@@ -93,7 +111,10 @@ class Lane:
 
     def expect(self) -> None:
         """A statement has been submitted to the session."""
+        if self._dead:
+            return
         self._arrivals.append(self._context.clock.monotonic())
+        self._line.note(self)
 
     def recheck(self) -> None:
         """The store has statements of the session that nobody told of."""
@@ -111,73 +132,152 @@ class Lane:
         return self._run.id if self._run else None
 
     @property
-    def idle_seconds(self) -> float:
-        """How long the session has had nothing to do."""
-        return 0.0 if self.busy else self._context.clock.monotonic() - self.idle_since
+    def current(self) -> Run | None:
+        """The statement that runs."""
+        return self._run
 
-    @property
-    def idle_limit(self) -> int:
-        """The session's ``session_timeout`` in seconds; 0 is none."""
-        return int(self._settings.get("session_timeout", "0"))
+    def touch(self) -> None:
+        """Somebody reads results of the session: it is not idle."""
+        self.idle_since = self._context.clock.monotonic()
+
+    def progress(self, statement_id: str) -> float | None:
+        """Percent done of the statement, if it runs here and that is known."""
+        run = self._run
+        return run.gauge.percent(self._context.clock.monotonic()) if run and run.id == statement_id else None
+
+    def _seconds(self, name: str) -> float:
+        """A time-out as the session has it; 0 is none."""
+        return float(self._settings.get(name, "0"))
+
+    def deadline(self) -> Deadline | None:
+        """Until when the session may stay open."""
+        idle_since = None if self.busy or self._arrivals else self.idle_since
+        return of_session(self._context.limits, self._seconds("session_timeout"), self._opened, idle_since)
 
     def start(self) -> None:
         """Claim and run the next statement."""
         self._arrivals.popleft()
-        self._context.keeper.begin(self._catalog.id, self.session.id)
-        self._busy = asyncio.create_task(self._work(), name=f"lane-{self.session.id}")
+        self._line.note(self)
+        self._occupy()
+        self._task = asyncio.create_task(self._work(None, claim=True), name=f"lane-{self.session.id}")
+
+    def offer(self, project_id: str) -> "LaneSeat | None":
+        """A seat, if the session is idle and nothing waits in it."""
+        if self._slot or self._task is not None or self._arrivals or self._unheard or self.closing or self._dead:
+            return None
+        self._occupy()
+        self._seat = asyncio.get_running_loop().create_future()
+        return LaneSeat(self, self._context.owner_id, project_id)
+
+    def serves(self, workspace_id: str, project_id: str) -> bool:
+        """Whether the session is known to be that project's: the store has said so once."""
+        return self.session.workspace_id == workspace_id and self._project_id == project_id
+
+    def begin(self, statement: Statement, project_id: str, *, on_record: bool) -> None:
+        """The seat is taken by a statement which starts now, and is on record or will soon be."""
+        self._project_id = project_id
+        self._rise()
+        work = self._work(statement, claim=False, on_record=on_record)
+        self._task = asyncio.create_task(work, name=f"lane-{self.session.id}")
+
+    async def put_on_record(self) -> None:
+        """Have what runs here on record, so that whoever looks at the store finds it."""
+        if self._run is not None and not await self._recorded(self._run) and self._task is not None:
+            # Refused, and therefore being stopped: it is on record with its end.
+            await asyncio.wait([self._task])
+
+    def unseat(self) -> None:
+        """The seat stays empty."""
+        self._rise()
+        if self._inbox:
+            self._task = asyncio.create_task(self._work(None, claim=False))
+        else:
+            self._vacate()
 
     def stop(self, statement_id: str, intent: CancelIntent) -> None:
-        """Climb the ladder for the statement, if it is the one that runs; once."""
-        run = self._run
-        if run is None or run.id != statement_id or run.intent is not None or run.ended.is_set():
-            return
-        run.intent = intent
-        run.asked.set()
-        run.asked_at = self._context.clock.monotonic()
-        log.info("cancel_requested", statement_id=run.id, reason=intent.reason, actor=intent.actor)
-        run.ladder = asyncio.create_task(self._climb(run), name=f"ladder-{run.id}")
+        """Climb the ladder for the statement, if it is the one that runs or the one that is about to."""
+        if self._run is not None and self._run.id == statement_id:
+            self._ladder.stop(self._run, intent)
+        elif self._slot and self._run is None:
+            self._early[statement_id] = intent
 
     async def close(self, status: SessionStatus, reason: Reason, actor: str, message: str = "") -> None:
         """Stop everything, end the worker, write the session's end."""
         if self.closing or self._dead:
             return
         self._closing = (status, reason, message)
+        if self._seat is not None:
+            # What is being submitted is stored then, or refused.
+            await asyncio.wait([self._seat])
+        await self.put_on_record()
         stop_reason = Reason.SESSION_CLOSED if reason in (Reason.USER, Reason.OPERATOR) else reason
         intent = CancelIntent(requested_at=self._context.clock.now(), reason=stop_reason, actor=actor)
-        for statement_id in await self._endings.cancel_all(intent):
-            self.stop(statement_id, intent)
-        if self._busy is not None:
-            await asyncio.wait([self._busy])
+        for statement_id, stored in await self._endings.cancel_all(intent):
+            self.stop(statement_id, stored)
+        if self._run is not None:
+            # A crash of the store may have taken its row.
+            self.stop(self._run.id, intent)
+        if self._task is not None:
+            await asyncio.wait([self._task])
         if self._dead:
             return
         self._dead = True
         self.worker.send(Close())
         await self._wait_or_kill(self._context.settings.cancel_grace)
         self._leave_catalog()
-        await self._endings.end_session(status, reason, message)
-        self._on_dead(self)
+        await self._end_session(status, reason, message)
+        self._bury()
+
+    # -- slots ------------------------------------------------------------------------------
+
+    def _occupy(self) -> None:
+        self._slot = True
+        self._line.started(self)
+        # Before the statement can start.
+        self._context.keeper.begin(self._catalog.id, self.session.id)
+
+    def _vacate(self) -> None:
+        self._slot = False
+        self._line.stopped(self)
+        self._early.clear()
+        self._leave_catalog()
+        self.idle_since = self._context.clock.monotonic()
+        if not self._dead:
+            self._on_idle()
+
+    def _rise(self) -> None:
+        if self._seat is not None:
+            self._seat.set_result(None)
+            self._seat = None
 
     # -- running ----------------------------------------------------------------------------
 
     def _hear(self, message: FromWorker | None) -> None:
-        if message is None and self._busy is None:
+        if message is None and not self._slot and self._task is None:
             if not self._dead:
-                self._busy = asyncio.create_task(self._worker_lost())
+                self._dead = True
+                self._task = asyncio.create_task(self._worker_lost())
             return
-        self._inbox.put_nowait(message)
+        if isinstance(message, SoFar):
+            # It may come when its statement has ended: it is news of nothing then, and never an ending.
+            self._gauge(message)
+            return
+        self._inbox.put(message)
 
-    async def _work(self) -> None:
+    def _gauge(self, message: SoFar) -> None:
+        run = self._run
+        if run is not None and run.id == message.statement_id:
+            run.gauge.told(message.part, message.percent, self._context.clock.monotonic())
+
+    async def _work(self, statement: Statement | None, *, claim: bool, on_record: bool = True) -> None:
         try:
-            statement = await self._context.store.claim(
-                self.session.id, self._context.owner_id, self._context.clock.now()
-            )
-            if statement is None:
-                self._unheard = False
-            else:
-                await self._perform(statement)
+            if claim:
+                statement = await self._claim()
+            if statement is not None:
+                await self._perform(statement, on_record=on_record)
                 if self._unheard and not self._arrivals:
                     self.expect()
-            if not self._dead and not self._inbox.empty():
+            if not self._dead and self._inbox:
                 # It died right after its last word, or before it could be given another statement.
                 await self._worker_lost()
         except Exception:
@@ -185,18 +285,28 @@ class Lane:
             # owner's next looks at the store find what no lane runs.
             log.exception("work_failed", session_id=self.session.id)
         finally:
-            self._busy = None
+            self._task = None
             self._run = None
-            self._leave_catalog()
-            self.idle_since = self._context.clock.monotonic()
-            if not self._dead:
-                self._on_idle()
+            self._vacate()
 
-    async def _perform(self, statement: Statement) -> None:
-        clock = self._context.clock
-        run = self._run = Run(statement, clock.monotonic())
-        self._context.figures.statement_started((clock.now() - statement.created_at).total_seconds())
-        self._arm(run)
+    async def _claim(self) -> Statement | None:
+        context = self._context
+        claimed = await context.store.claim(self.session.id, context.owner_id, context.clock.now())
+        if claimed is None:
+            self._unheard = False
+        return claimed
+
+    async def _perform(self, statement: Statement, *, on_record: bool) -> None:
+        clock, now = self._context.clock, self._context.clock.monotonic()
+        wall = clock.now()
+        queued = (wall - statement.created_at).total_seconds()
+        waited_since = self._context.waits.started(statement.id)
+        start = Start(self._context, statement, on_record=on_record)
+        submitted = now - max(queued, 0.0) if waited_since is None else waited_since
+        run = self._run = Run(statement, start, submitted, now, wall)
+        self._context.figures.statement_started(queued)
+        self.limiter.arm(run, self._seconds("statement_timeout"))
+        self._sent = run.id
         self.worker.send(
             Execute(
                 statement_id=run.id,
@@ -204,33 +314,62 @@ class Lane:
                 user_name=statement.user_name,
                 bindings=statement.bindings[0] if statement.bindings else None,
                 row_limit=statement.row_limit,
+                as_file=statement.fetch_mode == "READ_OBS",
             )
         )
+        start.within(lambda: self._context.spawn(self._put_late(run)))
+        for intent in (statement.cancel, self._early.pop(run.id, None)):
+            if intent is not None:
+                self._ladder.stop(run, intent)
         last = await self._follow(run)
-        self._disarm()
+        self.limiter.disarm()
         self._end_turn(run)
         run.ended.set()
+        if run.killed and last is not None:
+            # It answered in the moment it was killed: its session is lost all the same.
+            await self._death()
         await self._end(run, last)
 
-    async def _follow(self, run: Run) -> Finished | Failed | Cancelled | None:
-        """Everything the worker says about the statement, up to its last word; None when it died."""
+    async def _follow(self, run: Run) -> Last:
+        """Everything the worker says about the statement, up to its last word."""
         while True:
             match await self._inbox.get():
-                case AtCommit() as question:
-                    await self._at_commit(run, question)
-                case Progress() as progress:
-                    await self._progress(run, progress)
                 case Finished() | Failed() | Cancelled() as last:
                     self._settings = last.settings or self._settings
                     return last
+                case AtCommit() as question:
+                    await self._at_commit(run, question)
+                case Progress() as progress:
+                    await self._progress(run, self._inbox.run_of(Progress, progress))
+                case Exceeded(what=what):
+                    self.limiter.exceeded(run, what)
                 case None:
                     return None
                 case unexpected:
                     log.error("unexpected_message", statement_id=run.id, message=type(unexpected).__name__)
 
+    async def _put_late(self, run: Run) -> None:
+        await self._recorded(run)
+
+    async def _recorded(self, run: Run) -> bool:
+        """Have it on record; what the store refuses is stopped: its session is about to end."""
+        if await run.start.write():
+            return True
+        now = self._context.clock.now()
+        self._ladder.stop(run, CancelIntent(requested_at=now, reason=Reason.SESSION_CLOSED, actor="system"))
+        return False
+
+    async def _death(self) -> None:
+        """Wait until the killed worker is gone; nothing it says meanwhile matters."""
+        while await self._inbox.get() is not None:
+            pass
+
     async def _at_commit(self, run: Run, question: AtCommit) -> None:
         if question.point.evidence is Evidence.CATALOG:
             run.turn = await self._context.turns.take(self._catalog.id, run.asked)
+        if not await self._recorded(run):
+            self._ladder.press(run)
+            return
         # From here the ladder sends nothing; the store decides which came first.
         store, clock = self._context.store, self._context.clock
         run.commit = question.point
@@ -244,89 +383,45 @@ class Lane:
         run.commit = None
         intent = await self._stored_intent(run)
         if intent is not None:
-            self.stop(run.id, intent)
-            self._press(run)
+            self._ladder.stop(run, intent)
+            self._ladder.press(run)
         else:
             # Not ours any more: whatever this worker does must not be committed.
             log.error("fenced_off", statement_id=run.id)
             self.worker.kill()
+
+    async def _stored_intent(self, run: Run) -> CancelIntent | None:
+        current = await until_stored(self._context, lambda: self._context.store.statement(run.id))
+        return current.cancel if current is not None else None
 
     def _end_turn(self, run: Run) -> None:
         if run.turn:
             run.turn = False
             self._context.turns.give(self._catalog.id)
 
-    async def _progress(self, run: Run, progress: Progress) -> None:
+    async def _progress(self, run: Run, news: Sequence[Progress]) -> None:
+        """Parts have ended: many small ones are written at once, or their records would fall behind."""
         self._end_turn(run)
-        self._settings = progress.settings or self._settings
-        run.before.append(progress.part)
-        await until_stored(
-            self._context,
-            lambda: self._context.store.add_part(run.id, self._context.owner_id, progress.part),
-        )
+        for progress in news:
+            self._settings = progress.settings or self._settings
+            run.next_part(progress.part, self._context.clock.monotonic())
+        parts = [progress.part for progress in news]
+        if await self._recorded(run):
+            await until_stored(
+                self._context,
+                lambda: self._context.store.add_parts(run.id, self._context.owner_id, parts),
+            )
         run.commit = None
-        self._arm(run)
-        self._press(run)
-
-    # -- stopping ---------------------------------------------------------------------------
-
-    def _press(self, run: Run) -> None:
-        """The intent is level-triggered: said again whenever something changed."""
-        if run.intent is not None and run.commit is None:
-            self.worker.send(Cancel(statement_id=run.id))
-
-    async def _climb(self, run: Run) -> None:
-        settings = self._context.settings
-        self._press(run)
-        try:
-            async with asyncio.timeout(settings.cancel_grace):
-                await run.ended.wait()
-        except TimeoutError:
-            log.warning("worker_killed", statement_id=run.id, session_id=self.session.id, pid=self.worker.pid)
-            self.worker.kill()
-            await self._watch_overdue(run)
-
-    async def _watch_overdue(self, run: Run) -> None:
-        """A killed statement must be on record soon; beyond the bound somebody should know (C19)."""
-        try:
-            async with asyncio.timeout(OVERDUE_SECONDS):
-                await run.recorded.wait()
-        except TimeoutError:
-            log.error("cancel_overdue", statement_id=run.id)
-            self._context.overdue(+1)
-            await run.recorded.wait()
-            self._context.overdue(-1)
-
-    def _arm(self, run: Run) -> None:
-        """Start the clock of ``statement_timeout`` for the part that begins now."""
-        self._disarm()
-        seconds = float(self._settings.get("statement_timeout", "0"))
-        if seconds > 0:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._timed_out, run)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _timed_out(self, run: Run) -> None:
-        self._context.spawn(self.cancel(run.id, Reason.STATEMENT_TIMEOUT))
-
-    async def cancel(self, statement_id: str, reason: Reason) -> None:
-        """A cancel of the service's own: the same intent on the same path."""
-        intent = CancelIntent(requested_at=self._context.clock.now(), reason=reason, actor="system")
-        store = self._context.store
-        stored = await until_stored(self._context, lambda: store.request_cancel(statement_id, intent))
-        if stored is not None and stored.cancel is not None:
-            self.stop(statement_id, stored.cancel)
+        self.limiter.arm(run, self._seconds("statement_timeout"))
+        self._ladder.press(run)
 
     # -- ending -----------------------------------------------------------------------------
 
-    async def _end(self, run: Run, last: Finished | Failed | Cancelled | None) -> None:
+    async def _end(self, run: Run, last: Last) -> None:
         """From the last word, or the death, to the record."""
-        died = last is None
+        died = run.killed or last is None
         if died or isinstance(last, Cancelled):
-            run.intent = run.intent or await self._stored_intent(run)
+            await self._conclusion.learn_intent(run)
         if died:
             self._dead = True
             await self._aftermath.cut_off()
@@ -335,20 +430,12 @@ class Lane:
                 await self._fail_session(run)
         if died or (isinstance(last, Failed | Cancelled) and last.wrote):
             await self._tidy()
-        part = last.part if isinstance(last, Finished | Failed) else None
-        verdict = judge(await self._seen(run, part, died=died))
-        if died:
-            await self._aftermath.clear_files(run.id, len(run.before) + 1)
-        final = await self._endings.finish(
-            run.statement, self._context.owner_id, verdict.ending, tuple(run.before), verdict.parts
-        )
-        run.recorded.set()
-        report(self._context, run, final)
+        await self._conclusion.write(run, last)
         if died:
             # Whoever closes the session is answered when its statement is on record.
             if self.closing:
                 await self._fail_session(run)
-            self._on_dead(self)
+            self._bury()
 
     async def _tidy(self) -> None:
         """Remove the data files of the aborted write, at once if nobody else works on the catalog (C11)."""
@@ -364,36 +451,27 @@ class Lane:
             if keeper.needs(self._catalog.id):
                 self._context.spawn(keeper.tidy(self._catalog.id))
 
-    async def _seen(self, run: Run, part: Part | None, *, died: bool) -> Seen:
-        commit = run.commit
-        lost_reply = commit is not None and (died or (part is not None and part.effects is Effects.UNKNOWN))
-        clock = self._context.clock
-        return Seen(
-            before=tuple(run.before),
-            last=part,
-            died=died,
-            asked=lost_reply,
-            durable=await self._aftermath.durable(run.id, commit) if lost_reply and commit else None,
-            more=commit is not None and not commit.last,
-            cancel=run.intent,
-            cancel_millis=_millis(clock.monotonic() - run.asked_at) if run.asked_at is not None else None,
-            now=clock.now(),
-        )
-
-    async def _stored_intent(self, run: Run) -> CancelIntent | None:
-        current = await until_stored(self._context, lambda: self._context.store.statement(run.id))
-        return current.cancel if current is not None else None
-
     async def _fail_session(self, run: Run | None) -> None:
         """The worker is gone: the session fails and says why (C10), unless it was to end anyway."""
         if self._closing is not None:
-            await self._endings.end_session(*self._closing)
+            await self._end_session(*self._closing)
             return
         if run is not None and run.intent is not None:
-            reason, message = run.intent.reason, f"its worker was killed to stop statement {run.id}"
+            reason, message = run.intent.reason, f"its worker was killed to stop statement {run.statement.public_id}"
         else:
             reason, message = Reason.WORKER_CRASHED, "its worker died"
         await self._endings.end_session(SessionStatus.FAIL, reason, message)
+
+    async def _end_session(self, status: SessionStatus, reason: Reason, message: str) -> None:
+        """Its end on purpose, after that of whatever is on record as running here: the worker is gone."""
+        await until_stored(self._context, self._end_orphans)
+        await self._endings.end_session(status, reason, message)
+
+    async def _end_orphans(self) -> None:
+        """End the statements that were claimed or submitted by a call whose answer was lost."""
+        for statement in await self._context.store.running():
+            if statement.session_id == self.session.id and statement.owner == self._context.owner_id:
+                await end_lost_statement(self._context, statement, unsent=statement.id != self._sent)
 
     async def _worker_lost(self) -> None:
         """The worker died while nothing ran."""
@@ -401,6 +479,10 @@ class Lane:
         await self._aftermath.cut_off()
         self._leave_catalog()
         await self._fail_session(None)
+        self._bury()
+
+    def _bury(self) -> None:
+        self._line.leave(self)
         self._on_dead(self)
 
     async def _wait_or_kill(self, seconds: float) -> None:
@@ -410,7 +492,3 @@ class Lane:
         except TimeoutError:
             self.worker.kill()
             await self.worker.buried()
-
-
-def _millis(seconds: float) -> float:
-    return round(seconds * 1000, 3)

@@ -6,26 +6,28 @@ decided by `treadle.scheduler.plan`; how a statement runs and stops is the lane'
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
 
 import structlog
 
 from treadle.model.entities import Endpoint, Session, Statement
-from treadle.model.states import Reason, SessionStatus
+from treadle.model.states import SESSION_MESSAGES, Reason, RecordStatus, SessionStatus
 from treadle.scheduler.context import Context
 from treadle.scheduler.lane import Lane
+from treadle.scheduler.leases import Leases
+from treadle.scheduler.line import Line
+from treadle.scheduler.lobby import Lobby
 from treadle.scheduler.opening import Opening
-from treadle.scheduler.plan import Capacity, Load, Ready, Waiting, plan
+from treadle.scheduler.plan import Capacity, Load, Ready, plan
 from treadle.scheduler.ports import Workers
 from treadle.scheduler.recovery import end_lost_statement
-from treadle.store.base import Wake
+from treadle.scheduler.seat import LaneSeat
+from treadle.scheduler.watch import Watch
+from treadle.store.base import Page, RecordFilter, Wake
 from treadle.store.errors import StoreUnavailable
 
 log = structlog.get_logger("treadle.owner")
-
-BASE_MEMORY: Final = 256 * 2**20
-"""Bytes a worker holds before its session does anything: programs and libraries, shared with the others."""
 
 
 class Owner:
@@ -33,33 +35,50 @@ class Owner:
 
     def __init__(self, context: Context, workers: Workers) -> None:
         self._context = context
-        self._opening = Opening(context, workers, self._pump, self._lane_dead)
+        self._line: Line[Lane] = Line()
+        self._opening = Opening(context, self._line, workers, self._pump, self._lane_dead)
         self._lanes: dict[str, Lane] = {}
-        self._waiting: dict[str, Session] = {}
+        self._waiting = Lobby(context.clock)
         self._opens: dict[str, str] = {}
         self._capacity: dict[str, Capacity] = {}
-        self._poller: asyncio.Task[None] | None = None
+        self._watch = Watch(context, lambda: self.lanes, self._on_close)
+        self._duties: list[asyncio.Task[None]] = []
         self._unlisten: Callable[[], Awaitable[None]] | None = None
         self._stopping = False
         self._suspects: frozenset[str] = frozenset()
+        self._leases = Leases(context)
 
     @property
     def lanes(self) -> Sequence[Lane]:
         """The open sessions."""
         return tuple(self._lanes.values())
 
+    @property
+    def sessions(self) -> Counter[SessionStatus]:
+        """How many sessions are in each status, of those that have not ended."""
+        unopened = Counter(session.status for session in self._waiting.sessions)
+        return unopened + Counter({SessionStatus.RUNNING: len(self._lanes), SessionStatus.CREATING: len(self._opens)})
+
     async def start(self) -> None:
         """Begin to hear and to look."""
         self._context.signals.on_wake(self.on_wake)
+        self._context.signals.on_seat(self._seat)
+        self._context.signals.on_record(self._put_on_record)
+        self._context.signals.on_serves(self._serves)
+        self._context.signals.on_touch(self._touch)
+        self._context.signals.on_progress(self._progress)
         self._unlisten = await self._context.store.listen(self.on_wake)
-        self._poller = asyncio.create_task(self._poll_forever(), name="owner-poll")
+        self._duties = [
+            asyncio.create_task(self._poll_forever(), name="owner-poll"),
+            asyncio.create_task(self._watch.forever(), name="owner-watch"),
+        ]
 
     async def stop(self, seconds: float) -> None:
         """End every session within ``seconds``; what is left then is killed by the caller."""
         self._stopping = True
-        if self._poller is not None:
-            self._poller.cancel()
-            await asyncio.gather(self._poller, return_exceptions=True)
+        for duty in self._duties:
+            duty.cancel()
+        await asyncio.gather(*self._duties, return_exceptions=True)
         if self._unlisten is not None:
             await self._unlisten()
         closings = [
@@ -68,6 +87,7 @@ class Owner:
         ]
         if closings:
             await asyncio.wait(closings, timeout=seconds)
+        await self._opening.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._context.settle()
@@ -77,6 +97,8 @@ class Owner:
     def on_wake(self, wake: Wake) -> None:
         """Something was written: act at once where that needs no look at the store."""
         lane = self._lanes.get(wake.session_id)
+        if wake.statement_id is not None and wake.intent is None:
+            self._context.waits.heard(wake.session_id, wake.statement_id, self._context.clock.monotonic())
         if wake.statement_id is None:
             if not self._stopping:
                 self._context.spawn(self._look_at(wake.session_id))
@@ -87,6 +109,16 @@ class Owner:
             if not lane.busy:
                 self._pump()
 
+    def _touch(self, session_id: str) -> None:
+        """Somebody reads results of the session."""
+        lane = self._lanes.get(session_id)
+        if lane is not None:
+            lane.touch()
+
+    def _progress(self, session_id: str, statement_id: str) -> float | None:
+        lane = self._lanes.get(session_id)
+        return lane.progress(statement_id) if lane is not None else None
+
     async def _look_at(self, session_id: str) -> None:
         session = await self._context.store.session(None, session_id)
         if session is not None:
@@ -96,7 +128,7 @@ class Owner:
     async def _attend(self, session: Session) -> None:
         """Bring what we do for a session in line with what its row says."""
         if session.status.final:
-            self._waiting.pop(session.id, None)
+            self._waiting.leave(session.id)
         elif session.close_requested_at is not None:
             await self._close(session)
         elif session.id in self._opens or session.id in self._lanes:
@@ -104,7 +136,9 @@ class Owner:
         elif session.status is not SessionStatus.RUNNING:
             if session.id not in self._waiting:
                 await self._learn_capacity(session)
-            self._waiting[session.id] = session
+            if session.id not in self._opens and session.id not in self._lanes:
+                # Else it was opened meanwhile: another look at it came first.
+                self._waiting.see(session)
         elif session.owner == self._context.owner_id:
             # Its opening was stored, but the answer was lost: nothing runs it.
             await self._opening.abandon(session, SessionStatus.FAIL, Reason.OWNER_LOST, "its opening was lost")
@@ -117,68 +151,70 @@ class Owner:
     async def _close(self, session: Session) -> None:
         reason = session.reason or Reason.USER
         actor = session.close_requested_by or "system"
+        message = SESSION_MESSAGES.get(reason, "")
         lane = self._lanes.get(session.id)
         if lane is not None:
             if not lane.closing:
-                self._context.spawn(lane.close(SessionStatus.CLOSED, reason, actor))
+                self._context.spawn(lane.close(SessionStatus.CLOSED, reason, actor, message))
         elif session.id not in self._opens:
-            self._waiting.pop(session.id, None)
-            await self._opening.abandon(session, SessionStatus.CLOSED, reason, "")
+            self._waiting.leave(session.id)
+            await self._opening.abandon(session, SessionStatus.CLOSED, reason, message)
 
     # -- starting ---------------------------------------------------------------------------
 
+    async def _put_on_record(self) -> None:
+        await asyncio.gather(*(lane.put_on_record() for lane in self.lanes if lane.busy))
+
+    def _serves(self, session_id: str, workspace_id: str, project_id: str) -> bool:
+        lane = self._lanes.get(session_id)
+        return lane is not None and lane.serves(workspace_id, project_id)
+
+    def _seat(self, session_id: str, project_id: str) -> LaneSeat | None:
+        """The session for the next statement, if that may start at once: nobody waits for the slot it takes."""
+        lane = self._lanes.get(session_id)
+        if lane is None or self._stopping:
+            return None
+        room = self._capacity.get(lane.endpoint_id)
+        if room is None or self._line.running(lane.endpoint_id) >= room.statements:
+            return None
+        return lane.offer(project_id)
+
     def _pump(self) -> None:
         """Carry out what the plan says."""
-        if self._stopping:
+        line = self._line.waiting
+        if self._stopping or not (self._waiting or line):
             return
         decided = plan(
-            self._context.clock.now(),
+            self._context.clock.monotonic(),
             self._capacity,
             self._load(),
-            [Waiting(s.id, s.endpoint_id, s.wait_deadline) for s in self._waiting.values()],
-            self._ready(),
+            self._waiting.waiting,
+            [Ready(lane.session.id, lane.endpoint_id) for lane in line if not lane.busy and not lane.closing],
         )
         for session_id in decided.start:
             self._lanes[session_id].start()
         for session_id in decided.open:
-            session = self._waiting.pop(session_id)
+            session = self._waiting.take(session_id)
             self._opens[session_id] = session.endpoint_id
             self._context.spawn(self._open(session))
         for session_id in decided.give_up:
-            session = self._waiting.pop(session_id)
+            session = self._waiting.take(session_id)
             self._context.spawn(self._opening.give_up(session))
         for session_id in decided.wait:
-            session = self._waiting[session_id]
+            session = self._waiting.session(session_id)
             if session.status is SessionStatus.CREATING:
                 self._context.spawn(self._mark_waiting(session))
 
-    def _ready(self) -> list[Ready]:
-        """The sessions whose next statement may start, in the order those statements came."""
-        line = [
-            (lane.waiting_since, lane.session)
-            for lane in self._lanes.values()
-            if lane.waiting_since is not None and not lane.busy and not lane.closing
-        ]
-        line.sort(key=lambda place: place[0])
-        return [Ready(session.id, session.endpoint_id) for _, session in line]
-
     def _load(self) -> dict[str, Load]:
-        sessions: dict[str, int] = {}
-        statements: dict[str, int] = {}
-        for lane in self._lanes.values():
-            endpoint = lane.session.endpoint_id
-            sessions[endpoint] = sessions.get(endpoint, 0) + 1
-            statements[endpoint] = statements.get(endpoint, 0) + lane.busy
-        for endpoint in self._opens.values():
-            sessions[endpoint] = sessions.get(endpoint, 0) + 1
-        return {endpoint: Load(count, statements.get(endpoint, 0)) for endpoint, count in sessions.items()}
+        sessions = Counter([*(lane.endpoint_id for lane in self._lanes.values()), *self._opens.values()])
+        return {endpoint: Load(count, self._line.running(endpoint)) for endpoint, count in sessions.items()}
 
     async def _mark_waiting(self, session: Session) -> None:
         moved = await self._context.store.move_session(
             session.id, frozenset({SessionStatus.CREATING}), SessionStatus.WAITING
         )
         if moved is not None and session.id in self._waiting:
-            self._waiting[session.id] = moved
+            self._waiting.see(moved)
 
     async def _open(self, session: Session) -> None:
         try:
@@ -211,16 +247,27 @@ class Owner:
 
     async def _look(self) -> None:
         """The truth, for whatever a wake did not tell."""
-        for session in await self._context.store.open_sessions():
+        for session in await self._context.store.open_sessions(but=tuple(self._lanes)):
             await self._attend(session)
         for session_id in await self._context.store.queued_sessions():
+            await self._learn_waits(session_id)
             lane = self._lanes.get(session_id)
             if lane is not None and lane.waiting_since is None:
                 lane.recheck()
         await self._check_running(await self._context.store.running())
-        for lane in self.lanes:
-            self._check_lane(lane)
+        await self._leases.look()
         self._pump()
+
+    async def _learn_waits(self, session_id: str) -> None:
+        """Statements that wait and were never heard of: the wall clock says since when, for want of a better one."""
+        waits, clock = self._context.waits, self._context.clock
+        if not waits.limited or waits.knows(session_id):
+            return
+        where = RecordFilter(session_id=session_id, status=RecordStatus.SUBMITTED)
+        _, found = await self._context.store.records(None, where, Page(limit=1000), 0)
+        for statement in found:
+            age = (clock.now() - statement.created_at).total_seconds()
+            waits.heard(session_id, statement.id, clock.monotonic() - max(age, 0.0))
 
     async def _check_running(self, running: Sequence[Statement]) -> None:
         ours = [statement for statement in running if statement.owner == self._context.owner_id]
@@ -233,29 +280,16 @@ class Owner:
         orphans = frozenset(s.id for s in ours if not self._is_known(s))
         for statement in ours:
             if statement.id in orphans & self._suspects:
-                await end_lost_statement(self._context, statement)
+                await end_lost_statement(self._context, statement, unsent=statement.session_id in self._lanes)
         self._suspects = orphans
 
     def _is_known(self, statement: Statement) -> bool:
         lane = self._lanes.get(statement.session_id)
         return lane is not None and lane.running == statement.id
 
-    def _check_lane(self, lane: Lane) -> None:
-        """Deadlines and caps of a session, kept outside the engine (C16)."""
-        if lane.idle_limit and lane.idle_seconds > lane.idle_limit and lane.waiting_since is None and not lane.closing:
-            self._context.spawn(self._close_idle(lane))
-        elif lane.running is not None and lane.worker.memory() > self._memory_bound():
-            self._context.spawn(lane.cancel(lane.running, Reason.QUOTA))
-
-    def _memory_bound(self) -> int:
-        return int(self._context.settings.worker_memory) * 3 // 2 + BASE_MEMORY
-
-    async def _close_idle(self, lane: Lane) -> None:
-        session = await self._context.store.request_close(
-            lane.session.id, self._context.clock.now(), "system", Reason.SESSION_IDLE
-        )
-        if session is not None:
-            await self._attend(session)
+    def _on_close(self, session: Session) -> None:
+        """A limit has ended the session: its intent to close is stored."""
+        self._context.spawn(self._attend(session))
 
 
 def capacity_of(endpoint: Endpoint) -> Capacity:

@@ -5,7 +5,6 @@ Nothing here awaits, reads a clock or touches a store; the owner carries out wha
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -18,11 +17,11 @@ class Capacity(msgspec.Struct, frozen=True):
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """A session that has no slot yet, and until when it may wait."""
+    """A session that has no slot yet, and until when it may wait, in monotonic seconds."""
 
     session_id: str
     endpoint_id: str
-    deadline: datetime | None = None
+    deadline: float | None = None
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -49,7 +48,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(
-    now: datetime,
+    now: float,
     capacity: Mapping[str, Capacity],
     load: Mapping[str, Load],
     waiting: Sequence[Waiting],

@@ -20,7 +20,7 @@ class Worker(Protocol):
         """Its own folder, removed at the burial."""
 
     def attend(self, hear: Callable[[FromWorker | None], None]) -> None:
-        """Hear everything it says from now on; None once, when it is gone."""
+        """Hear everything it says from now on; None once, when it is gone, or at once when it is already."""
 
     def send(self, message: ToWorker) -> None:
         """Say something to it; nothing happens when it is gone."""
@@ -48,11 +48,11 @@ class Catalogs(Protocol):
     async def of_session(self, workspace_id: str, instance_id: str, name: str) -> Catalog | None:
         """The catalog a session names."""
 
-    def dsn(self, catalog: Catalog, session_id: str) -> str:
-        """How a worker reaches it: a libpq string without the password."""
+    def dsn(self, catalog: Catalog, worker: str) -> str:
+        """How the worker of that name reaches it: a libpq string without the password."""
 
-    async def cut_off(self, session_id: str) -> bool:
-        """End what the session left in the metadata's server; True when nothing is left."""
+    async def cut_off(self, worker: str) -> bool:
+        """End what the worker left in the metadata's server; True when nothing is left."""
 
     async def referenced(self, catalog: Catalog, names: Sequence[str]) -> frozenset[str] | None:
         """Which of these names of data files the catalog knows of; None when nobody can tell now."""

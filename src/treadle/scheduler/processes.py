@@ -85,11 +85,13 @@ class WorkerProcess:
         self.hello.cancel()
 
     def attend(self, hear: Callable[[FromWorker | None], None]) -> None:
-        """Hear everything it says from now on; None once, when it is gone."""
+        """Hear everything it says from now on; None once, when it is gone, or at once when it is already."""
         self._hear = hear
         unheard, self._unheard = self._unheard, []
         for message in unheard:
             hear(message)
+        if self.gone and None not in unheard:
+            hear(None)
 
     def send(self, message: ToWorker) -> None:
         """Say something to it."""

@@ -25,26 +25,39 @@ async def recover(context: Context) -> None:
     """End what an earlier owner left; call it before the owner starts, when no old worker lives."""
     for statement in await context.store.running():
         await end_lost_statement(context, statement)
-    for session in await context.store.open_sessions():
-        if session.status is SessionStatus.RUNNING:
-            await _end_lost_session(context, session)
+    lost = [one for one in await context.store.open_sessions() if one.status is SessionStatus.RUNNING]
+    for session in lost:
+        await _cut_off(context, session)
+    # Not before the last backend of an old worker is gone: until then a file may still become part of a table.
+    await context.keeper.tidy_all()
+    for session in lost:
+        await _end_lost_session(context, session)
+    for session_id in await context.store.queued_sessions():
+        await _end_forgotten_queue(context, session_id)
     await asyncio.to_thread(_sweep_leftovers, context.settings.data_dir, context.settings.copy_dirs)
 
 
-async def end_lost_statement(context: Context, statement: Statement) -> None:
-    """Write the end of a running statement that no worker runs any more."""
+async def end_lost_statement(context: Context, statement: Statement, *, unsent: bool = False) -> None:
+    """Write the end of a running statement that no worker runs any more.
+
+    ``unsent``: the answer to its claim or its submit was lost, and it never came to its worker, which lives.
+    """
     session = await context.store.session(None, statement.session_id)
     if session is None:
         raise LookupError(f"statement {statement.id} has no session")
     catalog = await context.catalogs.of_session(session.workspace_id, session.instance_id, session.catalog)
     aftermath = Aftermath(context, session, catalog)
-    await aftermath.cut_off()
-    commit = statement.commit
+    if not unsent:
+        await aftermath.cut_off()
+        if catalog is not None:
+            context.keeper.littered(catalog)
+    commit, now = statement.commit, context.clock.now()
     verdict = judge(
         Seen(
-            now=context.clock.now(),
+            now=max(now, statement.started_at or now),
             before=statement.parts,
             died=True,
+            unsent=unsent,
             asked=commit is not None,
             durable=await aftermath.durable(statement.id, commit) if commit else None,
             more=commit is not None and not commit.last,
@@ -58,18 +71,27 @@ async def end_lost_statement(context: Context, statement: Statement) -> None:
     await Endings(context, session).finish(statement, owner, verdict.ending, statement.parts, verdict.parts)
 
 
-async def _end_lost_session(context: Context, session: Session) -> None:
+async def _cut_off(context: Context, session: Session) -> None:
     catalog = await context.catalogs.of_session(session.workspace_id, session.instance_id, session.catalog)
     await Aftermath(context, session, catalog).cut_off()
     if catalog is not None:
         context.keeper.littered(catalog)
-        await context.keeper.tidy(catalog.id)
+
+
+async def _end_lost_session(context: Context, session: Session) -> None:
     log.warning("session_recovered", session_id=session.id)
     if session.close_requested_at is not None:
         status, reason, message = SessionStatus.CLOSED, session.reason or Reason.USER, ""
     else:
         status, reason, message = SessionStatus.FAIL, Reason.OWNER_LOST, "the service was restarted"
     await Endings(context, session).end_session(status, reason, message)
+
+
+async def _end_forgotten_queue(context: Context, session_id: str) -> None:
+    """End what waits in a session whose end was stored, when its owner was lost right after that."""
+    session = await context.store.session(None, session_id)
+    if session is not None and session.status.final:
+        await Endings(context, session).cancel_queued(Reason.SESSION_CLOSED)
 
 
 def _sweep_leftovers(data_dir: Path, copy_dirs: tuple[Path, ...]) -> None:

@@ -20,6 +20,7 @@ def report(context: Context, run: Run, final: Statement) -> None:
     if run.asked_at is not None:
         outcome = cancel_outcome(StatementState.RUNNING, final.state)
         figures.cancel_ended(ending.rung, outcome, now - run.asked_at)
+    chosen = {"chosen_id": final.chosen_id} if final.chosen_id is not None else {}
     log.info(
         "statement_ended",
         statement_id=run.id,
@@ -27,7 +28,9 @@ def report(context: Context, run: Run, final: Statement) -> None:
         state=final.state,
         effects=ending.effects,
         reason=ending.reason,
+        detail=ending.detail,
         actor=ending.actor,
         rung=ending.rung,
         seconds=round(now - run.started, 6),
+        **chosen,
     )

@@ -1,4 +1,7 @@
-"""Time passes: results expire, records grow old, and both are removed a few at a time."""
+"""Time passes: results expire, records grow old, and both are removed a few at a time.
+
+Left data files that could not be removed when they were left are tried again.
+"""
 
 import asyncio
 from datetime import timedelta
@@ -22,6 +25,8 @@ async def sweep(context: Context) -> None:
         for statement_id in expired:
             await asyncio.to_thread(discard, context.results_dir, statement_id)
         log.info("results_expired", count=len(expired))
+    if passed := await store.purge_tombstones(now):
+        log.info("early_cancels_forgotten", count=passed)
     before = now - timedelta(seconds=context.settings.record_ttl)
     while purged := await store.purge_records(before, BATCH):
         log.info("records_purged", count=purged)
@@ -33,6 +38,7 @@ async def sweep_forever(context: Context) -> None:
         await context.clock.sleep(context.settings.sweep_interval)
         try:
             await sweep(context)
+            await context.keeper.tidy_all()
         except StoreUnavailable as error:
             log.warning("store_unavailable", error=str(error))
         except Exception:

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from treadle.model.entities import CancelIntent, Ending, Part
-from treadle.model.states import CANCEL_MESSAGES, Effects, PartStatus, Reason, Rung, StatementState
+from treadle.model.states import Effects, PartStatus, Reason, Rung, StatementState, cancel_message
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,13 +20,15 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     ``before`` are the parts that ended earlier; ``last`` is the part that ended the request, None
     when the worker stopped or died within a part. ``asked`` says that a commit's reply was lost and
     its evidence was looked up; ``durable`` is the answer, None when nobody could tell, and
-    ``more`` that parts were to follow that commit. ``lost`` is the reason when a death explains it.
+    ``more`` that parts were to follow that commit. ``unsent`` says that it never came to a worker.
+    ``lost`` is the reason when a death explains it.
     """
 
     now: datetime
     before: tuple[Part, ...]
     last: Part | None = None
     died: bool = False
+    unsent: bool = False
     asked: bool = False
     durable: bool | None = None
     more: bool = False
@@ -56,6 +58,10 @@ def judge(seen: Seen) -> Verdict:
     return _failed(seen, found, _kept((*seen.before, *found)))
 
 
+def _death(seen: Seen) -> Rung:
+    return Rung.DEQUEUED if seen.unsent else Rung.KILLED
+
+
 def _found(seen: Seen) -> Part:
     # The commit is there though its reply was lost.
     return Part(number=len(seen.before) + 1, status=PartStatus.COMMAND_OK, effects=Effects.COMMITTED)
@@ -75,6 +81,7 @@ def _ending(seen: Seen, state: StatementState, effects: Effects, rung: Rung, rea
         actor=cancel.actor if cancel else None,
         rung=rung if cancel else None,
         cancel_millis=seen.cancel_millis,
+        detail=cancel.detail if cancel else None,
     )
 
 
@@ -85,15 +92,16 @@ def _succeeded(seen: Seen, last: Part) -> Verdict:
 
 
 def _cancelled(seen: Seen, found: tuple[Part, ...], cancel: CancelIntent) -> Verdict:
-    rung = Rung.KILLED if seen.died else Rung.INTERRUPTED
+    rung = _death(seen) if seen.died else Rung.INTERRUPTED
     ending = _ending(seen, StatementState.CANCELLED, _kept((*seen.before, *found)), rung)
     number = len(seen.before) + len(found) + 1
-    return Verdict(ending=ending, parts=(*found, cancelled_part(number, cancel.reason)))
+    return Verdict(ending=ending, parts=(*found, cancelled_part(number, cancel.reason, cancel.detail)))
 
 
-def cancelled_part(number: int, reason: Reason) -> Part:
+def cancelled_part(number: int, reason: Reason, detail: str | None = None) -> Part:
     """The SQL-visible form of a cancelled statement (design §3)."""
-    return Part(number=number, status=PartStatus.FATAL_ERROR, sql_state="57014", message=CANCEL_MESSAGES[reason])
+    message = cancel_message(reason, detail)
+    return Part(number=number, status=PartStatus.FATAL_ERROR, sql_state="57014", message=message)
 
 
 def _failed(seen: Seen, found: tuple[Part, ...], effects: Effects) -> Verdict:
@@ -111,7 +119,7 @@ def _failed(seen: Seen, found: tuple[Part, ...], effects: Effects) -> Verdict:
         seen,
         StatementState.FAILED,
         effects,
-        Rung.KILLED if seen.died else Rung.TOO_LATE,
+        _death(seen) if seen.died else Rung.TOO_LATE,
         seen.lost if seen.died else None,
     )
     return Verdict(ending=ending, parts=(*found, part))

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-REPEAT_SECONDS: Final = 0.005
+REPEAT_SECONDS: Final = 0.002
 
 
 class Fence:

@@ -1,4 +1,4 @@
-"""The inside of a worker: one thread listens, one strikes, the first one executes.
+"""The inside of a worker: one thread listens, one strikes, one gauges, the first one executes.
 
 The listening thread reads every message at once, so a cancel is never stuck behind data; it hands
 orders to the executing thread and cancels to the fence. When the owner is gone it ends the process.
@@ -7,14 +7,33 @@ orders to the executing thread and cancels to the fence. When the owner is gone 
 import os
 import queue
 import threading
-from typing import Generic
+from typing import Final, Generic
 
 from treadle.engines.base import Engine, EngineError, P
-from treadle.wire import Cancel, Close, Commit, Execute, Hello, Open, Opened, OpenFailed, ToWorker
+from treadle.wire import (
+    Attach,
+    Attached,
+    AttachFailed,
+    Cancel,
+    Cancelled,
+    Close,
+    Commit,
+    Execute,
+    Hello,
+    HowFar,
+    Open,
+    Opened,
+    OpenFailed,
+    SoFar,
+    ToWorker,
+)
 from treadle.worker.fence import Fence
 from treadle.worker.link import Link
-from treadle.worker.process import bound_memory
+from treadle.worker.process import bound_memory, give_way
 from treadle.worker.script import Script
+
+WORTH_TRIMMING: Final = 32 * 2**20
+"""Bytes of growth that are worth the milliseconds of a trim."""
 
 
 class Host(Generic[P]):
@@ -25,20 +44,28 @@ class Host(Generic[P]):
         self._engine = engine
         self._orders: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
         self._fence = Fence(engine.interrupt)
+        self._attached: Attach | None = None
         self._session: Open | None = None
+        self._script: Script[P] | None = None
+        self._questions: queue.SimpleQueue[HowFar] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Serve orders until told to close; called in the executing thread."""
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         threading.Thread(target=self._fence.strike_forever, name="strike", daemon=True).start()
+        threading.Thread(target=self._gauge_forever, name="gauge", daemon=True).start()
+        # The threads above stay where they are; the engine's will come from this one.
+        give_way()
         self._link.send(Hello(pid=os.getpid()))
         while True:
             match self._orders.get():
+                case Attach() as order:
+                    self._attach(order)
                 case Open() as order:
                     self._open(order)
                 case Execute() as order:
                     self._execute(order)
-                case Cancel() | Commit():
+                case Cancel() | Commit() | HowFar():
                     pass  # for a statement that has ended meanwhile
                 case Close():
                     self._engine.close()
@@ -58,13 +85,25 @@ class Host(Generic[P]):
                 self._fence.announce(message.statement_id)
             case Cancel():
                 self._fence.cancel(message.statement_id)
+            case HowFar():
+                self._questions.put(message)
+                return
             case _:
                 pass
         self._orders.put(message)
 
-    def _open(self, order: Open) -> None:
+    def _attach(self, order: Attach) -> None:
         try:
             bound_memory(order.limits.memory)
+            self._engine.attach(order)
+        except EngineError as error:
+            self._link.send(AttachFailed(message=error.message))
+            return
+        self._attached = order
+        self._link.send(Attached())
+
+    def _open(self, order: Open) -> None:
+        try:
             self._engine.open(order)
         except EngineError as error:
             self._link.send(OpenFailed(session_id=order.session_id, message=error.message))
@@ -73,9 +112,26 @@ class Host(Generic[P]):
         self._link.send(Opened(session_id=order.session_id))
 
     def _execute(self, order: Execute) -> None:
-        if self._session is None:
+        if self._attached is None or self._session is None:
             raise RuntimeError("a statement came before its session")
-        script = Script(order, self._session, self._engine, self._fence, self._link, self._orders)
+        script = Script(order, self._attached, self._engine, self._fence, self._link, self._orders)
+        self._script = script
         last = script.run()
+        self._script = None
         self._fence.forget(order.statement_id)
         self._link.send(last)
+        if isinstance(last, Cancelled):
+            self._engine.trim(WORTH_TRIMMING)
+
+    def _gauge_forever(self) -> None:
+        # In a thread of its own: whatever the engine does with the question, a cancel is not behind it.
+        while True:
+            question = self._questions.get()
+            script = self._script
+            if script is None or script.statement_id != question.statement_id:
+                continue
+            part = script.number
+            percent = self._engine.progress()
+            # What it was asked may belong to the next part, or the next statement, already.
+            if self._script is script and script.number == part:
+                self._link.send(SoFar(statement_id=question.statement_id, part=part, percent=percent))

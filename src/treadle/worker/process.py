@@ -1,4 +1,4 @@
-"""What a worker asks of the kernel: die with the gateway, stay within its memory."""
+"""What a worker asks of the kernel: die with the gateway, stay within its memory, let others go first."""
 
 import ctypes
 import os
@@ -8,10 +8,15 @@ import time
 from pathlib import Path
 from typing import Final
 
+from treadle.slices import take_ordinary_turns
+
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_NAME: Final = 15
 HEADROOM: Final = 2**30
 """Bytes of address space beyond one and a half times the engine's memory limit: stacks, arenas, gaps."""
+
+NICE: Final = 5
+"""How far back the work of statements stands."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -52,3 +57,12 @@ def bound_memory(limit: int) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     bound = pages * resource.getpagesize() + limit * 3 // 2 + HEADROOM
     resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+
+
+def give_way() -> None:
+    """Let others go before this thread and those it will start: gateway, memory server, control threads.
+
+    They need moments, the work of statements needs seconds.
+    """
+    take_ordinary_turns()
+    os.setpriority(os.PRIO_PROCESS, 0, min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICE))

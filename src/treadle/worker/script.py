@@ -1,24 +1,26 @@
 """One request in the executing thread: its parts in order, their results, their commits."""
 
 import queue
-from collections.abc import Sequence
-from typing import Generic
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final, Generic, NoReturn
 
-from treadle.engines.base import Command, Engine, EngineError, Interrupted, P, Rows
+from treadle.engines.base import Command, Engine, EngineError, Interrupted, P, Rows, disk_error
 from treadle.model.entities import CommitPoint, Part
 from treadle.model.ids import part_id
 from treadle.model.states import Effects, PartStatus
-from treadle.results.layout import discard_part
-from treadle.results.writer import PartWriter
+from treadle.results.output import Output
 from treadle.wire import (
     AtCommit,
+    Attach,
     Cancel,
     Cancelled,
     Commit,
+    Exceeded,
+    Excess,
     Execute,
     Failed,
     Finished,
-    Open,
     Progress,
     ToWorker,
 )
@@ -27,6 +29,9 @@ from treadle.worker.link import Link
 
 Last = Finished | Failed | Cancelled
 
+LARGE: Final = 96 * 2**20
+"""Bytes that are given back to the system before a cancel is answered (C11); the rest may follow."""
+
 
 class Script(Generic[P]):
     """Runs one `Execute` order and tells the owner how each part ended."""
@@ -34,19 +39,28 @@ class Script(Generic[P]):
     def __init__(
         self,
         order: Execute,
-        session: Open,
+        place: Attach,
         engine: Engine[P],
         fence: Fence,
         link: Link,
         orders: "queue.SimpleQueue[ToWorker]",
     ) -> None:
         self._order = order
-        self._session = session
+        self._place = place
         self._engine = engine
         self._fence = fence
         self._link = link
         self._orders = orders
         self._wrote = False
+        self._inline: bytes | None = None
+        self._json: bytes | None = None
+        self.number = 1
+        """The part that runs."""
+
+    @property
+    def statement_id(self) -> str:
+        """The request's."""
+        return self._order.statement_id
 
     def run(self) -> Last:
         """Run the request to its end; the last message is returned, not sent, so that the caller
@@ -56,6 +70,7 @@ class Script(Generic[P]):
         try:
             parts = self._split()
             for number, prepared in enumerate(parts, start=1):
+                self.number = number
                 last = number == len(parts)
                 part = self._part(number, prepared, last=last)
                 if not last:
@@ -66,7 +81,13 @@ class Script(Generic[P]):
             return self._interrupted(number, stop)
         except EngineError as error:
             return self._failed(number, error)
-        return Finished(statement_id=self._order.statement_id, part=part, settings=self._engine.settings())
+        return Finished(
+            statement_id=self._order.statement_id,
+            part=part,
+            inline=self._inline,
+            rows=self._json,
+            settings=self._engine.settings(),
+        )
 
     def _split(self) -> Sequence[P]:
         try:
@@ -81,7 +102,7 @@ class Script(Generic[P]):
     def _interrupted(self, number: int, stop: Interrupted) -> Last:
         if not self._fence.wants(self._order.statement_id):
             return self._failed(number, stop)
-        self._engine.trim()
+        self._engine.trim(LARGE)
         return Cancelled(
             statement_id=self._order.statement_id,
             number=number,
@@ -104,6 +125,7 @@ class Script(Generic[P]):
     def _part(self, number: int, prepared: P, *, last: bool) -> Part:
         """Run one part: inside the fence up to its end, its commit shielded."""
         if not self._fence.enter(self._order.statement_id):
+            self._engine.rollback()
             raise Interrupted
         self._wrote = prepared.writes
         try:
@@ -133,21 +155,51 @@ class Script(Generic[P]):
                 message=outcome.tag,
                 effects=effects,
             )
-        with PartWriter(
-            self._session.results_dir, self._order.statement_id, number, outcome.schema, outcome.columns
-        ) as writer:
-            for batch in outcome.batches:
-                writer.write(batch)
-                if self._fence.wants(self._order.statement_id):
-                    raise Interrupted
-            # The result is whole before the commit: after it nothing may fail any more.
-            rows = writer.finish()
+        output = self._write(number, outcome, alone=last and number == 1)
         try:
             effects = self._commit(number, last=last) if outcome.commits else Effects.NONE
         except EngineError:
-            discard_part(self._session.results_dir, self._order.statement_id, number)
+            output.discard()
             raise
-        return Part(number=number, status=PartStatus.TUPLES_OK, rows=rows, columns=outcome.columns, effects=effects)
+        self._inline, self._json = output.inline, output.json
+        return Part(
+            number=number, status=PartStatus.TUPLES_OK, rows=output.rows, columns=outcome.columns, effects=effects
+        )
+
+    def _write(self, number: int, result: Rows, *, alone: bool) -> Output:
+        """The whole result, before the commit: after that nothing may fail any more."""
+        order, limits = self._order, self._place.limits
+        with (
+            _written(),
+            Output(
+                self._place.results_dir,
+                order.statement_id,
+                number,
+                result.schema,
+                result.columns,
+                as_file=order.as_file or not alone,
+            ) as output,
+        ):
+            for batch in result.batches:
+                output.write(batch)
+                if self._fence.wants(order.statement_id):
+                    raise Interrupted
+                excess = output.beyond(limits.result_rows, limits.result_bytes)
+                if excess is not None:
+                    self._wait_for_cancel(excess)
+            output.finish()
+        return output
+
+    def _wait_for_cancel(self, excess: Excess) -> NoReturn:
+        """Say that the result is too large, and make no more of it: the cancel that follows is like any other."""
+        statement_id = self._order.statement_id
+        self._link.send(Exceeded(statement_id=statement_id, what=excess))
+        while True:
+            match self._orders.get():
+                case Cancel(statement_id=unwanted) if unwanted == statement_id:
+                    raise Interrupted
+                case _:
+                    continue
 
     def _commit(self, number: int, *, last: bool) -> Effects:
         """Ask the owner, then commit where no interrupt can reach (C7)."""
@@ -171,6 +223,17 @@ class Script(Generic[P]):
             raise CommitFailed(error.sql_state, error.message) from error
         self._fence.unshield()
         return Effects.COMMITTED
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Raise what a disk or the memory refuses as `EngineError`: the statement fails, its session goes on."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error) from error
+    except MemoryError as error:
+        raise EngineError("53200", "out of memory") from error
 
 
 class CommitFailed(EngineError):

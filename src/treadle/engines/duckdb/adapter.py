@@ -25,7 +25,7 @@ from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
 from treadle.engines.duckdb.types import column, export_projection
 from treadle.model.columns import Column
 from treadle.model.entities import Evidence
-from treadle.wire import Open
+from treadle.wire import Attach, Open
 
 BATCH_ROWS: Final = 10_240
 COUNTED: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "COPY"))
@@ -56,6 +56,7 @@ class DuckDB:
         self._copy: copying.Staged | None = None
         self._stream: pa.RecordBatchReader | None = None
         self._catalog = ""
+        self._rest = 0
         self._user = ""
 
     @classmethod
@@ -66,10 +67,9 @@ class DuckDB:
 
     # -- life -------------------------------------------------------------------------------
 
-    def open(self, order: Open) -> None:
+    def attach(self, order: Attach) -> None:
         """Attach the catalog, then lock every door; raises `EngineError`."""
         self._catalog = order.catalog.name
-        self._user = order.user_name
         self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
         with translated():
             opening.limit(self._con, order)
@@ -86,9 +86,17 @@ class DuckDB:
             denied_dirs=(Path(order.catalog.data_path), Path(order.temp_dir)),
         )
 
-    def trim(self) -> None:
-        """Give memory that a stopped statement used back to the system."""
-        memory.trim()
+    def open(self, order: Open) -> None:
+        """Make sure that the catalog still answers; raises `EngineError`."""
+        self._user = order.user_name
+        with translated():
+            opening.touch(self._con, self._catalog)
+        self._rest = memory.resident()
+
+    def trim(self, least: int) -> None:
+        """Give memory that a stopped statement used back to the system, if it is ``least`` bytes or more."""
+        if memory.resident() >= self._rest + least:
+            memory.trim()
 
     def close(self) -> None:
         """Let go of the catalog and the instance."""
@@ -103,8 +111,12 @@ class DuckDB:
 
     def progress(self) -> float | None:
         """Percent done, None when DuckDB does not know."""
-        percent = self._con.query_progress()
-        return percent if percent >= 0 else None
+        # Whatever goes wrong here must not end the thread that asks.
+        with contextlib.suppress(duckdb.Error):
+            percent = self._con.query_progress()
+            # Of what it does not count DuckDB says -1, or 0 all the time.
+            return percent if percent > 0 else None
+        return None
 
     def settings(self) -> dict[str, str]:
         """The time-outs of the session in seconds, and whether its transaction is open or aborted."""
@@ -187,6 +199,8 @@ class DuckDB:
     # -- transactions -----------------------------------------------------------------------
 
     def _begin(self, planned: Planned) -> Command:
+        if self._transaction is Transaction.OPEN:
+            return Command(tag="BEGIN")  # PostgreSQL only warns
         self._con.execute(planned.statements[-1])
         self._transaction = Transaction.OPEN
         return Command(tag="BEGIN")

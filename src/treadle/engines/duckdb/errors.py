@@ -8,7 +8,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from treadle.engines.base import EngineError, Interrupted
+from treadle.engines.base import EngineError, Interrupted, disk_error
 
 MAX_MESSAGE: Final = 8192
 """Characters of an error message."""
@@ -37,7 +37,6 @@ _STATES: Final[tuple[tuple[type[Exception], str], ...]] = (
 _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"Exceeded the maximum retry count"), "40001"),
     (re.compile(r"transaction is aborted"), "25P02"),
-    (re.compile(r"cannot start a transaction within a transaction"), "25001"),
     (re.compile(r"no transaction is active"), "25P01"),
     (re.compile(r"launched in read-only mode"), "25006"),
     (re.compile(r"not yet supported|are not supported in DuckLake|DuckLake does not support"), "0A000"),
@@ -83,15 +82,18 @@ _STACK: Final = re.compile(
     r"\n*(Stack Trace:|This error signals an assertion failure|\. Consider increasing|Failed to flush changes).*",
     re.DOTALL,
 )
+# Where staged output and spill lie: their names are enough.
+_OWN_FOLDERS: Final = re.compile(r"/[^\"']*/(?:\.treadle/[^/\"']+|worker-[0-9a-f-]{36})/")
 _SECRETS: Final = re.compile(r"(host|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
 
 
 def message_of(text: str) -> str:
-    """What the caller may read: DuckDB's words without its class prefix, stack traces, connection strings.
+    """What the caller may read: DuckDB's words without its class prefix, stack traces, our folders, connection strings.
 
     DuckDB repeats the names it was given, however long: the message is cut, because every record keeps it.
     """
-    told = _SECRETS.sub(r"\1=...", _PARSE_PREFIX.sub("", _STACK.sub("", text))).strip() or "the engine failed"
+    bare = _OWN_FOLDERS.sub("", _PARSE_PREFIX.sub("", _STACK.sub("", text)))
+    told = _SECRETS.sub(r"\1=...", bare).strip() or "the engine failed"
     return told if len(told) <= MAX_MESSAGE else told[: MAX_MESSAGE - 1] + "…"
 
 
@@ -102,6 +104,8 @@ def translate(error: Exception) -> EngineError:
         return Interrupted()
     if isinstance(error, MemoryError | pa.ArrowMemoryError):
         return EngineError("53200", "out of memory")
+    if isinstance(error, OSError):
+        return disk_error(error)
     state = next((state for kind, state in _STATES if isinstance(error, kind)), "XX000")
     state = next((refined for pattern, refined in _REFINED if pattern.search(text)), state)
     return EngineError(state, message_of(text))

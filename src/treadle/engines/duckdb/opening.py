@@ -7,7 +7,7 @@ from typing import Final
 import duckdb
 
 from treadle.engines.duckdb.extensions import extension_path
-from treadle.wire import CatalogTarget, Open
+from treadle.wire import Attach, CatalogTarget
 
 ATTACH_TRIES: Final = 5
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -22,6 +22,9 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 _RETRIES: Final = ("ducklake_max_retry_count = 300", "ducklake_retry_wait_ms = 10", "ducklake_retry_backoff = 1.01")
 """Commits of many sessions take turns: the loser of a race tries again, soon and for about 20 s in all."""
 
+_PROGRESS: Final = ("enable_progress_bar_print = false", "enable_progress_bar = true")
+"""Without the bar the engine does not count how far it is; nothing is printed."""
+
 
 def preload() -> duckdb.DuckDBPyConnection:
     """An instance with the extensions loaded and nothing attached; raises `ExtensionDamaged`."""
@@ -30,11 +33,11 @@ def preload() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config=_CONFIG)
     for name in ("postgres_scanner", "ducklake"):
         connection.execute(f"LOAD '{extension_path(name)}'")
-    _set(connection, *_RETRIES)
+    _set(connection, *_RETRIES, *_PROGRESS)
     return connection
 
 
-def limit(connection: duckdb.DuckDBPyConnection, order: Open) -> None:
+def limit(connection: duckdb.DuckDBPyConnection, order: Attach) -> None:
     """Set what the session may use; raises `duckdb.Error`."""
     spill = _literal(order.temp_dir)
     os.chdir(order.copy_dirs[0])
@@ -87,7 +90,12 @@ def _attach_or_create(connection: duckdb.DuckDBPyConnection, target: CatalogTarg
         connection.execute(known)
 
 
-def lock(connection: duckdb.DuckDBPyConnection, order: Open, lake_path: str) -> None:
+def touch(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    """Ask the catalog's metadata something small; raises `duckdb.Error` when it does not answer."""
+    connection.execute(f"FROM {quoted(catalog)}.current_snapshot()").fetchall()
+
+
+def lock(connection: duckdb.DuckDBPyConnection, order: Attach, lake_path: str) -> None:
     """Close every door that the engine can close itself; raises `duckdb.Error`."""
     folders = ", ".join(_literal(os.path.join(folder, "")) for folder in (lake_path, order.temp_dir, *order.copy_dirs))
     _set(

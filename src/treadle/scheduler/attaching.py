@@ -1,0 +1,170 @@
+"""Workers on their catalogs: attached for a session, or ahead of one where sessions come and go.
+
+Nearly all the time to open a session is the catalog's attaching. So a catalog that was just used has
+a worker attached to it ahead; the catalogs used last have one, `Settings.attached_workers` in all.
+"""
+
+import asyncio
+
+import msgspec
+import structlog
+
+from treadle.model.entities import Catalog, Session
+from treadle.model.errors import Unavailable
+from treadle.scheduler.context import Context
+from treadle.scheduler.ports import Worker, Workers
+from treadle.wire import (
+    METADATA_PREFIX,
+    Attach,
+    Attached,
+    AttachFailed,
+    CatalogTarget,
+    FromWorker,
+    Limits,
+    Open,
+    Opened,
+    OpenFailed,
+    ToWorker,
+)
+
+log = structlog.get_logger("treadle.owner")
+
+
+class Hand(msgspec.Struct, frozen=True, eq=False):
+    """A worker with its catalog attached; ``name`` is how it calls itself on the metadata's server."""
+
+    worker: Worker
+    name: str
+
+
+class Attaching:
+    """Gets workers, has them attach catalogs, and keeps some ahead."""
+
+    def __init__(self, context: Context, workers: Workers) -> None:
+        self._context = context
+        self._workers = workers
+        # By catalog, the one used last at the end.
+        self._ahead: dict[str, Hand] = {}
+        self._filling: set[str] = set()
+        self._closed = False
+
+    async def host(self, session: Session, catalog: Catalog) -> Hand:
+        """A worker that hosts the session; raises `Unavailable` with the reason."""
+        ahead = self._ahead.pop(catalog.id, None)
+        if ahead is not None:
+            try:
+                await self._open(ahead, session)
+            except Unavailable as error:
+                # It stood for a while, and its server may have gone meanwhile.
+                log.warning("attached_worker_lost", catalog_id=catalog.id, error=str(error))
+            else:
+                return ahead
+        hand = await self._attach(session.workspace_id, catalog)
+        await self._open(hand, session)
+        return hand
+
+    async def dismiss(self, hand: Hand) -> None:
+        """It is not needed."""
+        hand.worker.kill()
+        await hand.worker.buried()
+
+    def keep_ahead(self, workspace_id: str, catalog: Catalog) -> None:
+        """The catalog is in use: attach a worker to it for the session that may come next."""
+        most = self._context.settings.attached_workers
+        if self._closed or catalog.id in self._filling or not most:
+            return
+        if catalog.id in self._ahead:
+            self._ahead[catalog.id] = self._ahead.pop(catalog.id)
+            return
+        while len(self._ahead) + len(self._filling) >= most and self._ahead:
+            self._context.spawn(self.dismiss(self._ahead.pop(next(iter(self._ahead)))))
+        if len(self._filling) < most:
+            self._filling.add(catalog.id)
+            self._context.spawn(self._fill(workspace_id, catalog))
+
+    async def close(self) -> None:
+        """Let go of the workers that stand ahead."""
+        self._closed = True
+        hands, self._ahead = list(self._ahead.values()), {}
+        for hand in hands:
+            await self.dismiss(hand)
+
+    async def _fill(self, workspace_id: str, catalog: Catalog) -> None:
+        try:
+            hand = await self._attach(workspace_id, catalog)
+        except Unavailable as error:
+            log.warning("not_attached_ahead", catalog_id=catalog.id, error=str(error))
+            return
+        finally:
+            self._filling.discard(catalog.id)
+        if self._closed:
+            await self.dismiss(hand)
+            return
+        self._ahead[catalog.id] = hand
+
+        def lost(message: FromWorker | None) -> None:
+            if message is None and self._ahead.get(catalog.id) is hand:
+                del self._ahead[catalog.id]
+
+        hand.worker.attend(lost)
+        log.info("attached_ahead", catalog_id=catalog.id, pid=hand.worker.pid)
+
+    async def _attach(self, workspace_id: str, catalog: Catalog) -> Hand:
+        hand = Hand(await self._workers.hire(), self._context.new_id())
+        order = await asyncio.to_thread(self._order, hand, workspace_id, catalog)
+        answer = await self._ask(hand.worker, order)
+        if not isinstance(answer, Attached):
+            await self.dismiss(hand)
+            raise Unavailable(answer.message if isinstance(answer, AttachFailed) else answer)
+        return hand
+
+    async def _open(self, hand: Hand, session: Session) -> None:
+        answer = await self._ask(hand.worker, Open(session_id=session.id, user_name=session.user_name))
+        if not isinstance(answer, Opened):
+            await self.dismiss(hand)
+            raise Unavailable(answer.message if isinstance(answer, OpenFailed) else answer)
+
+    async def _ask(self, worker: Worker, order: ToWorker) -> "Attached | AttachFailed | Opened | OpenFailed | str":
+        """What the worker answers, or why it does not."""
+        answer: asyncio.Future[FromWorker | None] = asyncio.get_running_loop().create_future()
+
+        def hear(message: FromWorker | None) -> None:
+            if not answer.done():
+                answer.set_result(message)
+
+        worker.attend(hear)
+        worker.send(order)
+        try:
+            async with asyncio.timeout(self._context.settings.worker_start):
+                said = await answer
+        except TimeoutError:
+            return "its worker did not become ready in time"
+        if isinstance(said, Attached | AttachFailed | Opened | OpenFailed):
+            return said
+        return "its worker died while it was opened"
+
+    def _order(self, hand: Hand, workspace_id: str, catalog: Catalog) -> Attach:
+        settings = self._context.settings
+        folders = self._context.copy_dirs(workspace_id)
+        for folder in (folders[0], self._context.results_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        return Attach(
+            catalog=CatalogTarget(
+                name=catalog.name,
+                metadata_name=f"{METADATA_PREFIX}_{self._context.new_id().replace('-', '')}",
+                dsn=self._context.catalogs.dsn(catalog, hand.name),
+                password=catalog.password,
+                data_path=catalog.data_path,
+            ),
+            limits=Limits(
+                memory=int(settings.worker_memory),
+                threads=settings.worker_threads,
+                spill=int(settings.worker_spill),
+                result_rows=settings.max_result_rows,
+                result_bytes=int(settings.max_result_bytes),
+            ),
+            temp_dir=hand.worker.temp_dir,
+            results_dir=str(self._context.results_dir),
+            copy_dirs=tuple(str(folder) for folder in folders),
+            settings=self._context.session_settings(),
+        )

@@ -1,0 +1,80 @@
+"""From a worker's last word, or its death, to the record of the statement."""
+
+import asyncio
+
+import msgspec
+
+from treadle.model.entities import Part, Session, Statement
+from treadle.model.states import Effects
+from treadle.scheduler.aftermath import Aftermath
+from treadle.scheduler.context import Context
+from treadle.scheduler.endings import Endings, until_stored
+from treadle.scheduler.report import report
+from treadle.scheduler.run import Run
+from treadle.scheduler.verdict import Seen, judge
+from treadle.wire import Cancelled, Failed, Finished
+
+Last = Finished | Failed | Cancelled | None
+"""The last word about a statement; None when its worker died."""
+
+
+class Conclusion:
+    """Writes the endings of the statements of one session."""
+
+    def __init__(self, context: Context, session: Session, aftermath: Aftermath) -> None:
+        self._context = context
+        self._aftermath = aftermath
+        self._endings = Endings(context, session)
+
+    async def learn_intent(self, run: Run) -> None:
+        """Read from the store whether a stop was asked for, if nobody told."""
+        if run.intent is None:
+            current = await until_stored(self._context, lambda: self._context.store.statement(run.id))
+            run.intent = current.cancel if current is not None else None
+
+    async def write(self, run: Run, last: Last) -> Statement:
+        """Judge, and write the final state."""
+        part = last.part if isinstance(last, Finished | Failed) else None
+        died = run.killed or last is None
+        verdict = judge(await self._seen(run, part, died=died))
+        if died and not isinstance(last, Finished):
+            await self._aftermath.clear_files(run.id, len(run.before) + 1)
+        run.start.over()
+        on_record = await run.start.settled()
+        final = await self._endings.finish(
+            msgspec.structs.replace(run.statement, cancel=run.intent),
+            self._context.owner_id,
+            verdict.ending,
+            tuple(run.before),
+            verdict.parts,
+            last.inline if isinstance(last, Finished) else None,
+            last.rows if isinstance(last, Finished) else None,
+            on_record=on_record,
+        )
+        run.recorded.set()
+        # Whoever waits for the end is answered first.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, report, self._context, run, final)
+        return final
+
+    async def _seen(self, run: Run, part: Part | None, *, died: bool) -> Seen:
+        commit = run.commit
+        told = part is not None and part.effects is not Effects.UNKNOWN
+        lost_reply = commit is not None and not told and (died or part is not None)
+        durable = await self._aftermath.durable(run.id, commit) if lost_reply and commit else None
+        now = self._context.clock.monotonic()
+        return Seen(
+            before=tuple(run.before),
+            last=part,
+            died=died,
+            asked=lost_reply,
+            durable=durable,
+            more=commit is not None and not commit.last,
+            cancel=run.intent,
+            cancel_millis=_millis(now - run.asked_at) if run.asked_at is not None else None,
+            now=run.dated(now),
+        )
+
+
+def _millis(seconds: float) -> float:
+    return round(seconds * 1000, 3)
