@@ -18,6 +18,7 @@ DOCUMENTED = {
     "ShowSqlStatementResult": "GET /v1/workspaces/{workspace_id}/sessions/{session_id}/statements/{statement_id}",
     "CancelSqlStatement": ("POST /v1/workspaces/{workspace_id}/sessions/{session_id}/statements/{statement_id}/cancel"),
     "CancelSqlSessionStatements": "POST /v1/workspaces/{workspace_id}/sessions/{session_id}/cancel",
+    "CancelSqlStatements": "POST /v1/workspaces/{workspace_id}/statements/cancel",
     "ListSessionStatementRecords": "GET /v1/workspaces/{workspace_id}/sessions/{session_id}/statements",
     "ListStatementRecords": "GET /v1/workspaces/{workspace_id}/statement-records",
     "CreateWorkspace": "POST /v1/workspaces",

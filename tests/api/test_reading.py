@@ -3,12 +3,12 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-import hypothesis
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.api.twin import Twin
+from tests.support.properties import examples
 from treadle.api.app import build
 from treadle.config import Settings
 
@@ -237,7 +237,7 @@ PATHS = (SESSIONS, EXECUTE, "/v1/workspaces", "/v1/workspaces/w1/endpoints", SES
 
 
 @given(raw=st.binary(max_size=60) | (JSON | NEAR_MISSES).map(lambda value: json.dumps(value).encode()))
-@hypothesis.settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(120)
 async def test_no_body_is_ever_a_500(client: httpx.AsyncClient, raw: bytes) -> None:
     """Any bytes at all are answered with 200, 400 or 404."""
     for path in PATHS:
@@ -249,7 +249,7 @@ PAIR = st.tuples(PARAMETERS, st.text(max_size=20) | st.integers().map(str)).map(
 
 
 @given(query=st.binary(max_size=40) | PAIR.map(lambda pair: pair.encode("utf-8", "surrogatepass")))
-@hypothesis.settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(120)
 async def test_no_query_is_ever_a_500(client: httpx.AsyncClient, query: bytes) -> None:
     """Any query string at all is answered with 200 or 400."""
     reply = await client.get(f"{RECORDS}?{quote(query, safe='=&+%;')}")

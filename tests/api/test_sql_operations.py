@@ -107,7 +107,7 @@ async def test_execute_takes_every_documented_field(client: httpx.AsyncClient, t
 async def test_results_are_absent_while_running(client: httpx.AsyncClient, twin: Twin) -> None:
     """A running statement answers its status and ids and nothing else."""
     twin.view = RUNNING
-    assert (await client.get(STATEMENT)).text == '{"status":1,"session_id":"s1","statement_id":"t1"}'
+    assert (await client.get(STATEMENT)).text == '{"status":1,"session_id":"s1","statement_id":"t1","progress":null}'
 
 
 async def test_show_result_in_files(client: httpx.AsyncClient, twin: Twin) -> None:
@@ -164,7 +164,7 @@ async def test_cancel_of_a_session(client: httpx.AsyncClient, twin: Twin) -> Non
 async def test_session_records(client: httpx.AsyncClient, twin: Twin) -> None:
     """The history of a session has the documented fields first, and then what is known about the ending."""
     reply = await client.get(SESSIONS + "/s1/statements", params={"statement_id": "t_1", "status": "CANCELED"})
-    assert twin.asked == [("session_records", ("t_1", RecordStatus.CANCELED, 10, 0))]
+    assert twin.asked == [("session_records", ("t_1", RecordStatus.CANCELED, None, 10, 0))]
     queued, cancelled = reply.json()["records"]
     assert queued == {
         "statement_id": "t2",
@@ -237,7 +237,7 @@ async def test_records(client: httpx.AsyncClient, twin: Twin) -> None:
     )
     end = datetime.fromtimestamp(100_000_000.001, UTC)
     start = datetime.fromtimestamp(10**11, UTC)
-    assert twin.asked == [("records", ("e1", "t1", 1, RecordStatus.ERROR, start, end, 100, 10**9))]
+    assert twin.asked == [("records", ("e1", "t1", 1, RecordStatus.ERROR, start, end, None, 100, 10**9))]
     assert list(reply.json()) == ["total", "records"]
     queued, cancelled = reply.json()["records"]
     assert list(cancelled)[:14] == [

@@ -31,7 +31,10 @@ from treadle.model.states import (
     SessionStatus,
     StatementState,
 )
+from treadle.service.deps import Leaving
 from treadle.service.views import (
+    CancelEntry,
+    CancelFilter,
     CancelReport,
     Location,
     NewEndpoint,
@@ -110,6 +113,8 @@ class Twin:
         self.report = CancelReport(
             state=RecordStatus.CANCELED, outcome=CancelOutcome.CANCELLED, rung=Rung.INTERRUPTED, millis=12.34
         )
+        self.entries: Sequence[CancelEntry] = ()
+        self.leaving: Leaving | None = None
         self.failure: Exception | None = None
         self.unready: RequestError | None = None
         self.gate: asyncio.Event | None = None
@@ -200,19 +205,40 @@ class Twin:
     async def close_session(self, p: Principal, workspace_id: str, session_id: str) -> None:
         await self._ask(p, "close_session", None, workspace_id, session_id)
 
-    async def execute(self, p: Principal, workspace_id: str, submission: Submission) -> StatementView:
+    async def execute(
+        self, p: Principal, workspace_id: str, submission: Submission, leaving: Leaving | None = None
+    ) -> StatementView:
+        self.leaving = leaving
         await self._ask(p, "execute", submission, workspace_id, submission.session_id)
         return self.view
 
     async def show_result(
-        self, p: Principal, workspace_id: str, session_id: str, statement_id: str, *, page_num: int, locate: bool
+        self,
+        p: Principal,
+        workspace_id: str,
+        session_id: str,
+        statement_id: str,
+        *,
+        page_num: int,
+        locate: bool,
+        wait: float = 0.0,
+        leaving: Leaving | None = None,
     ) -> StatementView:
-        await self._ask(p, "show_result", (page_num, locate), workspace_id, session_id, statement_id)
+        asked = (page_num, locate, wait) if wait else (page_num, locate)
+        await self._ask(p, "show_result", asked, workspace_id, session_id, statement_id)
         return self.view
 
-    async def cancel(self, p: Principal, workspace_id: str, session_id: str, statement_id: str) -> CancelReport:
-        await self._ask(p, "cancel", None, workspace_id, session_id, statement_id)
+    async def cancel(
+        self, p: Principal, workspace_id: str, session_id: str, statement_id: str, *, before_submit: bool = False
+    ) -> CancelReport:
+        await self._ask(p, "cancel", before_submit or None, workspace_id, session_id, statement_id)
         return self.report
+
+    async def cancel_statements(
+        self, p: Principal, workspace_id: str, where: CancelFilter, *, dry_run: bool
+    ) -> Sequence[CancelEntry]:
+        await self._ask(p, "cancel_statements", (where, dry_run), workspace_id)
+        return self.entries
 
     async def cancel_session_statements(self, p: Principal, workspace_id: str, session_id: str) -> CancelReport:
         await self._ask(p, "cancel_session_statements", None, workspace_id, session_id)
@@ -226,10 +252,11 @@ class Twin:
         *,
         statement_id: str | None,
         status: RecordStatus | None,
+        tag: str | None,
         limit: int,
         offset: int,
     ) -> tuple[int, Sequence[Statement]]:
-        await self._ask(p, "session_records", (statement_id, status, limit, offset), workspace_id, session_id)
+        await self._ask(p, "session_records", (statement_id, status, tag, limit, offset), workspace_id, session_id)
         return 2, [QUEUED, CANCELLED]
 
     async def records(
@@ -243,10 +270,11 @@ class Twin:
         status: RecordStatus | None,
         start_time: datetime | None,
         end_time: datetime | None,
+        tag: str | None,
         limit: int,
         offset: int,
     ) -> tuple[int, Sequence[Statement]]:
-        filters = (endpoint_id, statement_id, source, status, start_time, end_time, limit, offset)
+        filters = (endpoint_id, statement_id, source, status, start_time, end_time, tag, limit, offset)
         await self._ask(p, "records", filters, workspace_id)
         return 2, [QUEUED, CANCELLED]
 

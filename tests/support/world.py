@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from treadle.demo.client import Api, Session, StatementReply
 from treadle.demo.local import LocalService, make_token
 from treadle.demo.processes import cpu_seconds
+from treadle.store.catalogs import worker_application
 
 ALICE = ("project-a", "alice")
 
@@ -27,6 +28,28 @@ def until(condition: Callable[[], Any], what: str, timeout: float = 30.0) -> Any
             return value
         time.sleep(0.005)
     raise AssertionError(f"never happened: {what}")
+
+
+def log_of(service: LocalService) -> list[dict[str, Any]]:
+    """What a service has logged so far."""
+    lines = (service.data_dir / "serve.log").read_text(errors="replace").splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def opened(service: LocalService, session_id: str) -> dict[str, Any]:
+    """What the service has logged of the opening of a session, once it has."""
+
+    def find() -> dict[str, Any]:
+        lines = [line for line in log_of(service) if line["event"] == "session_opened"]
+        return next((line for line in reversed(lines) if line["session_id"] == session_id), {})
+
+    line: dict[str, Any] = until(find, f"session {session_id} has a worker")
+    return line
+
+
+def worker_of(service: LocalService, session_id: str) -> int:
+    """The process id of a session's worker."""
+    return int(opened(service, session_id)["pid"])
 
 
 class World:
@@ -73,17 +96,15 @@ class World:
 
     def log(self) -> list[dict[str, Any]]:
         """What the service has logged so far."""
-        lines = (self.service.data_dir / "serve.log").read_text(errors="replace").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return log_of(self.service)
 
     def worker(self, session_id: str) -> int:
         """The process id of the session's worker."""
+        return worker_of(self.service, session_id)
 
-        def find() -> int:
-            found = [e["pid"] for e in self.log() if e["event"] == "session_opened" and e["session_id"] == session_id]
-            return int(found[-1]) if found else 0
-
-        return int(until(find, f"session {session_id} has a worker"))
+    def application(self, session_id: str) -> str:
+        """How the session's worker calls itself on the catalog's server."""
+        return worker_application(opened(self.service, session_id)["worker"])
 
     def record(self, statement_id: str) -> dict[str, Any]:
         """The statement's record."""

@@ -18,8 +18,11 @@ from treadle.api.fields import (
     Offset,
     PlainId,
     StatementId,
+    Tag,
+    Tags,
 )
 from treadle.model.states import RecordStatus, SessionStatus
+from treadle.service.views import OnDisconnect
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -58,6 +61,13 @@ class FetchMode(StrEnum):
     READ_OBS = "READ_OBS"
 
 
+class Unfinished(StrEnum):
+    """The states that have an end before them."""
+
+    SUBMITTED = "SUBMITTED"
+    RUNNING = "RUNNING"
+
+
 class ExecuteStatement(msgspec.Struct, frozen=True, kw_only=True):
     """The body of ExecuteSqlStatement."""
 
@@ -73,6 +83,58 @@ class ExecuteStatement(msgspec.Struct, frozen=True, kw_only=True):
     is_sync: Annotated[bool, Meta(description="Wait for the end, for a while.")] = True
     is_maintain_statement: Annotated[bool, Meta(description="Whether it comes from the operations channel.")] = False
     resultset_fetch_mode: FetchMode = FetchMode.DEFAULT
+    statement_id: (
+        Annotated[
+            str,
+            Meta(
+                pattern=rf"^[A-Za-z0-9_-]{{1,64}}{END}",
+                description=(
+                    "An id of your own choice: 1-64 letters, digits, hyphens and underscores, not ending in `_` and a "
+                    "number, new in its workspace. Also as header `X-Statement-Id`."
+                ),
+            ),
+        ]
+        | None
+    ) = None
+    tags: Annotated[
+        Tags,
+        Meta(description="Names to find and to cancel it by. Also as header `X-Statement-Tags`, parted by commas."),
+    ] = ()
+    on_disconnect: OnDisconnect | None = None
+    keepalive: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=86_400,
+                description=(
+                    "Seconds: it is cancelled when nobody has asked for its state or result for so long before its end."
+                ),
+            ),
+        ]
+        | None
+    ) = None
+
+
+class CancelStatements(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of CancelSqlStatements: a statement is meant when it matches every field that is given."""
+
+    statement_ids: (
+        Annotated[
+            tuple[StatementId, ...],
+            Meta(
+                max_length=10_000, description="Statements by their ids, ended ones too. Without: all unfinished ones."
+            ),
+        ]
+        | None
+    ) = None
+    session_id: PlainId | None = None
+    endpoint_id: PlainId | None = None
+    tags: Annotated[Tags, Meta(description="Tags it must have, all of them.")] = ()
+    user_name: Annotated[str, Meta(min_length=1, max_length=256, description="Who submitted it.")] | None = None
+    status: Unfinished | None = None
+    submitted_before: Moment | None = None
+    dry_run: Annotated[bool, Meta(description="Only tell which statements would be cancelled.")] = False
 
 
 class CreateWorkspace(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +219,24 @@ class ResultQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     page_num: Annotated[int, Meta(ge=1, le=65_535, description="The page of the result.")] = 1
     is_enable_obs_path: Annotated[bool, Meta(description="The place of the result files instead of rows.")] = False
+    wait: Annotated[
+        int,
+        Meta(ge=0, le=3_600, description="Seconds to wait for the end of the statement; `max_wait` (60) at most."),
+    ] = 0
+
+
+class CancelQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The parameters of CancelSqlStatement."""
+
+    before_submit: Annotated[
+        bool,
+        Meta(
+            description=(
+                "The cancel may come before the submit under that id: then 200, and the submit is born cancelled. "
+                "Also as header `X-Cancel-Before-Submit`."
+            )
+        ),
+    ] = False
 
 
 class SessionRecordsQuery(Paging, frozen=True, kw_only=True):
@@ -164,6 +244,7 @@ class SessionRecordsQuery(Paging, frozen=True, kw_only=True):
 
     statement_id: StatementId | None = None
     status: RecordStatus | None = None
+    tag: Tag | None = None
 
 
 class RecordsQuery(Paging, frozen=True, kw_only=True):
@@ -175,3 +256,4 @@ class RecordsQuery(Paging, frozen=True, kw_only=True):
     start_time: Moment | None = None
     end_time: Moment | None = None
     status: RecordStatus | None = None
+    tag: Tag | None = None

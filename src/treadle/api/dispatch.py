@@ -1,5 +1,9 @@
 """The innermost layer: understand the request, call the operation, send its answer."""
 
+import asyncio
+from contextlib import suppress
+from functools import partial
+
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -9,7 +13,7 @@ from treadle.api.middleware import respond
 from treadle.api.reading import read_body, read_query
 from treadle.api.routes import ID_PATTERNS, AnyRoute, Ask, Match
 from treadle.model.entities import Principal, Role
-from treadle.model.errors import BadRequest
+from treadle.model.errors import BadRequest, RequestError
 
 _NOTHING = Nothing()
 _ANYONE = Principal(project_id="", project_name="", user_id="", user_name="", role=Role.VIEWER)
@@ -25,8 +29,19 @@ async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
     route = match.route
     query = _NOTHING if route.query is Nothing else read_query(scope["query_string"], route.query)
     body = await _body(route, receive) if route.reads_body else _NOTHING
-    response = await route.handle(Ask(exchange.caller or _ANYONE, match.ids, query, body))
+    leaving = partial(_leaving, receive)
+    response = await route.handle(Ask(exchange.caller or _ANYONE, match.ids, query, body, scope["headers"], leaving))
     await respond(response, scope, receive, send)
+
+
+async def _leaving(receive: Receive) -> None:
+    """Raise `ClientDisconnect` when the caller has left; the rest of its body, if there is any, is of no interest."""
+    with suppress(RequestError):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        raise ClientDisconnect
+    # What it sent was refused, which says nothing about it.
+    await asyncio.get_running_loop().create_future()
 
 
 def _check_ids(match: Match) -> None:

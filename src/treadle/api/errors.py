@@ -1,7 +1,7 @@
 """Errors to bodies: the one place that knows what an error looks like on the wire.
 
 The bodies are the documented ones, byte for byte, in three shapes: the service's (400, 404, 408,
-500), the gateway's (401, 413 and wrong routes) and the identity service's (403).
+409, 500), the gateway's (401, 413 and wrong routes) and the identity service's (403).
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from treadle.model.errors import (
     BadRequest,
+    Conflict,
     Forbidden,
     NotFound,
     NotStopped,
@@ -127,6 +128,11 @@ def _timeout(error: RequestError) -> Fault:
     return _fault(408, "common.00000408", "timeout exception occurred", str(error))
 
 
+def _conflict(error: RequestError) -> Fault:
+    # The documentation has no 409 for this service; the code follows those of its 408 and 500.
+    return _fault(409, "common.00000409", "conflict", str(error))
+
+
 def _body_timeout(error: RequestError) -> Fault:
     fault = _timeout(error)
     return Fault(fault.status, fault.body, {"Connection": "close"})
@@ -161,6 +167,7 @@ _TABLE: Final[dict[type[RequestError], Callable[..., Fault]]] = {
     NotFound: lambda _: _NOT_FOUND,
     ResultExpired: _expired,
     NotStopped: _timeout,
+    Conflict: _conflict,
     SessionNotReady: _timeout,
     BodyTimeout: _body_timeout,
     TooLarge: lambda _: _TOO_LARGE,
@@ -186,6 +193,7 @@ SAMPLES: Final[dict[int, bytes]] = {
     403: fault_of(Forbidden()).body,
     404: _NOT_FOUND.body,
     408: fault_of(NotStopped()).body,
+    409: fault_of(Conflict()).body,
     413: _TOO_LARGE.body,
     500: INTERNAL.body,
     503: fault_of(Unavailable()).body,

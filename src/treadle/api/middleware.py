@@ -231,12 +231,17 @@ class BodyLimit:
         """ASGI."""
         declared = max((int(value) for value in _values(scope, b"content-length") if value.isdigit()), default=0)
         taken = 0
+        whole = False
 
         async def guarded() -> Message:
-            nonlocal taken
+            nonlocal taken, whole
+            if whole:
+                # What comes now is the caller's leaving, if it comes at all.
+                return await receive()
             if declared > self._limit:
                 raise TooLarge
             message = await self._next(receive)
+            whole = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > self._limit:
                 raise TooLarge

@@ -61,7 +61,11 @@ def _operation(route: AnyRoute) -> Schema:
         "summary": route.summary,
         "tags": [route.tag],
         "security": [{"AuthToken": []}] if route.secured else [],
-        "parameters": [*map(_path_parameter, route.parameters), *_query_parameters(route)],
+        "parameters": [
+            *map(_path_parameter, route.parameters),
+            *_query_parameters(route),
+            *_header_parameters(route),
+        ],
         "responses": {str(int(route.status)): _success(route), **{str(code): _error(code) for code in route.errors}},
     }
     if route.reads_body:
@@ -86,6 +90,13 @@ def _query_parameters(route: AnyRoute) -> list[Schema]:
             "schema": {key: value for key, value in schema.items() if key != "description"},
         }
         for name, schema in properties(query).items()
+    ]
+
+
+def _header_parameters(route: AnyRoute) -> list[Schema]:
+    return [
+        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+        for name, text in route.takes.items()
     ]
 
 

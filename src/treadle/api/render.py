@@ -11,8 +11,8 @@ from treadle.api import replies
 from treadle.model.columns import Column
 from treadle.model.entities import Endpoint, Principal, Statement, Workspace
 from treadle.model.ids import part_id
-from treadle.model.states import CANCEL_MESSAGES, StatementState
-from treadle.service.views import PartView, SessionView, StatementView
+from treadle.model.states import RecordStatus, StatementState, cancel_message
+from treadle.service.views import CancelEntry, PartView, SessionView, StatementView
 
 MAX_PARTS: Final = 20
 """Parts of a script shown on a record; ``part_count`` tells how many there are."""
@@ -58,6 +58,7 @@ def statement(view: StatementView) -> replies.StatementResponse:
         status=cast(Any, view.status),
         session_id=view.session_id,
         statement_id=view.statement_id,
+        progress=view.progress if view.state is RecordStatus.RUNNING else UNSET,
         results=UNSET if view.results is None else tuple(map(_result, view.results)),
     )
 
@@ -99,7 +100,7 @@ def session_records(total: int, found: Sequence[Statement], chars: int) -> repli
     """A page of a session's history, with at most ``chars`` characters of each statement."""
     records = (
         replies.SessionStatementRecord(
-            statement_id=one.id,
+            statement_id=one.public_id,
             statement_content=one.content[:chars],
             create_time=time(one.created_at),
             status=one.record_status,
@@ -119,7 +120,7 @@ def records(total: int, found: Sequence[Statement], chars: int) -> replies.State
 def _record(one: Statement, chars: int) -> replies.StatementRecord:
     finished = one.ending.finished_at if one.ending else None
     return replies.StatementRecord(
-        id=one.id,
+        id=one.public_id,
         workspace_id=one.workspace_id,
         endpoint_id=one.endpoint_id,
         session_id=one.session_id,
@@ -152,6 +153,10 @@ def _ending(one: Statement) -> dict[str, Any]:
             "actor": one.cancel.actor,
             "cancel_requested_at": time(one.cancel.requested_at),
         }
+        if one.cancel.detail:
+            known["detail"] = one.cancel.detail
+    if one.state is StatementState.RUNNING:
+        known["progress"] = one.progress
     if end := one.ending:
         told = {
             "effects": end.effects,
@@ -159,9 +164,12 @@ def _ending(one: Statement) -> dict[str, Any]:
             "actor": end.actor,
             "rung": end.rung,
             "cancel_millis": end.cancel_millis,
+            "detail": end.detail,
         }
         known |= {name: value for name, value in told.items() if value is not None}
     known |= _failure(one)
+    if one.tags:
+        known["tags"] = one.tags
     if len(one.parts) > 1:
         known |= {"part_count": len(one.parts), "parts": _parts(one)}
     return known
@@ -174,13 +182,13 @@ def _failure(one: Statement) -> dict[str, str]:
     end = one.ending
     if end is None or end.state is not StatementState.CANCELLED or end.reason is None:
         return {}
-    return {"sql_state": _CANCELED, "message": CANCEL_MESSAGES[end.reason]}
+    return {"sql_state": _CANCELED, "message": cancel_message(end.reason, end.detail)}
 
 
 def _parts(one: Statement) -> tuple[replies.PartRecord, ...]:
     return tuple(
         replies.PartRecord(
-            statement_id=part_id(one.id, part.number),
+            statement_id=part_id(one.public_id, part.number),
             status=part.status,
             rows=part.rows,
             sql_state=part.sql_state,
@@ -188,6 +196,22 @@ def _parts(one: Statement) -> tuple[replies.PartRecord, ...]:
         )
         for part in one.parts[:MAX_PARTS]
     )
+
+
+def cancelled(entries: Sequence[CancelEntry], *, dry_run: bool) -> replies.CancelledStatements:
+    """The outcomes of a bulk cancel."""
+    outcomes = tuple(
+        replies.CancelledStatement(
+            statement_id=one.statement_id,
+            session_id=one.session_id or UNSET,
+            state=one.state or UNSET,
+            outcome=one.outcome,
+            rung=one.rung or UNSET,
+            millis=round(one.millis, 1),
+        )
+        for one in entries
+    )
+    return replies.CancelledStatements(total=len(outcomes), dry_run=dry_run, outcomes=outcomes)
 
 
 def workspace(one: Workspace, caller: Principal) -> replies.WorkspaceInfo:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from treadle.model.states import Effects, PartStatus, Reason, RecordStatus, Rung, SessionStatus
+from treadle.model.states import CancelOutcome, Effects, PartStatus, Reason, RecordStatus, Rung, SessionStatus
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 """ISO-8601, UTC, milliseconds, ending in Z."""
@@ -18,6 +18,9 @@ Rows = Annotated[
     ),
 ]
 """Finished JSON, spliced in without being decoded."""
+
+
+Percent = Annotated[float, Meta(ge=0, le=100, description="Percent done while it runs; null when not known.")]
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +71,7 @@ class StatementResponse(Reply, frozen=True, kw_only=True):
     status: Literal[-1, 0, 1, 2, 3, 4]
     session_id: str
     statement_id: str
+    progress: Percent | UnsetType | None = UNSET
     results: tuple[StatementResult, ...] | UnsetType = UNSET
 
 
@@ -126,10 +130,13 @@ class SessionStatementRecord(Reply, frozen=True, kw_only=True):
     rung: Rung | UnsetType = UNSET
     cancel_requested_at: Time | UnsetType = UNSET
     cancel_millis: float | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+    progress: Percent | UnsetType | None = UNSET
     sql_state: str | UnsetType = UNSET
     message: str | UnsetType = UNSET
     part_count: int | UnsetType = UNSET
     parts: tuple[PartRecord, ...] | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
 
 
 class StatementRecord(Reply, frozen=True, kw_only=True):
@@ -158,10 +165,13 @@ class StatementRecord(Reply, frozen=True, kw_only=True):
     rung: Rung | UnsetType = UNSET
     cancel_requested_at: Time | UnsetType = UNSET
     cancel_millis: float | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+    progress: Percent | UnsetType | None = UNSET
     sql_state: str | UnsetType = UNSET
     message: str | UnsetType = UNSET
     part_count: int | UnsetType = UNSET
     parts: tuple[PartRecord, ...] | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
 
 
 class SessionStatementRecords(Reply, frozen=True, kw_only=True):
@@ -176,6 +186,28 @@ class StatementRecords(Reply, frozen=True, kw_only=True):
 
     total: int
     records: tuple[StatementRecord, ...]
+
+
+class CancelledStatement(Reply, frozen=True, kw_only=True):
+    """What became of one of many; ``millis`` from the arrival of the call to the confirmed stop.
+
+    ``state`` is the word of the record. One that was not found has neither session nor state.
+    """
+
+    statement_id: str
+    session_id: str | UnsetType = UNSET
+    state: RecordStatus | UnsetType = UNSET
+    outcome: CancelOutcome
+    rung: Rung | UnsetType = UNSET
+    millis: float
+
+
+class CancelledStatements(Reply, frozen=True, kw_only=True):
+    """One outcome a statement; ``total`` counts them."""
+
+    total: int
+    dry_run: bool
+    outcomes: tuple[CancelledStatement, ...]
 
 
 class WorkspaceInfo(Reply, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """The route: one value that drives matching, reading, answering and the API description alike."""
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +11,7 @@ from treadle.api.bodies import Nothing
 from treadle.api.errors import UnknownRoute, WrongMethod
 from treadle.model.entities import Principal
 from treadle.model.ids import PLAIN_ID, STATEMENT_ID
+from treadle.service.deps import Leaving
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 B = TypeVar("B", bound=msgspec.Struct)
@@ -31,12 +32,14 @@ WITH_BODY: Final = (400, 401, 403, 404, 408, 413, 500, 503)
 
 
 class Ask(msgspec.Struct, Generic[Q, B], frozen=True):
-    """A request that has been understood."""
+    """A request that has been understood. ``leaving`` raises when the caller has left."""
 
     caller: Principal
     ids: dict[str, str]
     query: Q
     body: B
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    leaving: Leaving | None = None
 
 
 class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
@@ -44,7 +47,8 @@ class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
 
     ``query`` and ``body`` are the structs read from the request and ``reply`` the one sent;
     `Nothing` as ``body`` leaves a request body unread. With ``any_object`` an absent body or any
-    JSON object will do. ``errors`` are the documented error statuses.
+    JSON object will do. ``errors`` are the documented error statuses, ``takes`` and ``headers`` the
+    headers of the request and of the response.
     """
 
     operation: str
@@ -62,6 +66,7 @@ class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
     secured: bool = True
     documented: bool = True
     headers: dict[str, str] = {}
+    takes: dict[str, str] = {}
     example: dict[str, Any] | None = None
 
     @property

@@ -47,7 +47,7 @@ def _tidy(value: Any) -> Any:
         return [_tidy(item) for item in value]
     if not isinstance(value, dict):
         return value
-    rest = {key: _tidy(item) for key, item in value.items()}
+    rest = {key: _tidy(item) for key, item in value.items() if (key, item) != ("required", [])}
     if isinstance(rest.get("pattern"), str):
         rest["pattern"] = rest["pattern"].replace(END, "$")
     if isinstance(rest.get("properties"), dict):

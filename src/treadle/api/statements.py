@@ -4,19 +4,33 @@ from typing import Final
 
 from starlette.responses import Response
 
-from treadle.api import bodies, render, replies
+from treadle.api import bodies, headers, render, replies
 from treadle.api.answers import answer, cancelled
 from treadle.api.bodies import Nothing
 from treadle.api.fields import moment
 from treadle.api.routes import SESSION, WITH_BODY, WORKSPACE, AnyRoute, Ask, Route
 from treadle.api.verbs import Verbs
 from treadle.model.errors import BadRequest
-from treadle.service.views import Submission
+from treadle.model.ids import split_part_id
+from treadle.model.states import RecordStatus
+from treadle.service.views import CancelFilter, Submission
 
 _STATEMENT: Final = SESSION + "/statements/{statement_id}"
+_SUBMIT_HEADERS: Final = {
+    headers.STATEMENT: "An id of your own choice; the same as `statement_id` in the body.",
+    headers.TAGS: "Tags, parted by commas; added to the `tags` in the body.",
+    headers.KEY: (
+        "1-128 printable ASCII characters that make the submit safe to repeat: the same key with the same body is the "
+        "same statement, with another body 409."
+    ),
+}
+_CANCEL_TAKES: Final = {headers.BEFORE_SUBMIT: "`true` is the same as `before_submit=true`."}
 _CANCEL_HEADERS: Final = {
     "X-Statement-State": "The state of the statement, as in its record.",
-    "X-Cancel-Outcome": "cancelled, already_cancelled, already_succeeded or already_failed.",
+    "X-Cancel-Outcome": (
+        "cancelled, already_cancelled, already_succeeded, already_failed, or tombstoned: the cancel came before the "
+        "submit, which will be born cancelled."
+    ),
     "X-Cancel-Rung": "How the stop was made: dequeued, interrupted, terminated, killed or too_late.",
     "X-Cancel-Millis": (
         "Milliseconds from the arrival of the call to the confirmed stop. The record's `cancel_millis` counts from "
@@ -28,8 +42,9 @@ _CANCEL_HEADERS: Final = {
 class Statements:
     """The operations."""
 
-    def __init__(self, verbs: Verbs, *, max_chars: int, record_chars: int) -> None:
+    def __init__(self, verbs: Verbs, *, max_chars: int, record_chars: int, max_wait: float) -> None:
         self._verbs = verbs
+        self._max_wait = max_wait
         self._max_chars = max_chars
         self._record_chars = record_chars
 
@@ -38,6 +53,9 @@ class Statements:
         body = ask.body
         if len(body.statement) > self._max_chars:
             raise BadRequest(f"must be a string of 0 to {self._max_chars} characters", field="statement")
+        statement_id = headers.chosen_id(body.statement_id, ask.headers)
+        if statement_id is not None and split_part_id(statement_id) is not None:
+            raise BadRequest("must not end in `_` and a number: such ids are those of parts", field="statement_id")
         submission = Submission(
             session_id=body.session_id,
             statement=body.statement,
@@ -46,12 +64,20 @@ class Statements:
             is_sync=body.is_sync,
             is_maintain_statement=body.is_maintain_statement,
             fetch_mode=body.resultset_fetch_mode,
+            statement_id=statement_id,
+            tags=headers.tags(body.tags, ask.headers),
+            keepalive=body.keepalive,
+            on_disconnect=body.on_disconnect,
+            idempotency_key=headers.idempotency_key(ask.headers),
         )
-        return answer(render.statement(await self._verbs.execute(ask.caller, ask.ids["workspace_id"], submission)))
+        view = await self._verbs.execute(ask.caller, ask.ids["workspace_id"], submission, ask.leaving)
+        return answer(render.statement(view))
 
     async def show(self, ask: Ask[bodies.ResultQuery, Nothing]) -> Response:
         """Show the state of a statement and a page of its result."""
         ids, query = ask.ids, ask.query
+        if query.wait > self._max_wait:
+            raise BadRequest(f"must be an integer from 0 to {self._max_wait:g}", field="wait")
         view = await self._verbs.show_result(
             ask.caller,
             ids["workspace_id"],
@@ -59,15 +85,36 @@ class Statements:
             ids["statement_id"],
             page_num=query.page_num,
             locate=query.is_enable_obs_path,
+            wait=query.wait,
+            leaving=ask.leaving,
         )
         return answer(render.statement(view))
 
-    async def cancel(self, ask: Ask[Nothing, Nothing]) -> Response:
+    async def cancel(self, ask: Ask[bodies.CancelQuery, Nothing]) -> Response:
         """Stop a statement."""
         ids = ask.ids
+        early = ask.query.before_submit or headers.flag(ask.headers, headers.BEFORE_SUBMIT)
         return cancelled(
-            await self._verbs.cancel(ask.caller, ids["workspace_id"], ids["session_id"], ids["statement_id"])
+            await self._verbs.cancel(
+                ask.caller, ids["workspace_id"], ids["session_id"], ids["statement_id"], before_submit=early
+            )
         )
+
+    async def cancel_many(self, ask: Ask[Nothing, bodies.CancelStatements]) -> Response:
+        """Stop every statement that matches."""
+        body = ask.body
+        ids = body.statement_ids
+        where = CancelFilter(
+            statement_ids=tuple(dict.fromkeys(ids)) if ids is not None else None,
+            session_id=body.session_id,
+            endpoint_id=body.endpoint_id,
+            tags=body.tags,
+            user_name=body.user_name,
+            status=RecordStatus(body.status) if body.status is not None else None,
+            submitted_before=moment(body.submitted_before),
+        )
+        entries = await self._verbs.cancel_statements(ask.caller, ask.ids["workspace_id"], where, dry_run=body.dry_run)
+        return answer(render.cancelled(entries, dry_run=body.dry_run))
 
     async def cancel_all(self, ask: Ask[Nothing, Nothing]) -> Response:
         """Stop every statement of a session."""
@@ -85,6 +132,7 @@ class Statements:
             ask.ids["session_id"],
             statement_id=query.statement_id,
             status=query.status,
+            tag=query.tag,
             limit=query.limit,
             offset=query.offset,
         )
@@ -102,15 +150,19 @@ class Statements:
             status=query.status,
             start_time=moment(query.start_time),
             end_time=moment(query.end_time),
+            tag=query.tag,
             limit=query.limit,
             offset=query.offset,
         )
         return answer(render.records(total, found, self._record_chars))
 
 
-def routes(verbs: Verbs, *, max_chars: int, record_chars: int) -> tuple[AnyRoute, ...]:
-    """The table of statements; at most ``record_chars`` characters of SQL are shown in a list."""
-    rooms = Statements(verbs, max_chars=max_chars, record_chars=record_chars)
+def routes(verbs: Verbs, *, max_chars: int, record_chars: int, max_wait: float) -> tuple[AnyRoute, ...]:
+    """The table of statements.
+
+    At most ``record_chars`` characters of SQL are shown in a list; ``max_wait`` seconds may be waited for an end.
+    """
+    rooms = Statements(verbs, max_chars=max_chars, record_chars=record_chars, max_wait=max_wait)
     return (*_statement_routes(rooms), *_record_routes(rooms))
 
 
@@ -126,7 +178,8 @@ def _statement_routes(rooms: Statements) -> tuple[AnyRoute, ...]:
             query=Nothing,
             body=bodies.ExecuteStatement,
             reply=replies.StatementResponse,
-            errors=WITH_BODY,
+            errors=(*WITH_BODY, 409),
+            takes=_SUBMIT_HEADERS,
             example={"session_id": "019ec92b-f4cc-7000-8000-000000000002", "statement": "SELECT 42", "is_sync": True},
         ),
         Route(
@@ -147,10 +200,11 @@ def _statement_routes(rooms: Statements) -> tuple[AnyRoute, ...]:
             summary="Stop a statement. 200 means that it has stopped.",
             tag="Statements",
             handle=rooms.cancel,
-            query=Nothing,
+            query=bodies.CancelQuery,
             body=Nothing,
-            errors=WITH_BODY,
+            errors=(*WITH_BODY, 409),
             any_object=True,
+            takes=_CANCEL_TAKES,
             headers=_CANCEL_HEADERS,
         ),
         Route(
@@ -165,6 +219,19 @@ def _statement_routes(rooms: Statements) -> tuple[AnyRoute, ...]:
             errors=WITH_BODY,
             any_object=True,
             headers=_CANCEL_HEADERS,
+        ),
+        Route(
+            operation="CancelSqlStatements",
+            method="POST",
+            path=WORKSPACE + "/statements/cancel",
+            summary="Stop every statement that matches. 200 means that they have stopped.",
+            tag="Statements",
+            handle=rooms.cancel_many,
+            query=Nothing,
+            body=bodies.CancelStatements,
+            reply=replies.CancelledStatements,
+            errors=WITH_BODY,
+            example={"tags": ["nightly"], "dry_run": True},
         ),
     )
 

@@ -10,6 +10,11 @@ def routes(verbs: Verbs, settings: Settings) -> tuple[AnyRoute, ...]:
     """Every operation of version 1."""
     return (
         *sessions.routes(verbs),
-        *statements.routes(verbs, max_chars=settings.max_statement_chars, record_chars=settings.record_chars),
+        *statements.routes(
+            verbs,
+            max_chars=settings.max_statement_chars,
+            record_chars=settings.record_chars,
+            max_wait=settings.max_wait,
+        ),
         *workspaces.routes(verbs),
     )

@@ -10,7 +10,10 @@ from typing import Protocol
 
 from treadle.model.entities import Endpoint, Principal, Statement, Workspace
 from treadle.model.states import RecordStatus, SessionStatus
+from treadle.service.deps import Leaving
 from treadle.service.views import (
+    CancelEntry,
+    CancelFilter,
     CancelReport,
     NewEndpoint,
     NewSession,
@@ -87,16 +90,37 @@ class Verbs(Protocol):
     async def close_session(self, p: Principal, workspace_id: str, session_id: str) -> None:
         """Close a session and stop what runs in it."""
 
-    async def execute(self, p: Principal, workspace_id: str, submission: Submission) -> StatementView:
-        """Submit a statement."""
+    async def execute(
+        self, p: Principal, workspace_id: str, submission: Submission, leaving: Leaving | None = None
+    ) -> StatementView:
+        """Submit a statement; ``leaving`` raises when the caller has left, and so does the verb where that matters."""
 
     async def show_result(
-        self, p: Principal, workspace_id: str, session_id: str, statement_id: str, *, page_num: int, locate: bool
+        self,
+        p: Principal,
+        workspace_id: str,
+        session_id: str,
+        statement_id: str,
+        *,
+        page_num: int,
+        locate: bool,
+        wait: float = 0.0,
+        leaving: Leaving | None = None,
     ) -> StatementView:
-        """The state of a statement and one page of its result, or with ``locate`` where its files are."""
+        """The state of a statement and one page of its result, or with ``locate`` where its files are.
 
-    async def cancel(self, p: Principal, workspace_id: str, session_id: str, statement_id: str) -> CancelReport:
-        """Return when the statement has stopped."""
+        ``wait`` is how many seconds its end is waited for.
+        """
+
+    async def cancel(
+        self, p: Principal, workspace_id: str, session_id: str, statement_id: str, *, before_submit: bool = False
+    ) -> CancelReport:
+        """Return when the statement has stopped; ``before_submit`` says that there may be none yet."""
+
+    async def cancel_statements(
+        self, p: Principal, workspace_id: str, where: CancelFilter, *, dry_run: bool
+    ) -> Sequence[CancelEntry]:
+        """Return when every statement that matches and was submitted so far has stopped."""
 
     async def cancel_session_statements(self, p: Principal, workspace_id: str, session_id: str) -> CancelReport:
         """Return when every statement of the session submitted so far has stopped."""
@@ -109,6 +133,7 @@ class Verbs(Protocol):
         *,
         statement_id: str | None,
         status: RecordStatus | None,
+        tag: str | None,
         limit: int,
         offset: int,
     ) -> tuple[int, Sequence[Statement]]:
@@ -125,6 +150,7 @@ class Verbs(Protocol):
         status: RecordStatus | None,
         start_time: datetime | None,
         end_time: datetime | None,
+        tag: str | None,
         limit: int,
         offset: int,
     ) -> tuple[int, Sequence[Statement]]:

@@ -3,7 +3,7 @@
 import http
 import http.client
 import time
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -88,6 +88,10 @@ class StatementReply(msgspec.Struct, frozen=True):
         return self.results[-1]
 
 
+IDLE_SECONDS: Final = 30.0
+"""How long an idle connection is trusted to be open still."""
+
+
 class CancelReply(msgspec.Struct, frozen=True):
     """The verdict of a cancel. ``millis`` is the service's own measure, ``seconds`` what the caller waited."""
 
@@ -116,6 +120,7 @@ class Api:
         connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = connect(parts.netloc, timeout=timeout)
         self._prefix = parts.path
+        self._used = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -149,6 +154,9 @@ class Api:
     def _exchange(
         self, method: str, path: str, payload: bytes | None, headers: dict[str, str]
     ) -> tuple[http.client.HTTPResponse, bytes]:
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._connection.close()  # the service may be about to: a call that changes something must not meet that
+        self._used = time.monotonic()
         try:
             self._connection.request(method, self._prefix + path, payload, headers)
             response = self._connection.getresponse()

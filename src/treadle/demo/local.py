@@ -23,10 +23,16 @@ class ServiceFailed(Exception):
 
 
 def make_token(
-    data_dir: Path, project: str = "demo", user: str = "demo", settings: Mapping[str, str] | None = None
+    data_dir: Path,
+    project: str = "demo",
+    user: str = "demo",
+    settings: Mapping[str, str] | None = None,
+    *,
+    role: str = "operator",
 ) -> str:
     """A fresh token for a running service, through `treadle token create`; ``settings`` are the service's own."""
-    command = [*TREADLE, "token", "create", "--data-dir", str(data_dir), "--project", project, "--user", user, "--json"]
+    whose = ["--project", project, "--user", user, "--role", role]
+    command = [*TREADLE, "token", "create", "--data-dir", str(data_dir), *whose, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | dict(settings or {}))
     if done.returncode:
         raise ServiceFailed(f"treadle token create: {done.stderr.strip()}")

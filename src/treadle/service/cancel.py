@@ -6,46 +6,144 @@ proven in time the answer says so, and the intent stays (C18).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from datetime import timedelta
 
-from treadle.model.entities import CancelIntent, Principal, Statement
-from treadle.model.errors import NotStopped
-from treadle.model.states import CancelOutcome, Reason, RecordStatus, Rung, StatementState, cancel_outcome
+import msgspec
+
+from treadle.model.entities import CancelIntent, Principal, Session, Statement
+from treadle.model.errors import Conflict, NotFound, NotStopped
+from treadle.model.ids import split_part_id
+from treadle.model.states import (
+    CancelOutcome,
+    Reason,
+    RecordStatus,
+    Rung,
+    StatementState,
+    cancel_outcome,
+    record_status,
+)
 from treadle.service.results import Results, has_ended
-from treadle.service.views import CancelReport
-from treadle.store.base import Wake
+from treadle.service.views import CancelEntry, CancelFilter, CancelReport
+from treadle.store.base import Asked, Scope, Wake
+
+_STATES = {RecordStatus.SUBMITTED: StatementState.QUEUED, RecordStatus.RUNNING: StatementState.RUNNING}
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """A statement of many that has ended: its state before the call, and how long the call took until then."""
+
+    before: StatementState
+    statement: Statement
+    millis: float
+
+
+class Attempt:
+    """One call that stops; ``late`` makes its error when its time is over, as far as it has come."""
+
+    def __init__(self, late: Callable[[], NotStopped]) -> None:
+        self.late = late
 
 
 class Cancels(Results):
-    """The verbs that stop."""
+    """The verbs that stop. Each answers within ``cancel_timeout``, whatever the store does (C18)."""
 
     async def cancel(
-        self, p: Principal, workspace_id: str, session_id: str, statement_id: str, reason: Reason = Reason.USER
+        self, p: Principal, workspace_id: str, session_id: str, statement_id: str, *, before_submit: bool = False
     ) -> CancelReport:
         """Return when the statement has stopped; raises `NotFound`, `Forbidden`, `NotStopped`.
 
         The id of a script's part stands for its script, unless that part has ended: then nothing
-        changes (C8).
+        changes (C8). An unknown id is remembered for a while: what is submitted under it is born
+        cancelled (C15). The answer is `NotFound` all the same, unless the caller says that the cancel
+        comes ``before_submit``; then it is `Conflict` when it cannot be remembered.
         """
         self.may_write(p)
-        statement, number = await self.own_statement(p, workspace_id, session_id, statement_id)
-        if number is not None and number <= len(statement.parts):
-            return _report_of_part(statement, number)
-        return await self.stop(statement, p.user_name, reason)
+        async with self._in_time() as attempt:
+            if self.deps.signals.serves(session_id, workspace_id, p.project_id):
+                # It runs here, so its owner is known: one step does for most.
+                here = Scope(ids=(statement_id,), workspace_id=workspace_id, session_id=session_id)
+                for one in await self._stop_all(attempt, here, p.user_name):
+                    return _report(one.statement, one.before, one.millis)
+            session = await self.own_session(p, workspace_id, session_id)
+            found = await self.statement_in(session, statement_id)
+            if found is None:
+                if await self._remember(session, statement_id, p.user_name):
+                    if before_submit:
+                        return CancelReport(state=RecordStatus.CANCELED, outcome=CancelOutcome.TOMBSTONED)
+                    raise NotFound
+                # Submitted meanwhile, or nothing that can be.
+                found = await self.statement_in(session, statement_id)
+            if found is None and before_submit:
+                raise Conflict(f"the cancel of {statement_id} cannot be kept for its submit")
+            if found is None:
+                raise NotFound
+            statement, number = found
+            if number is not None and number <= len(statement.parts):
+                return _report_of_part(statement, number)
+            return await self._stop(attempt, statement, p.user_name, Reason.USER)
 
     async def cancel_session_statements(self, p: Principal, workspace_id: str, session_id: str) -> CancelReport:
         """Return when every statement submitted to the session before this call has stopped."""
         self.may_write(p)
-        session = await self.own_session(p, workspace_id, session_id)
-        intent = self._intent(p.user_name, Reason.USER)
-        started = self.deps.clock.monotonic()
-        ids = await self.deps.store.request_cancel_session(session.id, intent)
-        ended = await asyncio.gather(*(self._stopped(session.id, statement_id, intent) for statement_id in ids))
-        millis = (self.deps.clock.monotonic() - started) * 1000
-        return _common_report([statement for statement in ended if statement is not None], millis)
+        async with self._in_time() as attempt:
+            session = await self.own_session(p, workspace_id, session_id)
+            started = self.deps.clock.monotonic()
+            ended = await self._stop_all(attempt, Scope(session_id=session.id), p.user_name)
+        return _common_report(ended, (self.deps.clock.monotonic() - started) * 1000)
+
+    async def cancel_statements(
+        self, p: Principal, workspace_id: str, where: CancelFilter, *, dry_run: bool
+    ) -> Sequence[CancelEntry]:
+        """Return when every statement that matches and was submitted before this call has stopped.
+
+        One entry a statement, in the order of the ids or of their submission; `NotStopped` when not all
+        could be proven stopped. With ``dry_run`` nothing is done, and the entries tell what would be.
+        """
+        self.may_write(p)
+        scope = Scope(
+            ids=where.statement_ids,
+            workspace_id=workspace_id,
+            session_id=where.session_id,
+            endpoint_id=where.endpoint_id,
+            tags=where.tags,
+            user_name=where.user_name,
+            state=_STATES[where.status] if where.status is not None else None,
+            submitted_before=where.submitted_before,
+        )
+        if dry_run:
+            await self.own_workspace(p, workspace_id)
+            await self.deps.signals.put_on_record()
+            asked = await self.deps.store.request_cancels(scope, self._intent(p.user_name, Reason.USER), dry_run=True)
+            entries = [_planned(one) for one in asked]
+        else:
+            async with self._in_time() as attempt:
+                await self.own_workspace(p, workspace_id)
+                entries = [_entry(one) for one in await self._stop_all(attempt, scope, p.user_name)]
+        if where.statement_ids is None:
+            return entries
+        known = {entry.statement_id: entry for entry in entries}
+        missing = CancelOutcome.NOT_FOUND
+        return [known.get(one) or CancelEntry(statement_id=one, outcome=missing) for one in where.statement_ids]
 
     async def stop(self, statement: Statement, actor: str, reason: Reason) -> CancelReport:
         """Cancel one statement and wait for its end, whatever it is."""
+        async with self._in_time() as attempt:
+            return await self._stop(attempt, statement, actor, reason)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[Attempt]:
+        """Look up, write the intent and wait, all within ``cancel_timeout``; raises `NotStopped`."""
+        attempt = Attempt(self._not_recorded)
+        try:
+            async with asyncio.timeout(self.deps.settings.cancel_timeout):
+                yield attempt
+        except TimeoutError:
+            # A write that PostgreSQL has read by now takes effect all the same: the owner looks for intents.
+            raise attempt.late() from None
+
+    async def _stop(self, attempt: Attempt, statement: Statement, actor: str, reason: Reason) -> CancelReport:
         deps = self.deps
         if statement.state.final:
             return _report(statement, statement.state)
@@ -56,47 +154,92 @@ class Cancels(Results):
             if after is None:
                 raise NotStopped("the record of the statement is gone")
             if not after.state.final:
+                attempt.late = lambda: self._not_stopped(1, 1)
                 deps.signals.wake(Wake(session_id=after.session_id, statement_id=after.id, intent=after.cancel))
                 ended = await self.wait_for(
                     lambda: deps.store.statement(statement.id), has_ended, told, deps.settings.cancel_timeout
                 )
                 if not isinstance(ended, Statement):
-                    raise NotStopped(
-                        f"the stop could not be proven within {deps.settings.cancel_timeout:g} s; "
-                        "the service goes on until it is"
-                    )
+                    raise attempt.late()
                 after = ended
-            elif after.ending is not None and after.ending.rung is Rung.DEQUEUED:
-                deps.signals.ended(after)
-                self._count_dequeued(after, deps.clock.monotonic() - started)
+            else:
+                self._tell_dequeued(statement.state, after, started)
         return _report(after, statement.state, (deps.clock.monotonic() - started) * 1000)
 
-    def _count_dequeued(self, statement: Statement, seconds: float) -> None:
+    async def _stop_all(self, attempt: Attempt, scope: Scope, actor: str) -> Sequence[Stopped]:
+        """Cancel the whole scope in one step and wait for every end; raises `NotStopped` when one cannot be proven."""
+        deps = self.deps
+        started = deps.clock.monotonic()
+        await deps.signals.put_on_record()
+        asked = await deps.store.request_cancels(scope, self._intent(actor, Reason.USER))
+        for one in asked:
+            if one.statement.state.final:
+                self._tell_dequeued(one.before, one.statement, started)
+        answered = deps.clock.monotonic()
+        running = [one.statement for one in asked if not one.statement.state.final]
+        ends: dict[str, tuple[Statement, float]] = {}
+        attempt.late = lambda: self._not_stopped(len(running) - len(ends), len(asked))
+        await self._wait_for_ends(running, ends)
+        stopped = []
+        for one in asked:
+            after, at = ends.get(one.statement.id, (one.statement, answered))
+            stopped.append(Stopped(one.before, after, 0.0 if one.before.final else (at - started) * 1000))
+        return stopped
+
+    async def _wait_for_ends(self, running: Sequence[Statement], ends: dict[str, tuple[Statement, float]]) -> None:
+        """Note in ``ends`` how and when (monotonic seconds) each has ended; return when all have."""
+        deps = self.deps
+
+        def note(told: "asyncio.Future[Statement | Session]") -> None:
+            if not told.cancelled() and isinstance(ended := told.result(), Statement):
+                ends[ended.id] = ended, deps.clock.monotonic()
+
+        with ExitStack() as stack:
+            told = {one.id: stack.enter_context(deps.signals.watch(one.id)) for one in running}
+            for future in told.values():
+                future.add_done_callback(note)
+            for one in running:
+                deps.signals.wake(Wake(session_id=one.session_id, statement_id=one.id, intent=one.cancel))
+            while left := [one for one in told if one not in ends]:
+                for current in await deps.store.statements(left):
+                    if current.state.final:
+                        ends.setdefault(current.id, (current, deps.clock.monotonic()))
+                waited = [told[one] for one in left if one not in ends]
+                if waited:
+                    await asyncio.wait(waited, timeout=deps.look_seconds)
+
+    async def _remember(self, session: Session, statement_id: str, actor: str) -> bool:
+        """Keep the cancel for the submit to come; False where none can come or too many are kept."""
+        if session.status.final or split_part_id(statement_id) is not None:
+            return False
+        settings, intent = self.deps.settings, self._intent(actor, Reason.USER)
+        until = intent.requested_at + timedelta(seconds=settings.tombstone_ttl)
+        return await self.deps.store.entomb(session, statement_id, intent, until, settings.session_tombstones)
+
+    def _tell_dequeued(self, before: StatementState, after: Statement, started: float) -> None:
+        """Tell whoever waits for a statement that this cancel has taken from the queue."""
+        if before.final or after.ending is None or after.ending.rung is not Rung.DEQUEUED:
+            return
+        self.deps.signals.ended(after)
+        self.count_dequeued(after, self.deps.clock.monotonic() - started)
+
+    def count_dequeued(self, statement: Statement, seconds: float) -> None:
         """The owner counts what it ran; this one it never saw."""
         reason = statement.ending.reason if statement.ending else None
         self.deps.metrics.statement_ended(statement.state, reason, None)
         self.deps.metrics.cancel_ended(Rung.DEQUEUED, CancelOutcome.CANCELLED, seconds)
 
-    async def _stopped(self, session_id: str, statement_id: str, intent: CancelIntent) -> Statement | None:
-        """The statement once it has ended; None when its record is gone. Raises `NotStopped`."""
-        deps = self.deps
-        with deps.signals.watch(statement_id) as told:
-            deps.signals.wake(Wake(session_id=session_id, statement_id=statement_id, intent=intent))
-            current = await deps.store.statement(statement_id)
-            if current is None:
-                return None
-            if current.state.final:
-                deps.signals.ended(current)
-                return current
-            ended = await self.wait_for(
-                lambda: deps.store.statement(statement_id), has_ended, told, deps.settings.cancel_timeout
-            )
-        if not isinstance(ended, Statement):
-            raise NotStopped(f"the stop of statement {statement_id} could not be proven in time")
-        return ended
-
     def _intent(self, actor: str, reason: Reason) -> CancelIntent:
         return CancelIntent(requested_at=self.deps.clock.now(), reason=reason, actor=actor)
+
+    def _not_recorded(self) -> NotStopped:
+        seconds = self.deps.settings.cancel_timeout
+        return NotStopped(f"whether the cancel was recorded is not known after {seconds:g} s; ask again")
+
+    def _not_stopped(self, left: int, total: int) -> NotStopped:
+        what = "the stop" if total == 1 else f"the stop of {left} of {total} statements"
+        seconds = self.deps.settings.cancel_timeout
+        return NotStopped(f"{what} could not be proven within {seconds:g} s; the service goes on until it is")
 
 
 def _report(after: Statement, before: StatementState, millis: float = 0.0) -> CancelReport:
@@ -117,10 +260,35 @@ def _report_of_part(statement: Statement, number: int) -> CancelReport:
     return _report(statement, statement.state)
 
 
-def _common_report(ended: Sequence[Statement], millis: float) -> CancelReport:
+def _common_report(ended: Sequence[Stopped], millis: float) -> CancelReport:
     """The verdict over many: cancelled if any was, else what became of the last; with none nothing was to stop."""
-    cancelled = [statement for statement in ended if statement.state is StatementState.CANCELLED]
+    cancelled = [one for one in ended if one.statement.state is StatementState.CANCELLED]
     told = (cancelled or list(ended))[-1:]
     if not told:
         return CancelReport(state=RecordStatus.CANCELED, outcome=CancelOutcome.ALREADY_CANCELLED, millis=millis)
-    return _report(told[0], StatementState.RUNNING, millis)
+    return _report(told[0].statement, StatementState.RUNNING, millis)
+
+
+def _entry(stopped: Stopped) -> CancelEntry:
+    report = _report(stopped.statement, stopped.before, stopped.millis)
+    return CancelEntry(
+        statement_id=stopped.statement.public_id,
+        session_id=stopped.statement.session_id,
+        outcome=report.outcome,
+        state=report.state,
+        rung=report.rung,
+        millis=report.millis,
+    )
+
+
+def _planned(asked: Asked) -> CancelEntry:
+    """What a cancel would do now."""
+    statement, before = asked.statement, asked.before
+    ended = before.final
+    return CancelEntry(
+        statement_id=statement.public_id,
+        session_id=statement.session_id,
+        outcome=cancel_outcome(before, statement.state) if ended else CancelOutcome.WOULD_CANCEL,
+        state=statement.record_status if ended else record_status(before, None),
+        rung=statement.ending.rung if ended and statement.ending else None,
+    )

@@ -1,8 +1,9 @@
 """What every verb is given, and what many of them do first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
 from treadle.config import Settings
 from treadle.metrics import Metrics
@@ -14,6 +15,9 @@ from treadle.store.signals import Signals
 
 LOOK_SECONDS: Final = 0.5
 """Seconds between two looks of a waiting verb at the store, in case a wake was missed."""
+
+Leaving = Callable[[], Coroutine[Any, Any, None]]
+"""Raises when the caller has left, and never returns; the caller is watched only while it runs."""
 
 
 class Plant(Protocol):
@@ -95,17 +99,35 @@ class Verb:
         done: Callable[[Statement | Session], bool],
         told: "asyncio.Future[Statement | Session]",
         seconds: float,
+        gone: "asyncio.Future[None] | None" = None,
     ) -> Statement | Session | None:
-        """Wait until what ``look`` sees is ``done``; None when ``seconds`` are over first.
+        """Wait until what ``look`` sees is ``done``; None when ``seconds`` are over first, or the caller is ``gone``.
 
         ``told`` is the watched signal: it makes the wait short, the looking makes it sure.
         """
         deadline = self.deps.clock.monotonic() + seconds
         while (left := deadline - self.deps.clock.monotonic()) > 0:
-            await asyncio.wait([told], timeout=min(left, self.deps.look_seconds))
+            events: list[asyncio.Future[Any]] = [told] if gone is None else [told, gone]
+            await asyncio.wait(events, timeout=min(left, self.deps.look_seconds), return_when=asyncio.FIRST_COMPLETED)
+            if gone is not None and gone.done() and not told.done():
+                return None
             seen = told.result() if told.done() else await look()
             if seen is not None and done(seen):
                 return seen
             if told.done():
                 told = asyncio.get_running_loop().create_future()
         return None
+
+
+@contextmanager
+def watched(leaving: Leaving | None) -> Iterator["asyncio.Future[None] | None"]:
+    """A future that fails when the caller has left; None when nobody can tell."""
+    if leaving is None:
+        yield None
+        return
+    task = asyncio.create_task(leaving())
+    task.add_done_callback(lambda left: left.cancelled() or left.exception())
+    try:
+        yield task
+    finally:
+        task.cancel()

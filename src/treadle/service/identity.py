@@ -1,10 +1,11 @@
 """Who is calling: tokens, stored as digests and compared in constant time."""
 
+import asyncio
 import hashlib
 from datetime import timedelta
 
 from treadle.model.entities import Principal, Role
-from treadle.model.errors import Unauthorized
+from treadle.model.errors import Unauthorized, Unavailable
 from treadle.service.deps import Deps, Verb
 from treadle.store.base import Token
 
@@ -31,7 +32,8 @@ class Identity(Verb):
         self._remembered: dict[bytes, tuple[Principal, float]] = {}
 
     async def authenticate(self, token: str | None) -> Principal:
-        """Who holds the token; raises `Unauthorized`.
+        """Who holds the token; raises `Unauthorized`, and `Unavailable` when that cannot be found out in the
+        time in which a cancel is to be answered.
 
         The look-up goes by digest, so its time says nothing about how much of a guess was right.
         """
@@ -42,7 +44,11 @@ class Identity(Verb):
         remembered, until = self._remembered.get(digest, (None, 0.0))
         if remembered is not None and now < until:
             return remembered
-        found = await self.deps.store.principal_of(digest, self.deps.clock.now())
+        try:
+            async with asyncio.timeout(self.deps.settings.cancel_timeout):
+                found = await self.deps.store.principal_of(digest, self.deps.clock.now())
+        except TimeoutError:
+            raise Unavailable("the store does not answer") from None
         if found is None:
             raise Unauthorized("unknown token")
         if len(self._remembered) >= REMEMBERED_MOST:

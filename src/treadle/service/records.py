@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from treadle.model.entities import Principal, Statement
-from treadle.model.states import RecordStatus
+from treadle.model.states import RecordStatus, StatementState
 from treadle.service.deps import Verb
 from treadle.store.base import Page, RecordFilter
 
@@ -20,12 +22,13 @@ class Records(Verb):
         *,
         statement_id: str | None,
         status: RecordStatus | None,
+        tag: str | None,
         limit: int,
         offset: int,
     ) -> tuple[int, Sequence[Statement]]:
         """The statements of a session, newest first."""
         await self.own_session(p, workspace_id, session_id)
-        where = RecordFilter(session_id=session_id, statement_id=statement_id, status=status)
+        where = RecordFilter(session_id=session_id, statement_id=statement_id, status=status, tag=tag)
         return await self._history(workspace_id, where, limit, offset)
 
     async def records(
@@ -39,6 +42,7 @@ class Records(Verb):
         status: RecordStatus | None,
         start_time: datetime | None,
         end_time: datetime | None,
+        tag: str | None,
         limit: int,
         offset: int,
     ) -> tuple[int, Sequence[Statement]]:
@@ -51,6 +55,7 @@ class Records(Verb):
             status=status,
             started_from=start_time,
             finished_to=end_time,
+            tag=tag,
         )
         return await self._history(workspace_id, where, limit, offset)
 
@@ -58,4 +63,10 @@ class Records(Verb):
         self, workspace_id: str, where: RecordFilter, limit: int, offset: int
     ) -> tuple[int, Sequence[Statement]]:
         page = Page(limit=limit, offset=offset)
-        return await self.deps.store.records(workspace_id, where, page, self.deps.settings.record_chars)
+        total, found = await self.deps.store.records(workspace_id, where, page, self.deps.settings.record_chars)
+        return total, [self._with_progress(one) for one in found]
+
+    def _with_progress(self, one: Statement) -> Statement:
+        if one.state is not StatementState.RUNNING:
+            return one
+        return replace(one, progress=self.deps.signals.progress(one.session_id, one.id))

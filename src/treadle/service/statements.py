@@ -1,53 +1,123 @@
 """Submitting statements."""
 
 import asyncio
+from datetime import timedelta
+from functools import partial
+from hashlib import sha256
 
+import msgspec
 import sqlglot
+from msgspec.structs import replace
 
-from treadle.model.entities import Principal, Session, Statement
-from treadle.model.errors import BadRequest
-from treadle.service.results import Results, has_ended
-from treadle.service.views import StatementView, Submission
+from treadle.model.entities import Principal, Retry, Session, Statement
+from treadle.model.errors import BadRequest, Conflict
+from treadle.model.states import Reason, StatementState
+from treadle.service.cancel import Cancels
+from treadle.service.deps import Leaving, watched
+from treadle.service.results import has_ended
+from treadle.service.views import OnDisconnect, StatementView, Submission
 from treadle.store.base import Wake
+from treadle.store.errors import DuplicateId, DuplicateKey
 
 
-class Statements(Results):
+class Statements(Cancels):
     """The verb that submits."""
 
-    async def execute(self, p: Principal, workspace_id: str, submission: Submission) -> StatementView:
+    async def execute(
+        self, p: Principal, workspace_id: str, submission: Submission, leaving: Leaving | None = None
+    ) -> StatementView:
         """Submit a statement; a synchronous one is waited for up to ``sync_wait``.
 
-        Raises `BadRequest` for a session that has ended, `NotFound` for one there is not.
+        Raises `BadRequest` for a session that has ended, `NotFound` for one there is not, `Conflict` for
+        an id that is taken and for an idempotency key that stands for another submit.
         """
         self.may_write(p)
         self.may_begin()
-        session = await self.own_session(p, workspace_id, submission.session_id)
         if submission.bindings:
             await asyncio.to_thread(refuse_bound_script, submission.statement)
-        statement = self._statement(p, session, submission)
-        deps = self.deps
-        with deps.signals.watch(statement.id) as told:
-            if session.status.final or not await deps.store.submit(statement):
-                raise await self._session_ended(session)
-            deps.signals.wake(Wake(session_id=session.id, statement_id=statement.id))
-            if submission.is_sync:
-                ended = await self.wait_for(
-                    lambda: deps.store.statement(statement.id), has_ended, told, deps.settings.sync_wait
-                )
-                if isinstance(ended, Statement):
-                    return await self.view(ended, page_num=1, locate=submission.fetch_mode == "READ_OBS")
-                statement = await deps.store.statement(statement.id) or statement
-        return await self.view(statement, page_num=1, locate=False)
+        new = self._statement(p, workspace_id, submission)
+        known = await self._repeated(new) if new.retry is not None else None
+        with self.deps.signals.watch((known or new).id) as told:
+            try:
+                stored = known or await self._submit(p, new, soft=submission.is_sync)
+            except DuplicateKey:
+                # Submitted at the same time by another call: that one's statement is the answer.
+                return await self.execute(p, workspace_id, submission, leaving)
+            if submission.is_sync and not stored.state.final:
+                stored = await self._result(p, stored, told, submission, leaving)
+        locate = submission.fetch_mode == "READ_OBS" and stored.state.final
+        return await self.view(stored, page_num=1, locate=locate)
 
-    def _statement(self, p: Principal, session: Session, submission: Submission) -> Statement:
+    async def _repeated(self, new: Statement) -> Statement | None:
+        """The statement that was submitted under the key before; raises `Conflict` when it was another."""
+        assert new.retry is not None
+        known = await self.deps.store.keyed_statement(new.workspace_id, new.user_id, new.retry.key)
+        if known is not None and known.retry != new.retry:
+            raise Conflict("the Idempotency-Key stands for another submit")
+        return known
+
+    async def _result(
+        self,
+        p: Principal,
+        stored: Statement,
+        told: "asyncio.Future[Statement | Session]",
+        submission: Submission,
+        leaving: Leaving | None,
+    ) -> Statement:
+        """The statement when it has ended, or as it is when ``sync_wait`` is over; raises when the caller has left."""
+        deps = self.deps
+        policy = submission.on_disconnect or OnDisconnect(deps.settings.on_disconnect)
+        stays = policy is OnDisconnect.CONTINUE and stored.keepalive is None
+        with watched(None if stays else leaving) as gone:
+            look = partial(self.look_at, stored.id)
+            ended = await self.wait_for(look, has_ended, told, deps.settings.sync_wait, gone)
+            if isinstance(ended, Statement):
+                return ended
+            if gone is not None and gone.done():
+                if policy is OnDisconnect.CANCEL:
+                    await deps.signals.put_on_record()
+                    await self.stop(stored, p.user_name, Reason.CLIENT_GONE)
+                gone.result()
+        return await deps.store.statement(stored.id) or stored
+
+    async def _submit(self, p: Principal, statement: Statement, *, soft: bool) -> Statement:
+        """Store the statement: running at once if its session is idle, else in the queue."""
+        deps = self.deps
+        seat = deps.signals.seat(statement.session_id, p.project_id)
+        try:
+            if seat is not None and soft and statement.nameless and seat.start(statement):
+                seat = None
+                return statement
+            stored = await deps.store.submit(
+                statement, project_id=p.project_id, owner=seat.owner if seat else None, soft=soft
+            )
+            if stored is None:
+                raise await self._session_ended(p, statement)
+            if stored.state.final:
+                self.count_dequeued(stored, 0.0)
+            elif seat is not None and stored.state is StatementState.RUNNING:
+                seat.take(stored)
+                seat = None
+            else:
+                deps.signals.wake(Wake(session_id=stored.session_id, statement_id=stored.id))
+            return stored
+        except DuplicateId:
+            raise Conflict(f"there is a statement {statement.public_id} already") from None
+        finally:
+            if seat is not None:
+                seat.release()
+
+    def _statement(self, p: Principal, workspace_id: str, submission: Submission) -> Statement:
+        """As it is submitted; the store adds what its session decides."""
+        now = self.deps.clock.now()
+        keepalive = submission.keepalive
         return Statement(
             id=self.deps.new_id(),
-            workspace_id=session.workspace_id,
-            endpoint_id=session.endpoint_id,
-            session_id=session.id,
+            workspace_id=workspace_id,
+            endpoint_id="",
+            session_id=submission.session_id,
             content=submission.statement,
-            created_at=self.deps.clock.now(),
-            database_name=session.catalog,
+            created_at=now,
             bindings=submission.bindings[:1],
             row_limit=submission.limit,
             fetch_mode=submission.fetch_mode,
@@ -55,13 +125,24 @@ class Statements(Results):
             source=submission.source,
             user_id=p.user_id,
             user_name=p.user_name,
+            chosen_id=submission.statement_id,
+            tags=submission.tags,
+            keepalive=keepalive,
+            lease_until=now + timedelta(seconds=keepalive) if keepalive is not None else None,
+            retry=retry_of(submission) if submission.idempotency_key is not None else None,
         )
 
-    async def _session_ended(self, session: Session) -> BadRequest:
-        current = await self.deps.store.session(session.workspace_id, session.id) or session
+    async def _session_ended(self, p: Principal, statement: Statement) -> BadRequest:
+        current = await self.own_session(p, statement.workspace_id, statement.session_id)
         why = f": {current.message}" if current.message else ""
         status = current.status if current.status.final else "being closed"
         return BadRequest(f"the session is {status}{why}", field="session_id")
+
+
+def retry_of(submission: Submission) -> Retry:
+    """The key of a submit, and a digest of everything else it says."""
+    said = replace(submission, idempotency_key=None, tags=tuple(sorted(submission.tags)))
+    return Retry(key=submission.idempotency_key or "", digest=sha256(msgspec.json.encode(said)).digest())
 
 
 def refuse_bound_script(script: str) -> None:

@@ -1,6 +1,7 @@
 """What the verbs take and give back: values the HTTP layer turns into JSON and nothing else."""
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -50,8 +51,20 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
+class OnDisconnect(StrEnum):
+    """What becomes of a statement whose caller leaves while it waits for the result."""
+
+    CONTINUE = "continue"
+    CANCEL = "cancel"
+
+
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement as it is submitted. ``bindings`` are the parameter values of the first set."""
+    """A statement as it is submitted. ``bindings`` are the parameter values of the first set.
+
+    ``statement_id`` is an id of the client's own choice. ``keepalive`` is the seconds within which
+    somebody must ask for the statement again and again, else it is cancelled. ``on_disconnect`` None
+    is as the service is set. ``idempotency_key`` makes the submit safe to repeat.
+    """
 
     session_id: str
     statement: str
@@ -61,6 +74,11 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     is_maintain_statement: bool = False
     fetch_mode: str = "DEFAULT"
     source: int = 0
+    statement_id: str | None = None
+    tags: tuple[str, ...] = ()
+    keepalive: float | None = None
+    on_disconnect: OnDisconnect | None = None
+    idempotency_key: str | None = None
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,13 +107,16 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatementView(msgspec.Struct, frozen=True, kw_only=True):
-    """One StatementResponse; ``results`` is None while there is nothing to show."""
+    """One StatementResponse; ``results`` is None while there is nothing to show, ``progress`` is the
+    percent done while it runs and that is known.
+    """
 
     status: int
     session_id: str
     statement_id: str
     state: RecordStatus
     results: tuple[PartView, ...] | None = None
+    progress: float | None = None
 
 
 class CancelReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,5 +124,31 @@ class CancelReport(msgspec.Struct, frozen=True, kw_only=True):
 
     state: RecordStatus
     outcome: CancelOutcome
+    rung: Rung | None = None
+    millis: float = 0.0
+
+
+class CancelFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which statements of a workspace to cancel: those that match every field given.
+
+    Without ``statement_ids`` those that have not ended; ``tags`` are tags a statement must have, all of them.
+    """
+
+    statement_ids: tuple[str, ...] | None = None
+    session_id: str | None = None
+    endpoint_id: str | None = None
+    tags: tuple[str, ...] = ()
+    user_name: str | None = None
+    status: RecordStatus | None = None
+    submitted_before: datetime | None = None
+
+
+class CancelEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one statement of a bulk cancel; one that was not found has no session and no state."""
+
+    statement_id: str
+    outcome: CancelOutcome
+    session_id: str | None = None
+    state: RecordStatus | None = None
     rung: Rung | None = None
     millis: float = 0.0
