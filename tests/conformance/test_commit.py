@@ -4,24 +4,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
-import psycopg
 import pytest
 
+from tests.support.catalogs import catalog
 from tests.support.world import World, alive, until
 from treadle.demo.client import Session
-from treadle.store.catalogs import catalog_address
-from treadle.store.embedded import EmbeddedPostgres
-from treadle.store.lakes import all_catalogs
-
-
-@contextmanager
-def catalog(world: World) -> Iterator[psycopg.Connection]:
-    """The metadata of the world's catalog, as its own role."""
-    server = EmbeddedPostgres.start(world.service.data_dir)
-    (found,) = (one for one in all_catalogs(server.service_dsn) if one.workspace_id == world.workspace_id)
-    with psycopg.connect(catalog_address(server.service_dsn, found).dsn) as connection:
-        yield connection
 
 
 @contextmanager
@@ -41,7 +30,7 @@ def in_commit(world: World, session: Session, table: str) -> str:
         with catalog(world) as connection:
             found = connection.execute(
                 "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = %s",
-                (f"treadle-{session.id}",),
+                (world.application(session.id),),
             )
             return found.fetchone() is not None
 
@@ -68,7 +57,7 @@ def test_a_hanging_commit_is_killed_looked_up_and_told(duck: World) -> None:
             assert not alive(pid)
             with catalog(duck) as connection:
                 left = connection.execute(
-                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", (f"treadle-{session.id}",)
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", (duck.application(session.id),)
                 ).fetchone()
             assert left == (0,)
         record = duck.record(statement_id)
@@ -114,6 +103,7 @@ def test_a_commit_whose_reply_is_lost_is_looked_up(
         with hold(duck):
             statement_id = in_commit(duck, session, table)
             os.kill(pid, signal.SIGSTOP)
+            until(lambda: has_stopped(pid), "every thread of the worker stands still")
         until(lambda: backend_is_idle(duck, session), "the backend has done what it was sent")
         if death == "cancel":
             duck.same(session).cancel(statement_id)
@@ -126,11 +116,17 @@ def test_a_commit_whose_reply_is_lost_is_looked_up(
     assert (record["status"], record["effects"], rows(duck, table)) == expected
 
 
+def has_stopped(pid: int) -> bool:
+    """Whether SIGSTOP has reached every thread: the first that takes it stops the others."""
+    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+    return set(states) == {"T"}
+
+
 def backend_is_idle(world: World, session: Session) -> bool:
     """Whether the session's backend waits for its client, in a transaction or not; or is gone."""
     with catalog(world) as connection:
         busy = connection.execute(
             "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND state = 'active'",
-            (f"treadle-{session.id}",),
+            (world.application(session.id),),
         )
         return busy.fetchone() is None

@@ -126,7 +126,7 @@ def test_a_worker_beyond_its_memory_is_stopped_with_the_reason(tmp_path_factory:
     with world(tmp_path_factory.mktemp("quota") / "data", settings) as duck, duck.session() as session:
         sql = "SELECT len(list_transform(range(70000000), lambda x: x * 2 + 1))"
         shown = session.wait(session.submit(sql))
-        assert shown.last.message == "canceling statement due to quota"
+        assert shown.last.message == "canceling statement due to quota: more than 640 MiB of memory"
         assert duck.record(shown.statement_id)["reason"] == "quota"
 
 
