@@ -5,121 +5,148 @@ from functools import partial
 
 import msgspec
 
-from bench import bare, served
-from bench.report import Measure, percentile
-from bench.served import Target
+from bench import bare, marks, served
+from bench.marks import Figure
+from bench.report import percentile
+from bench.served import PAGE_ROWS, Target
 
 HEAVY = "SELECT count(*) FROM range(10000000) a(i), range(10000000) b(j) WHERE (i * j) % 7 = 3"
 DEAF = "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))"
-LARGE = "SELECT i, i * 1.5 AS half, 'row ' || i AS name, i % 7 = 0 AS seventh FROM range({rows}) t(i)"
-PAGE_ROWS = 1000
+LARGE = """
+SELECT i AS id, (i * 7919 % 100000)::INTEGER AS customer, i * 1.25::DOUBLE AS amount,
+    ((i % 100000) / 100)::DECIMAL(12, 2) AS price, 'row number ' || i AS name, i % 7 = 0 AS flag,
+    DATE '2024-01-01' + (i % 1000)::INTEGER AS day, TIMESTAMP '2024-01-01 00:00:00' + i * INTERVAL 1 SECOND AS at,
+    CASE WHEN i % 10 > 0 THEN 'word ' || (i % 97) END AS word, (i % 256)::SMALLINT AS small
+FROM range({rows}) t(i)
+"""
+"""Ten columns of mixed types."""
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is measured; the default takes about a minute."""
+    """How much is measured, in each of ``rounds`` rounds; ``rows`` are shared out among them.
 
-    selects: int = 500
-    seconds: float = 4.0
-    cancels: int = 20
-    kills: int = 3
-    sessions: int = 20
-    rows: int = 200_000
-    idle: int = 8
+    ``idle`` sessions and ``history`` records are what each measure is taken again with; the memory of
+    a session is taken with ``idle_first`` of them. ``running`` is how many seconds a statement runs before
+    its cancel, ``deaf_bound`` how many one that hears nothing is watched when DuckDB is alone.
+    """
+
+    rounds: int = 3
+    selects: int = 300
+    seconds: float = 2.0
+    cancels: int = 10
+    kills: int = 1
+    opens: int = 10
+    rows: int = 600_000
+    idle_first: int = 20
+    idle: int = 40
+    history: int = 100_000
     running: float = 0.2
     deaf_bound: float = 10.0
 
 
-QUICK = Size(selects=50, seconds=1.0, cancels=3, kills=1, sessions=3, rows=20_000, idle=2, deaf_bound=3.0)
+FULL = Size(
+    rounds=5,
+    selects=600,
+    seconds=4.0,
+    cancels=30,
+    kills=2,
+    opens=20,
+    rows=10_000_000,
+    idle_first=100,
+    idle=200,
+    history=1_000_000,
+)
+"""What the published figures are made of; takes about half an hour."""
+
+QUICK = Size(
+    rounds=1,
+    selects=50,
+    seconds=0.5,
+    cancels=3,
+    kills=1,
+    opens=2,
+    rows=20_000,
+    idle_first=2,
+    idle=3,
+    history=2_000,
+    deaf_bound=3.0,
+)
 """Enough to see that everything works, too little to trust a number."""
 
-
-def measures(target: Target, size: Size) -> Iterator[Measure]:
-    """Take every measure, one after the other, each side of it within the same minute."""
-    for take in (_select_one, _throughput, _cancel, _kill, _open, _paging, _memory):
-        yield from take(target, size)
+Numbers = Sequence[float]
 
 
-def _select_one(target: Target, size: Size) -> Iterator[Measure]:
-    yield from _latencies(
-        "SELECT 1, submit to rows",
-        partial(served.select_one, target, size.selects),
-        partial(bare.select_one, size.selects),
+class Probe(msgspec.Struct, frozen=True):
+    """One round of one measure: a number for each figure, from the service and from DuckDB alone."""
+
+    figures: tuple[Figure, ...]
+    ours: Callable[[Target], Numbers]
+    alone: Callable[[], Numbers] | None = None
+
+
+def probes(size: Size, turn: int) -> Iterator[Probe]:
+    """Every measure of round ``turn`` (from 0)."""
+    yield Probe(
+        marks.SELECT_ONE,
+        _Latencies(partial(served.select_one, count=size.selects)),
+        _Latencies(partial(bare.select_one, size.selects)),
     )
-
-
-def _throughput(target: Target, size: Size) -> Iterator[Measure]:
-    for sessions in (1, 16):
-        yield Measure(
-            name=f"SELECT 1, {sessions} session{'s' if sessions > 1 else ''}",
-            unit="statements/s",
-            better="higher",
-            treadle=served.statements_per_second(target, sessions, size.seconds),
-            bare=bare.statements_per_second(sessions, size.seconds),
+    for sessions, figures in ((1, marks.ONE_SESSION), (16, marks.SIXTEEN_SESSIONS)):
+        yield Probe(
+            figures,
+            _One(partial(served.statements_per_second, sessions=sessions, seconds=size.seconds)),
+            _One(partial(bare.statements_per_second, sessions, size.seconds)),
         )
-
-
-def _cancel(target: Target, size: Size) -> Iterator[Measure]:
-    yield from _latencies(
-        "cancel a cross join, to the 200",
-        partial(served.cancel, target, HEAVY, size.cancels, size.running, "interrupted"),
-        partial(bare.interrupt, HEAVY, size.cancels, size.running),
-        note="alone: a bare interrupt()",
+    yield Probe(
+        marks.CANCEL,
+        _Latencies(partial(served.cancel, sql=HEAVY, count=size.cancels, after=size.running, rung="interrupted")),
+        _Latencies(partial(bare.interrupt, HEAVY, size.cancels, size.running)),
     )
-
-
-def _kill(target: Target, size: Size) -> Iterator[Measure]:
-    ended = bare.ignores_interrupt(DEAF, size.running, size.deaf_bound)
-    yield Measure(
-        name="cancel a deaf statement, to the 200, max",
-        unit="ms",
-        better="lower",
-        treadle=max(served.cancel(target, DEAF, size.kills, size.running, "killed")) * 1000,
-        bare=ended * 1000,
-        note="alone: still running then" if ended >= size.deaf_bound else "",
+    yield Probe(
+        marks.DEAF,
+        _Worst(partial(served.cancel, sql=DEAF, count=size.kills, after=size.running, rung="killed")),
+        _Worst(lambda: [bare.ignores_interrupt(DEAF, size.running, size.deaf_bound)]) if turn == 0 else None,
     )
-
-
-def _open(target: Target, size: Size) -> Iterator[Measure]:
-    yield from _latencies(
-        "open a session",
-        partial(served.open_session, target, size.sessions),
-        partial(bare.open_connection, size.sessions),
-        note="alone: a database in memory, no catalog",
+    yield Probe(
+        marks.OPEN,
+        _Latencies(partial(served.open_cold, count=size.opens)),
+        _Latencies(partial(bare.open_connection, size.opens)),
     )
-
-
-def _paging(target: Target, size: Size) -> Iterator[Measure]:
+    yield Probe(marks.OPEN_WARM, _Latencies(partial(served.open_warm, count=size.opens)))
     sql = LARGE.format(rows=size.rows)
-    yield Measure(
-        name=f"page through {size.rows:,} rows",
-        unit="rows/s",
-        better="higher",
-        treadle=served.rows_per_second(target, sql),
-        bare=bare.rows_per_second(sql, PAGE_ROWS),
-        note="alone: fetchmany, no text, no JSON",
+    yield Probe(
+        marks.PAGING,
+        _One(partial(served.rows_per_second, sql=sql, share=range(turn, turn + 1), shares=size.rounds)),
+        _One(partial(bare.rows_per_second, LARGE.format(rows=min(size.rows, 200_000)), PAGE_ROWS)),
     )
 
 
-def _memory(target: Target, size: Size) -> Iterator[Measure]:
-    yield Measure(
-        name="an idle session",
-        unit="MB PSS",
-        better="lower",
-        treadle=served.idle_session_bytes(target, size.idle) / 1e6,
-        note="its worker process",
-    )
+class _Latencies:
+    """p50 and p99 in milliseconds of what takes seconds; nothing of nothing."""
+
+    def __init__(self, take: Callable[..., Numbers]) -> None:
+        self._take = take
+
+    def __call__(self, *target: Target) -> Numbers:
+        taken = self._take(*target)
+        return [percentile(taken, share) * 1000 for share in (0.5, 0.99)] if taken else []
 
 
-def _latencies(
-    name: str, treadle: Callable[[], Sequence[float]], alone: Callable[[], Sequence[float]], note: str = ""
-) -> Iterator[Measure]:
-    ours, theirs = treadle(), alone()
-    for word, share in (("p50", 0.5), ("p99", 0.99)):
-        yield Measure(
-            name=f"{name}, {word}",
-            unit="ms",
-            better="lower",
-            treadle=percentile(ours, share) * 1000,
-            bare=percentile(theirs, share) * 1000,
-            note=note,
-        )
+class _Worst:
+    """The most milliseconds of what takes seconds."""
+
+    def __init__(self, take: Callable[..., Numbers]) -> None:
+        self._take = take
+
+    def __call__(self, *target: Target) -> Numbers:
+        return [max(self._take(*target)) * 1000]
+
+
+class _One:
+    """A single number."""
+
+    def __init__(self, take: Callable[..., float]) -> None:
+        self._take = take
+
+    def __call__(self, *target: Target) -> Numbers:
+        return [self._take(*target)]

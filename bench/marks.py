@@ -1,0 +1,87 @@
+"""What is to be reached on two processors, the client's share included."""
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+import msgspec
+
+GRACE_MS: Final = 2000.0
+"""`cancel_grace` as the bench leaves it."""
+
+WORSE: Final = 0.10
+"""The share by which idle sessions or a long history may worsen a figure."""
+
+MarkOf = Callable[[float | None], float]
+"""The mark, given the figure of DuckDB alone."""
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """A number that is measured; of several rounds the median counts, or the worst with ``worst``."""
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher"]
+    mark: MarkOf | None = None
+    worst: bool = False
+    note: str = ""
+
+
+def at(value: float) -> MarkOf:
+    """A mark that is the same everywhere."""
+    return lambda _: value
+
+
+def above_bare(more: float) -> MarkOf:
+    """A mark above what DuckDB alone has."""
+    return lambda bare: (bare or 0.0) + more
+
+
+def _p(share: int, name: str, mark: MarkOf | None = None, note: str = "") -> Figure:
+    return Figure(name=f"{name}, p{share}", unit="ms", better="lower", mark=mark, note=note)
+
+
+SELECT_ONE: Final = (
+    _p(50, "SELECT 1, submit to rows", at(2.0)),
+    _p(99, "SELECT 1, submit to rows", at(6.0)),
+)
+ONE_SESSION: Final = (Figure(name="SELECT 1, 1 session", unit="statements/s", better="higher"),)
+SIXTEEN_SESSIONS: Final = (Figure(name="SELECT 1, 16 sessions", unit="statements/s", better="higher", mark=at(800.0)),)
+CANCEL: Final = (
+    _p(50, "cancel a cross join, to the 200", above_bare(3.0), "alone: a bare interrupt()"),
+    _p(99, "cancel a cross join, to the 200", above_bare(10.0), "alone: a bare interrupt()"),
+)
+DEAF: Final = (
+    Figure(
+        name="cancel a deaf statement, to the 200, max",
+        unit="ms",
+        better="lower",
+        mark=at(GRACE_MS + 150),
+        worst=True,
+        note="alone: interrupt(), ended or watched until then",
+    ),
+)
+OPEN: Final = (
+    _p(50, "open a session, catalog attached", at(120.0), "alone: a database in memory, no catalog"),
+    _p(99, "open a session, catalog attached", None, "alone: a database in memory, no catalog"),
+)
+OPEN_WARM: Final = (
+    _p(50, "open a session, warm worker", at(15.0), "a waiting worker is attached already"),
+    _p(99, "open a session, warm worker", None, "a waiting worker is attached already"),
+)
+PAGING: Final = (
+    Figure(
+        name="page through ten columns as JSON",
+        unit="rows/s",
+        better="higher",
+        mark=at(250_000.0),
+        note="alone: fetchmany, no text, no JSON",
+    ),
+)
+MEMORY: Final = (
+    Figure(name="an idle session", unit="MiB PSS", better="lower", mark=at(25.0), note="service, zygote and workers"),
+    Figure(name="an idle session's PostgreSQL", unit="MiB PSS", better="lower", note="its connection to the catalog"),
+)
+CLIENT: Final = (
+    Figure(name="the load client, processor time", unit="ms/request", better="lower", note="in the 16 sessions"),
+    Figure(name="the single client, p50", unit="ms", better="lower", note="to a server that does nothing"),
+)
