@@ -34,8 +34,9 @@ is JSON in the environment (`TREADLE_COPY_DIRS='["/srv/in", "/srv/out"]'`) and a
 """
 
 TAIL = """
-A session may set `statement_timeout` and `session_timeout` for itself with `SET`; both are enforced outside the engine,
-so no SQL can disarm them.
+A session may set `statement_timeout` and `session_timeout` for itself with `SET`, up to `max_statement_timeout` and
+`max_session_timeout`. All limits are enforced outside the engine, so no SQL can disarm them:
+[what stops a statement](cancel.md#what-else-stops-a-statement).
 
 An example file:
 
