@@ -287,6 +287,7 @@ def test_a_statement_nobody_asks_for_is_cancelled(sql: Sql) -> None:
     """As long as somebody does it runs, far beyond its lease; then it stops, and so does what waits behind it."""
     running = str(sql.execute(ENDLESS, is_sync=False, keepalive=3)["statement_id"])
     waiting = str(sql.execute("CREATE TABLE leased (a int)", is_sync=False, keepalive=3)["statement_id"])
+    until(lambda: sql.show(running)["status"] == 1, "the first one runs")
     until_at = time.monotonic() + 6
     while time.monotonic() < until_at:
         assert (sql.show(running)["status"], sql.show(waiting)["status"]) == (1, 3)
