@@ -63,6 +63,7 @@ class Lane:
         self._closing: tuple[SessionStatus, Reason, str] | None = None
         # When the statements that wait in this session were heard of; they keep their place in the line.
         self._arrivals: deque[float] = deque()
+        self._looking = False
         # Whether statements may wait that were never heard of: claims go on until one finds nothing.
         self._unheard = True
         self._context = context
@@ -81,6 +82,8 @@ class Lane:
         # Whose session it is, once the store has accepted a statement of theirs.
         self._project_id = ""
         self._seat: asyncio.Future[None] | None = None
+        # A statement has taken its seat and is about to be what runs.
+        self._beginning: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._run: Run | None = None
         # The statement that was given to the worker last.
@@ -89,7 +92,9 @@ class Lane:
         self._early: dict[str, CancelIntent] = {}
         self._dead = False
         self._opened = self.idle_since = context.clock.monotonic()
+        # What was submitted before the session opened is looked for, from the place of the first one heard of.
         self.expect()
+        self._looking = True
         worker.attend(self._hear)
 
     # -- what the owner asks ----------------------------------------------------------------
@@ -113,6 +118,9 @@ class Lane:
         """A statement has been submitted to the session."""
         if self._dead:
             return
+        if self._looking:
+            self._arrivals.clear()
+            self._looking = False
         self._arrivals.append(self._context.clock.monotonic())
         self._line.note(self)
 
@@ -157,6 +165,7 @@ class Lane:
     def start(self) -> None:
         """Claim and run the next statement."""
         self._arrivals.popleft()
+        self._looking = False
         self._line.note(self)
         self._occupy()
         self._task = asyncio.create_task(self._work(None, claim=True), name=f"lane-{self.session.id}")
@@ -176,12 +185,15 @@ class Lane:
     def begin(self, statement: Statement, project_id: str, *, on_record: bool) -> None:
         """The seat is taken by a statement which starts now, and is on record or will soon be."""
         self._project_id = project_id
+        self._beginning = asyncio.get_running_loop().create_future()
         self._rise()
         work = self._work(statement, claim=False, on_record=on_record)
         self._task = asyncio.create_task(work, name=f"lane-{self.session.id}")
 
     async def put_on_record(self) -> None:
         """Have what runs here on record, so that whoever looks at the store finds it."""
+        if self._beginning is not None:
+            await asyncio.wait([self._beginning])
         if self._run is not None and not await self._recorded(self._run) and self._task is not None:
             # Refused, and therefore being stopped: it is on record with its end.
             await asyncio.wait([self._task])
@@ -304,6 +316,9 @@ class Lane:
         start = Start(self._context, statement, on_record=on_record)
         submitted = now - max(queued, 0.0) if waited_since is None else waited_since
         run = self._run = Run(statement, start, submitted, now, wall)
+        if self._beginning is not None:
+            self._beginning.set_result(None)
+            self._beginning = None
         self._context.figures.statement_started(queued)
         self.limiter.arm(run, self._seconds("statement_timeout"))
         self._sent = run.id
