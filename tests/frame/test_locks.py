@@ -29,7 +29,7 @@ def test_the_locks_are_clean(copy: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "--index-url somewhere",
+        "--extra-index elsewhere",
         "--find-links wheels",
         "thing @ file:///srv/thing.whl",
         "thing==1 --hash=sha256:00  # via -r /srv/requirements.in",

@@ -9,7 +9,6 @@ import pytest
 from tests.races.lanes import Lane, lanes
 from tests.races.trials import Tally, spread
 from tests.support.world import BOUND, World, spent, world
-from treadle.config import Settings
 
 ENDLESS = "SELECT sum(i % 1009 * 7 % 17) FROM range(1000000000000) t(i)"
 
@@ -68,10 +67,6 @@ def bounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield running
 
 
-@pytest.mark.skipif(
-    "max_statement_timeout" not in Settings.model_fields,
-    reason="R20 DOES NOT RUN: the service has no deadline that a session cannot lift",
-)
 @pytest.mark.race("R20", "SQL that would disarm the guard, then an endless statement", small=24, cost=10)
 def test_the_deadline_fires_whatever_the_sql_says(bounded: World, tally: Tally) -> None:
     """Each attempt is refused or in vain: the endless statement behind it is stopped, and the engine is idle."""

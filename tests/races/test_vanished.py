@@ -16,7 +16,6 @@ from tests.races import sender
 from tests.races.lanes import Lane, lanes
 from tests.races.trials import Tally, spread
 from tests.support.world import World, spent, until
-from treadle.api.bodies import ExecuteStatement
 
 ENDLESS = "SELECT sum(i % 1009 * 7 % 17) FROM range(1000000000000) t(i)"
 POLICY = "on_disconnect"
@@ -117,10 +116,6 @@ def test_a_statement_outlives_its_client(duck: World, tally: Tally) -> None:
     assert found == [[str(len(written)), str(len(written))]]
 
 
-@pytest.mark.skipif(
-    POLICY not in ExecuteStatement.__struct_fields__,
-    reason="R17b DOES NOT RUN: a submit takes no on_disconnect, so no vanished client can have asked for a cancel",
-)
 @pytest.mark.race("R17b", "client killed in a synchronous call, on_disconnect: cancel", small=24)
 def test_a_statement_dies_with_its_client_where_it_asked_for_that(duck: World, tally: Tally) -> None:
     """The endless statement of a killed client is cancelled with reason client_gone, and its engine is idle."""
