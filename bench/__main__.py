@@ -37,16 +37,23 @@ def take(size: Size) -> Report:
         return report(rounds.measures(), size.idle, size.history, busy)
 
 
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
 def main() -> None:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--quick", action="store_true", help="only see that everything works")
     sizes.add_argument("--full", action="store_true", help="what the published figures are made of")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often everything is measured")
-    parser.add_argument("--rows", type=int, metavar="N", help="rows of the result that is paged through")
-    parser.add_argument("--idle", type=int, metavar="N", help="idle sessions to measure again with")
-    parser.add_argument("--history", type=int, metavar="N", help="records to measure again with")
+    parser.add_argument("--rounds", type=_count, metavar="N", help="how often everything is measured")
+    parser.add_argument("--rows", type=_count, metavar="N", help="rows of the result that is paged through")
+    parser.add_argument("--idle", type=_count, metavar="N", help="idle sessions to measure again with")
+    parser.add_argument("--history", type=_count, metavar="N", help="records to measure again with")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the measures")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="compare two saved runs")
     given = parser.parse_args()

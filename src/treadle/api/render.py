@@ -52,13 +52,13 @@ def _session_info(view: SessionView) -> replies.SqlSessionInfo:
     )
 
 
-def statement(view: StatementView) -> replies.StatementResponse:
+def statement(view: StatementView, *, with_progress: bool = True) -> replies.StatementResponse:
     """A submitted request with what it has to show."""
     return replies.StatementResponse(
         status=cast(Any, view.status),
         session_id=view.session_id,
         statement_id=view.statement_id,
-        progress=view.progress if view.state is RecordStatus.RUNNING else UNSET,
+        progress=view.progress if with_progress and view.state is RecordStatus.RUNNING else UNSET,
         results=UNSET if view.results is None else tuple(map(_result, view.results)),
     )
 

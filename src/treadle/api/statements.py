@@ -71,7 +71,8 @@ class Statements:
             idempotency_key=headers.idempotency_key(ask.headers),
         )
         view = await self._verbs.execute(ask.caller, ask.ids["workspace_id"], submission, ask.leaving)
-        return answer(render.statement(view))
+        # An asynchronous submit is answered with the ids alone, however far the statement has come.
+        return answer(render.statement(view, with_progress=submission.is_sync))
 
     async def show(self, ask: Ask[bodies.ResultQuery, Nothing]) -> Response:
         """Show the state of a statement and a page of its result."""
