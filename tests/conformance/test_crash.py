@@ -45,7 +45,7 @@ def test_a_killed_gateway_takes_its_workers_and_the_next_start_tells(tmp_path_fa
         stopping = start(before, asked, DEAF[1].sql).statement_id
         canceller = threading.Thread(target=_ignore_loss, args=(before, asked, stopping))
         canceller.start()
-        until(lambda: any(e["event"] == "cancel_requested" for e in before.log()), "the cancel is asked for")
+        until(lambda: "cancel_requested_at" in before.record(stopping), "the cancel is on record")
         assert kill_gateway(service)
         canceller.join()
     with LocalService(folder) as service, closing(World(service, token)) as after:

@@ -78,7 +78,7 @@ class Deeds(Ledger):
         """Whether somebody wants it stopped; one that the store refuses to record stops with its session."""
         session = self.sessions[life.row.session_id]
         refused = not life.recorded and (session.status.final or session.close_requested_at is not None)
-        return life.row.cancel is not None or refused
+        return life.row.cancel is not None or life.brought is not None or refused
 
     def says(self, word: Finished | Failed | Cancelled) -> None:
         """A worker's last word about a statement."""

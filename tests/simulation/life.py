@@ -3,7 +3,7 @@
 import msgspec
 
 from tests.simulation.scenario import Program
-from treadle.model.entities import Statement
+from treadle.model.entities import CancelIntent, Statement
 from treadle.wire import Cancelled, Failed, Finished
 
 
@@ -61,6 +61,8 @@ class Life:
         self.heard = False
         self.vanished = False
         self.claimed_at: float | None = None
+        # The intent that came to the owner before it was on record.
+        self.brought: CancelIntent | None = None
         self.intended_at: float | None = None
         self.died_at: float | None = None
         self.trouble_then = 0.0

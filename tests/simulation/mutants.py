@@ -19,6 +19,7 @@ from treadle.model.entities import Ending
 from treadle.model.states import CancelOutcome, Effects, Reason, RecordStatus, Rung, StatementState
 from treadle.scheduler import conclusion, owner, recovery
 from treadle.scheduler.aftermath import Aftermath
+from treadle.scheduler.conclusion import Conclusion
 from treadle.scheduler.endings import Endings
 from treadle.scheduler.keeper import Keeper
 from treadle.scheduler.ladder import Ladder
@@ -213,6 +214,16 @@ def _session_cancel_skips_queued() -> Sequence[Change]:
     return [(Cancels, "cancel_session_statements", only_running)]
 
 
+def _forgets_who_asked() -> Sequence[Change]:
+    learn = Conclusion.learn_intent
+
+    async def forgetful(self: Any, run: Any) -> None:
+        run.asking = None
+        await learn(self, run)
+
+    return [(Conclusion, "learn_intent", forgetful)]
+
+
 def _loses_endings() -> Sequence[Change]:
     finish = MemoryStore.finish
 
@@ -320,6 +331,19 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "never-kills": Mutant(about="the ladder ends with the interrupt", changes=_never_kills, within=1000),
     "kills-at-once": Mutant(about="the ladder begins with the kill", changes=_kills_at_once, within=40),
+    "forgets-who-asked": Mutant(
+        about="an intent that only the owner knows is not on the record", changes=_forgets_who_asked, within=40
+    ),
+    "commits-what-is-to-stop": Mutant(
+        about="a commit does not wait for an intent that only the owner knows",
+        changes=lambda: [(Lane, "_put_intent", _nothing)],
+        within=400,
+    ),
+    "strikes-once": Mutant(
+        about="nothing follows the first strike",
+        changes=lambda: [(Lane, "_put_intent_late", lambda *_: None)],
+        within=2500,
+    ),
     "never-asks-the-catalog": Mutant(
         about="a commit whose reply was lost is not looked up", changes=_never_asks_the_catalog, within=75
     ),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.simulation.loop import Group
 from tests.simulation.scenario import Noise
 from tests.simulation.truth import Truth
-from treadle.model.entities import Session, Statement
+from treadle.model.entities import CancelIntent, Session, Statement
 from treadle.model.states import StatementState
 from treadle.store.base import Wake
 from treadle.store.errors import StoreUnavailable
@@ -203,6 +203,14 @@ class LossySignals(Signals):
     def wake(self, wake: Wake) -> None:
         """Something was written that an owner should look at."""
         self._send(super().wake, wake)
+
+    def stop(self, session_id: str, statement_id: str, intent: CancelIntent) -> str | None:
+        """Stop what runs in the session under that id."""
+        running = super().stop(session_id, statement_id, intent)
+        if running is not None:
+            self._memory.note("stops", running)
+            self._memory.truth.brought(running, intent)
+        return running
 
     def seat(self, session_id: str, project_id: str) -> Seat | None:
         """The session, held for the next statement, if it is idle."""

@@ -99,9 +99,11 @@ class Truth(Deeds, Answers):
         self._hold("C1", row.parts[: len(before.parts)] == before.parts, f"{row.id} lost a part")
         if row.commit is not None and before.commit != row.commit:
             self._hold("C5", before.cancel is None, f"{row.id} enters a commit, and its cancel was asked for before")
+        if row.commit is not None and before.commit != row.commit:
+            self._hold("C5", life.brought is None, f"{row.id} enters a commit, and its owner was told to stop it")
         if before.cancel is not None:
             self._hold("C14", before.cancel == row.cancel, f"the intent of {row.id} changed")
-        elif row.cancel is not None:
+        elif row.cancel is not None and life.brought is None:
             self._intended(life, row.cancel)
         if row.state is StatementState.RUNNING and before.state is StatementState.QUEUED:
             self._claimed(life)
@@ -125,6 +127,13 @@ class Truth(Deeds, Answers):
     def _known(self, life: Life) -> bool:
         """Whether the owner must know that it waits: its submit was answered, and no wake is lost."""
         return life.answered and not self._patience
+
+    def brought(self, statement_id: str, intent: CancelIntent) -> None:
+        """An intent comes to the owner, who stops the statement and puts the intent on record."""
+        life = self.lives[statement_id]
+        if life.brought is None and life.row.cancel is None:
+            life.brought = intent
+            self._intended(life, intent)
 
     def _intended(self, life: Life, intent: CancelIntent) -> None:
         life.intended_at = self._clock()
@@ -213,6 +222,7 @@ class Truth(Deeds, Answers):
         elif ending.reason in SERVICE_LOST:
             self._hold("C14", not life.held, f"{row.id} is said to be lost ({ending.reason}), and its worker lives")
         else:
+            self._hold("C14", life.brought is None, f"the intent of {row.id} is not on record")
             self._hold("C14", ending.reason is None, f"{row.id} ended for {ending.reason}, which nobody asked for")
 
     def _heard(self, life: Life) -> bool:

@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from tests.store.things import OWNER, at, ending, intent, new_running, new_session, new_statement
-from treadle.model.states import Reason, StatementState
-from treadle.store.base import Page, RecordFilter, Scope, Store
+from treadle.model.states import Reason, Rung, StatementState
+from treadle.store.base import Finish, Page, RecordFilter, Scope, Store
 
 DETAIL = "more than 1,000 rows of result"
 
@@ -57,3 +57,29 @@ async def test_a_restored_record_has_its_detail(store: Store) -> None:
     stored = await store.statement("restored")
     assert stored is not None
     assert (stored.cancel, stored.ending) == (cancel, final)
+
+
+async def test_an_ending_brings_its_intent_along(store: Store) -> None:
+    """An intent that only the owner knows is written with the end, in all its columns."""
+    running = await new_running(store, await new_session(store))
+    cancel = replace(intent(2, Reason.QUOTA, "system"), detail=DETAIL)
+    final = ending(StatementState.CANCELLED, reason=Reason.QUOTA, actor="system", detail=DETAIL)
+    written = await store.finish(running.id, OWNER, final, (), at(99), cancel=cancel)
+    assert written == Finish(cancel)
+    stored = await store.statement(running.id)
+    assert stored is not None
+    assert (stored.cancel, stored.ending) == (cancel, final)
+
+
+async def test_the_intent_on_record_counts(store: Store) -> None:
+    """Where another was on record first, it stays, and the ending takes its reason from it."""
+    running = await new_running(store, await new_session(store))
+    first = replace(intent(2, Reason.QUOTA, "system"), detail=DETAIL)
+    await store.request_cancel(running.id, first)
+    later = intent(3, Reason.USER, "somebody")
+    final = ending(StatementState.CANCELLED, reason=Reason.USER, actor="somebody", rung=Rung.INTERRUPTED)
+    assert await store.finish(running.id, OWNER, final, (), at(99), cancel=later) == Finish(first)
+    stored = await store.statement(running.id)
+    assert stored is not None
+    assert stored.cancel == first
+    assert stored.ending == replace(final, reason=Reason.QUOTA, actor="system", detail=DETAIL)

@@ -157,7 +157,7 @@ async def test_finish(store: Store, owner: str, event: StatementEvent) -> None:
             continue
         assert after.state is TRANSITIONS[before.state, event], name
         assert (after.ending, after.parts, after.cancel) == (
-            explained(written, before.cancel),
+            explained(written, before.cancel, None),
             (PART,),
             before.cancel,
         ), name

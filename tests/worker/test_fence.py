@@ -46,7 +46,9 @@ class Rig:
 
     def _interrupt(self) -> None:
         if self._over:
-            raise Over
+            if threading.current_thread() is self._striker:
+                raise Over
+            return
         target, shielded = self.running, self.shielded
         if target is None or target not in self.asked or shielded:
             self.wrong.append(f"interrupt while {target} runs, shielded: {shielded}")

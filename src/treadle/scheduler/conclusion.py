@@ -28,6 +28,8 @@ class Conclusion:
 
     async def learn_intent(self, run: Run) -> None:
         """Read from the store whether a stop was asked for, if nobody told."""
+        if run.intent is None and run.asking is not None:
+            run.intent = await run.asking.settled()
         if run.intent is None:
             current = await until_stored(self._context, lambda: self._context.store.statement(run.id))
             run.intent = current.cancel if current is not None else None

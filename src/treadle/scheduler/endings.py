@@ -85,12 +85,13 @@ class Endings:
             context.signals.ended(final)
             return final
         written = await until_stored(
-            context, lambda: context.store.finish(statement.id, owner, ending, parts, expires, inline)
+            context, lambda: context.store.finish(statement.id, owner, ending, parts, expires, inline, statement.cancel)
         )
         if written is None:
             final = await self._stored_or_restored(final)
         elif written.cancel is not None:
-            final = msgspec.structs.replace(final, cancel=written.cancel, ending=explained(ending, written.cancel))
+            told = explained(ending, written.cancel, final.cancel)
+            final = msgspec.structs.replace(final, cancel=written.cancel, ending=told)
         context.signals.ended(final)
         return final
 

@@ -22,8 +22,9 @@ ZYGOTE_ENV: Final = {
     "OMP_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
-    # DuckDB's allocator would keep address space for ever, and the workers' is bounded.
-    "DUCKDB_JE_MALLOC_CONF": "retain:false",
+    # DuckDB's allocator would keep address space for ever, and the workers' is bounded. What it gives back
+    # page by page while a statement is being stopped takes longer than the stop: a worker trims itself.
+    "DUCKDB_JE_MALLOC_CONF": "retain:false,dirty_decay_ms:-1,muzzy_decay_ms:-1",
     "PYTHONUNBUFFERED": "1",
 }
 KEPT_ENV: Final = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "HOME")

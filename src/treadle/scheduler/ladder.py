@@ -32,12 +32,23 @@ class Ladder:
         if run.intent is not None or run.ended.is_set():
             return
         run.intent = intent
-        run.asked.set()
+        self._tell(run, intent)
+        run.ladder = asyncio.create_task(self._climb(run), name=f"ladder-{run.id}")
+
+    def strike(self, run: Run, intent: CancelIntent) -> None:
+        """Tell the worker at once, before the intent is on record."""
+        self._worker.send(Cancel(statement_id=run.id))
+        self._tell(run, intent)
+
+    def _tell(self, run: Run, intent: CancelIntent) -> None:
+        """Note that a stop is asked for, once."""
+        if run.asked_at is not None:
+            return
         run.asked_at = self._context.clock.monotonic()
+        run.asked.set()
         log.info(
             "cancel_requested", statement_id=run.id, reason=intent.reason, actor=intent.actor, detail=intent.detail
         )
-        run.ladder = asyncio.create_task(self._climb(run), name=f"ladder-{run.id}")
 
     def press(self, run: Run) -> None:
         """The intent is level-triggered: said again whenever something changed."""

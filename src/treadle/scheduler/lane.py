@@ -14,6 +14,7 @@ import structlog
 from treadle.model.entities import CancelIntent, Catalog, Evidence, Session, Statement
 from treadle.model.states import Reason, SessionStatus
 from treadle.scheduler.aftermath import Aftermath
+from treadle.scheduler.asking import LATEST_SECONDS, Asking
 from treadle.scheduler.conclusion import Conclusion, Last
 from treadle.scheduler.context import Context
 from treadle.scheduler.deadlines import Deadline, of_session
@@ -194,9 +195,15 @@ class Lane:
         """Have what runs here on record, so that whoever looks at the store finds it."""
         if self._beginning is not None:
             await asyncio.wait([self._beginning])
-        if self._run is not None and not await self._recorded(self._run) and self._task is not None:
+        run = self._run
+        if run is None:
+            return
+        if not await self._recorded(run):
             # Refused, and therefore being stopped: it is on record with its end.
-            await asyncio.wait([self._task])
+            if self._task is not None:
+                await asyncio.wait([self._task])
+        elif not run.ended.is_set():
+            await self._put_intent(run)
 
     def unseat(self) -> None:
         """The seat stays empty."""
@@ -212,6 +219,20 @@ class Lane:
             self._ladder.stop(self._run, intent)
         elif self._slot and self._run is None:
             self._early[statement_id] = intent
+
+    def stop_here(self, statement_id: str, intent: CancelIntent) -> str | None:
+        """Stop the statement the API shows under that id if it runs here and is not in its commit; its own id then.
+
+        The intent goes on record with the end, or soon.
+        """
+        run = self._run
+        if run is None or run.statement.public_id != statement_id or run.commit is not None or run.ended.is_set():
+            return None
+        if run.asking is None and run.intent is None:
+            run.asking = Asking(self._context, run.id, intent)
+            self._ladder.strike(run, intent)
+            asyncio.get_running_loop().call_later(LATEST_SECONDS, self._put_intent_late, run)
+        return run.id
 
     async def close(self, status: SessionStatus, reason: Reason, actor: str, message: str = "") -> None:
         """Stop everything, end the worker, write the session's end."""
@@ -374,6 +395,15 @@ class Lane:
         self._ladder.stop(run, CancelIntent(requested_at=now, reason=Reason.SESSION_CLOSED, actor="system"))
         return False
 
+    async def _put_intent(self, run: Run) -> None:
+        """Have a stop that was asked for here on record, and climb on."""
+        if run.asking is not None and await self._recorded(run):
+            self._ladder.stop(run, await run.asking.write())
+
+    def _put_intent_late(self, run: Run) -> None:
+        if not run.ended.is_set():
+            self._context.spawn(self._put_intent(run))
+
     async def _death(self) -> None:
         """Wait until the killed worker is gone; nothing it says meanwhile matters."""
         while await self._inbox.get() is not None:
@@ -385,6 +415,7 @@ class Lane:
         if not await self._recorded(run):
             self._ladder.press(run)
             return
+        await self._put_intent(run)
         # From here the ladder sends nothing; the store decides which came first.
         store, clock = self._context.store, self._context.clock
         run.commit = question.point
@@ -435,7 +466,7 @@ class Lane:
     async def _end(self, run: Run, last: Last) -> None:
         """From the last word, or the death, to the record."""
         died = run.killed or last is None
-        if died or isinstance(last, Cancelled):
+        if died or isinstance(last, Cancelled) or run.asking is not None:
             await self._conclusion.learn_intent(run)
         if died:
             self._dead = True

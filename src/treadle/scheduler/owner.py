@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
-from treadle.model.entities import Endpoint, Session, Statement
+from treadle.model.entities import CancelIntent, Endpoint, Session, Statement
 from treadle.model.states import SESSION_MESSAGES, Reason, RecordStatus, SessionStatus
 from treadle.scheduler.context import Context
 from treadle.scheduler.lane import Lane
@@ -65,6 +65,7 @@ class Owner:
         self._context.signals.on_seat(self._seat)
         self._context.signals.on_record(self._put_on_record)
         self._context.signals.on_serves(self._serves)
+        self._context.signals.on_stop(self._stop_here)
         self._context.signals.on_touch(self._touch)
         self._context.signals.on_progress(self._progress)
         self._unlisten = await self._context.store.listen(self.on_wake)
@@ -168,6 +169,10 @@ class Owner:
     def _serves(self, session_id: str, workspace_id: str, project_id: str) -> bool:
         lane = self._lanes.get(session_id)
         return lane is not None and lane.serves(workspace_id, project_id)
+
+    def _stop_here(self, session_id: str, statement_id: str, intent: CancelIntent) -> str | None:
+        lane = self._lanes.get(session_id)
+        return lane.stop_here(statement_id, intent) if lane is not None else None
 
     def _seat(self, session_id: str, project_id: str) -> LaneSeat | None:
         """The session for the next statement, if that may start at once: nobody waits for the slot it takes."""

@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from treadle.model.entities import CancelIntent, CommitPoint, Part, Statement
+from treadle.scheduler.asking import Asking
 from treadle.scheduler.gauge import Gauge
 from treadle.scheduler.start import Start
 
@@ -29,6 +30,8 @@ class Run:
         self.before: list[Part] = []
         self.commit: CommitPoint | None = None
         self.intent: CancelIntent | None = None
+        # A stop that was asked for here first: its intent may not be on record yet.
+        self.asking: Asking | None = None
         self.asked_at: float | None = None
         self.killed = False
         self.turn = False

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 
@@ -63,6 +64,9 @@ class Cancels(Results):
         async with self._in_time() as attempt:
             if self.deps.signals.serves(session_id, workspace_id, p.project_id):
                 # It runs here, so its owner is known: one step does for most.
+                running = self.deps.signals.stop(session_id, statement_id, self._intent(p.user_name, Reason.USER))
+                if running is not None:
+                    return await self._wait_for_end(attempt, running)
                 here = Scope(ids=(statement_id,), workspace_id=workspace_id, session_id=session_id)
                 for one in await self._stop_all(attempt, here, p.user_name):
                     return _report(one.statement, one.before, one.millis)
@@ -165,6 +169,17 @@ class Cancels(Results):
             else:
                 self._tell_dequeued(statement.state, after, started)
         return _report(after, statement.state, (deps.clock.monotonic() - started) * 1000)
+
+    async def _wait_for_end(self, attempt: Attempt, running: str) -> CancelReport:
+        """Return when the statement, which its owner was told to stop, has ended."""
+        deps, started = self.deps, self.deps.clock.monotonic()
+        attempt.late = lambda: self._not_stopped(1, 1)
+        with deps.signals.watch(running) as told:
+            look = partial(deps.store.statement, running)
+            ended = await self.wait_for(look, has_ended, told, deps.settings.cancel_timeout)
+        if not isinstance(ended, Statement):
+            raise attempt.late()
+        return _report(ended, StatementState.RUNNING, (deps.clock.monotonic() - started) * 1000)
 
     async def _stop_all(self, attempt: Attempt, scope: Scope, actor: str) -> Sequence[Stopped]:
         """Cancel the whole scope in one step and wait for every end; raises `NotStopped` when one cannot be proven."""

@@ -301,11 +301,13 @@ class Store(Protocol):
         parts: Sequence[Part],
         results_expire_at: datetime,
         inline: bytes | None = None,
+        cancel: CancelIntent | None = None,
     ) -> Finish | None:
         """Running to its final state, once. ``parts`` are appended to those already there.
 
-        ``inline`` is a small result, kept beside the record. An ending without a reason takes that of
-        the intent, if there is one.
+        ``inline`` is a small result, kept beside the record. ``cancel`` is the intent the owner knows of; one
+        that is there already stays. An ending takes its reason from the intent that is there, if it has
+        none of its own or the owner knew of another.
         """
 
     async def restore(self, statement: Statement) -> bool:

@@ -63,11 +63,12 @@ def started(statement: Statement, owner: str | None, at: datetime) -> Statement:
     return replace(statement, state=state, owner=owner, started_at=at)
 
 
-def explained(ending: Ending, cancel: CancelIntent | None) -> Ending:
-    """The ending with the reason of the intent, if it has none of its own: the owner may not have heard of it (C14)."""
-    if cancel is None or ending.reason is not None:
+def explained(ending: Ending, stored: CancelIntent | None, known: CancelIntent | None) -> Ending:
+    """The ending with the reason of the stored intent, which its owner may not have heard of, or not first (C14)."""
+    if stored is None or (ending.reason is not None and known is None):
         return ending
-    return replace(ending, reason=cancel.reason, actor=cancel.actor, rung=Rung.TOO_LATE, detail=cancel.detail)
+    rung = ending.rung if ending.reason is not None else Rung.TOO_LATE
+    return replace(ending, reason=stored.reason, actor=stored.actor, rung=rung, detail=stored.detail)
 
 
 def check_ending(ending: Ending) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from treadle.model.entities import Session, Statement
+from treadle.model.entities import CancelIntent, Session, Statement
 from treadle.store.base import Wake
 
 
@@ -38,6 +38,7 @@ class Signals:
     def __init__(self) -> None:
         self._seats: Callable[[str, str], Seat | None] = lambda _session, _project: None
         self._serves: Callable[[str, str, str], bool] = lambda _session, _workspace, _project: False
+        self._stop: Callable[[str, str, CancelIntent], str | None] = lambda _session, _statement, _intent: None
         self._recorder: Callable[[], Awaitable[None]] | None = None
         self._touched: Callable[[str], None] = lambda _: None
         self._progress: Callable[[str, str], float | None] = lambda _session, _statement: None
@@ -63,6 +64,17 @@ class Signals:
     def serves(self, session_id: str, workspace_id: str, project_id: str) -> bool:
         """Whether the session runs in this process and is known to be that workspace's and project's."""
         return self._serves(session_id, workspace_id, project_id)
+
+    def on_stop(self, stop: Callable[[str, str, CancelIntent], str | None]) -> None:
+        """Bring intents to ``stop`` from now on."""
+        self._stop = stop
+
+    def stop(self, session_id: str, statement_id: str, intent: CancelIntent) -> str | None:
+        """Stop what runs in the session under the id the API shows; our id of it, None when it does not run here.
+
+        The owner sees to it that the intent is on record, with the end at the latest.
+        """
+        return self._stop(session_id, statement_id, intent)
 
     def on_record(self, recorder: Callable[[], Awaitable[None]]) -> None:
         """Ask ``recorder`` to put what runs on record from now on."""

@@ -30,10 +30,12 @@ class Fence:
             self._known.add(statement_id)
 
     def cancel(self, statement_id: str) -> None:
-        """Want a statement stopped. One that has ended is left alone."""
+        """Want a statement stopped, and strike the first time. One that has ended is left alone."""
         with self._changed:
             if statement_id in self._known:
                 self._wanted.add(statement_id)
+                if self._current == statement_id and not self._shielded:
+                    self._interrupt()
                 self._changed.notify_all()
 
     def wants(self, statement_id: str) -> bool:

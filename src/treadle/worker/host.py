@@ -32,6 +32,7 @@ from treadle.worker.link import Link
 from treadle.worker.process import bound_memory, give_way
 from treadle.worker.script import Script
 
+IDLE_SECONDS: Final = 1.0
 WORTH_TRIMMING: Final = 32 * 2**20
 """Bytes of growth that are worth the milliseconds of a trim."""
 
@@ -58,7 +59,7 @@ class Host(Generic[P]):
         give_way()
         self._link.send(Hello(pid=os.getpid()))
         while True:
-            match self._orders.get():
+            match self._next():
                 case Attach() as order:
                     self._attach(order)
                 case Open() as order:
@@ -70,6 +71,14 @@ class Host(Generic[P]):
                 case Close():
                     self._engine.close()
                     return
+
+    def _next(self) -> ToWorker:
+        """The next order; a worker that has waited for it for a while gives memory back to the system first."""
+        try:
+            return self._orders.get(timeout=IDLE_SECONDS)
+        except queue.Empty:
+            self._engine.trim(WORTH_TRIMMING)
+            return self._orders.get()
 
     def _listen(self) -> None:
         # Without this thread the worker cannot be told anything: it must not outlive it.

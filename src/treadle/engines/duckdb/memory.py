@@ -1,18 +1,23 @@
 """Give back the memory that DuckDB's own allocator keeps after a large statement (C11)."""
 
 import ctypes
+import os
 import resource
-from pathlib import Path
 from typing import Final
 
 import _duckdb
 
+_PAGE: Final = resource.getpagesize()
 _PURGE_ALL_ARENAS: Final = b"arena.4096.purge"
 
 
 def resident() -> int:
     """Bytes this process holds in memory."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    statm = os.open("/proc/self/statm", os.O_RDONLY)
+    try:
+        return int(os.read(statm, 128).split()[1]) * _PAGE
+    finally:
+        os.close(statm)
 
 
 def trim() -> None:

@@ -170,11 +170,13 @@ class Statements(Tables):
         parts: Sequence[Part],
         results_expire_at: datetime,
         inline: bytes | None = None,
+        cancel: CancelIntent | None = None,
     ) -> Finish | None:
         """Running to its final state, once. ``parts`` are appended to those already there.
 
-        ``inline`` is a small result, kept beside the record. An ending without a reason takes that of
-        the intent, if there is one. Raises `IllegalTransition` for an ending that no running statement
+        ``inline`` is a small result, kept beside the record. ``cancel`` is the intent the owner knows of; one
+        that is there already stays. An ending takes its reason from the intent that is there, if it has
+        none of its own or the owner knew of another. Raises `IllegalTransition` for an ending that no running statement
         can have.
         """
         check_ending(ending)
@@ -184,12 +186,13 @@ class Statements(Tables):
         self._statements[statement_id] = replace(
             statement,
             state=ending.state,
-            ending=explained(ending, statement.cancel),
+            ending=explained(ending, statement.cancel, cancel),
+            cancel=statement.cancel or cancel,
             parts=(*statement.parts, *parts),
             results_expire_at=results_expire_at,
             inline=inline,
         )
-        return Finish(statement.cancel)
+        return Finish(statement.cancel or cancel)
 
     async def restore(self, statement: Statement) -> bool:
         """Write an ended statement whose row was lost before it was on disk; False when it is there."""

@@ -176,11 +176,13 @@ class Statements(PoolBase):
         parts: Sequence[Part],
         results_expire_at: datetime,
         inline: bytes | None = None,
+        cancel: CancelIntent | None = None,
     ) -> Finish | None:
         """Running to its final state, once. ``parts`` are appended to those already there.
 
-        ``inline`` is a small result, kept beside the record. An ending without a reason takes that of
-        the intent, if there is one. Raises `IllegalTransition` for an ending that no running statement
+        ``inline`` is a small result, kept beside the record. ``cancel`` is the intent the owner knows of; one
+        that is there already stays. An ending takes its reason from the intent that is there, if it has
+        none of its own or the owner knew of another. Raises `IllegalTransition` for an ending that no running statement
         can have.
         """
         check_ending(ending)
@@ -199,6 +201,7 @@ class Statements(PoolBase):
             results_expire_at,
             inline,
             ending.detail,
+            *_columns(cancel),
         )
         return Finish(to_intent(row)) if row else None
 
@@ -335,6 +338,11 @@ def _scoped(scope: Scope, intent: CancelIntent, *, dry_run: bool = False) -> tup
         intent.actor,
         intent.detail,
     )
+
+
+def _columns(cancel: CancelIntent | None) -> tuple[object, ...]:
+    """An intent as columns."""
+    return (cancel.requested_at, cancel.reason, cancel.actor, cancel.detail) if cancel else (None,) * 4
 
 
 def _duplicate(statement: Statement, error: asyncpg.UniqueViolationError) -> DuplicateId | DuplicateKey:
