@@ -90,7 +90,7 @@ def test_it_starts_once_and_is_found_again(home: Path) -> None:
 def test_its_settings_are_ours(private: EmbeddedPostgres) -> None:
     """Enough connections, dead clients noticed, no network, no just-in-time compiling."""
     wanted = {
-        "max_connections": "300",
+        "max_connections": "500",
         "client_connection_check_interval": "1s",
         "jit": "off",
         "listen_addresses": "",

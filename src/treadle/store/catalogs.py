@@ -19,8 +19,8 @@ from treadle.store.sql import sql
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
-CONNECTION_LIMIT: Final = 200
-"""Backends of one catalog: below the server's 300, so that the service itself always gets in."""
+CONNECTION_LIMIT: Final = 400
+"""Backends of one catalog: below the server's 500, so that the service itself always gets in."""
 
 TIMEOUT: Final = 10.0
 POLL: Final = 0.01

@@ -38,7 +38,7 @@ PROBE_TIMEOUT: Final = 5.0
 
 SETTINGS: Final = {
     "listen_addresses": "",
-    "max_connections": "300",
+    "max_connections": "500",
     "shared_buffers": "64MB",
     "max_wal_size": "512MB",
     "jit": "off",
