@@ -56,7 +56,7 @@ FULL = Size(
     idle=200,
     history=1_000_000,
 )
-"""What the published figures are made of; takes about half an hour."""
+"""What the published figures are made of; takes about twenty minutes."""
 
 QUICK = Size(
     rounds=1,
