@@ -19,15 +19,16 @@ from treadle.model.entities import Ending
 from treadle.model.states import CancelOutcome, Effects, Reason, RecordStatus, Rung, StatementState
 from treadle.scheduler import conclusion, owner, recovery
 from treadle.scheduler.aftermath import Aftermath
+from treadle.scheduler.commits import Commits
 from treadle.scheduler.conclusion import Conclusion
 from treadle.scheduler.endings import Endings
 from treadle.scheduler.keeper import Keeper
 from treadle.scheduler.ladder import Ladder
-from treadle.scheduler.lane import Lane
 from treadle.scheduler.line import Line
 from treadle.scheduler.opening import UNOPENED
 from treadle.scheduler.owner import Owner
 from treadle.scheduler.plan import Capacity
+from treadle.scheduler.recording import Recording
 from treadle.scheduler.start import Start
 from treadle.scheduler.verdict import judge
 from treadle.service.cancel import Cancels
@@ -136,9 +137,9 @@ def _interrupts_commits() -> Sequence[Change]:
 def _grants_commits_itself() -> Sequence[Change]:
     async def at_commit(self: Any, run: Any, question: Any) -> None:
         run.commit = question.point
-        self.worker.send(Commit(statement_id=run.id, part=question.point.part))
+        self._worker.send(Commit(statement_id=run.id, part=question.point.part))
 
-    return [(Lane, "_at_commit", at_commit)]
+    return [(Commits, "asked", at_commit)]
 
 
 def _commits_after_intent() -> Sequence[Change]:
@@ -236,16 +237,16 @@ def _loses_endings() -> Sequence[Change]:
 
 
 def _commits_off_record() -> Sequence[Change]:
-    at_commit = Lane._at_commit
+    at_commit = Commits.asked
 
     async def rash(self: Any, run: Any, question: Any) -> None:
         if run.start.on_record:
             await at_commit(self, run, question)
         else:
             run.commit = question.point
-            self.worker.send(Commit(statement_id=run.id, part=question.point.part))
+            self._worker.send(Commit(statement_id=run.id, part=question.point.part))
 
-    return [(Lane, "_at_commit", rash)]
+    return [(Commits, "asked", rash)]
 
 
 def _skips_restore() -> Sequence[Change]:
@@ -336,12 +337,12 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "commits-what-is-to-stop": Mutant(
         about="a commit does not wait for an intent that only the owner knows",
-        changes=lambda: [(Lane, "_put_intent", _nothing)],
+        changes=lambda: [(Recording, "intent", _nothing)],
         within=400,
     ),
     "strikes-once": Mutant(
         about="nothing follows the first strike",
-        changes=lambda: [(Lane, "_put_intent_late", lambda *_: None)],
+        changes=lambda: [(Recording, "_intent_late", lambda *_: None)],
         within=2500,
     ),
     "never-asks-the-catalog": Mutant(

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 
 from treadle.model.entities import Part, Session, Statement
-from treadle.model.states import Effects
+from treadle.model.states import Effects, Reason, SessionStatus
 from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.context import Context
 from treadle.scheduler.endings import Endings, until_stored
@@ -58,6 +58,14 @@ class Conclusion:
         loop = asyncio.get_running_loop()
         loop.call_soon(loop.call_soon, report, self._context, run, final)
         return final
+
+    async def fail_session(self, run: Run | None) -> None:
+        """Write that the session has lost its worker, and by which statement if it was killed for one."""
+        if run is not None and run.intent is not None:
+            message = f"its worker was killed to stop statement {run.statement.public_id}"
+            await self._endings.end_session(SessionStatus.FAIL, run.intent.reason, message)
+        else:
+            await self._endings.end_session(SessionStatus.FAIL, Reason.WORKER_CRASHED, "its worker died")
 
     async def _seen(self, run: Run, part: Part | None, *, died: bool) -> Seen:
         commit = run.commit

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from treadle.model.entities import CancelIntent, Catalog, Evidence, Session, Statement
+from treadle.model.entities import CancelIntent, Catalog, Session, Statement
 from treadle.model.states import Reason, SessionStatus
 from treadle.scheduler.aftermath import Aftermath
-from treadle.scheduler.asking import LATEST_SECONDS, Asking
+from treadle.scheduler.commits import Commits
 from treadle.scheduler.conclusion import Conclusion, Last
 from treadle.scheduler.context import Context
 from treadle.scheduler.deadlines import Deadline, of_session
@@ -24,7 +24,8 @@ from treadle.scheduler.ladder import Ladder
 from treadle.scheduler.limits import Limiter
 from treadle.scheduler.line import Line
 from treadle.scheduler.ports import Worker
-from treadle.scheduler.recovery import end_lost_statement
+from treadle.scheduler.recording import Recording
+from treadle.scheduler.recovery import end_orphans
 from treadle.scheduler.run import Run
 from treadle.scheduler.seat import LaneSeat
 from treadle.scheduler.start import Start
@@ -32,7 +33,6 @@ from treadle.wire import (
     AtCommit,
     Cancelled,
     Close,
-    Commit,
     Exceeded,
     Execute,
     Failed,
@@ -74,7 +74,9 @@ class Lane:
         self._endings = Endings(context, session)
         self._conclusion = Conclusion(context, session, self._aftermath)
         self._ladder = Ladder(context, worker)
-        self.limiter = Limiter(context, self.stop, self._recorded)
+        self._recording = Recording(context, self._ladder)
+        self._commits = Commits(context, catalog, worker, self._ladder, self._recording)
+        self.limiter = Limiter(context, self.stop, self._recording.start)
         self._settings = settings
         self._on_idle = on_idle
         self._on_dead = on_dead
@@ -198,12 +200,12 @@ class Lane:
         run = self._run
         if run is None:
             return
-        if not await self._recorded(run):
+        if not await self._recording.start(run):
             # Refused, and therefore being stopped: it is on record with its end.
             if self._task is not None:
                 await asyncio.wait([self._task])
         elif not run.ended.is_set():
-            await self._put_intent(run)
+            await self._recording.intent(run)
 
     def unseat(self) -> None:
         """The seat stays empty."""
@@ -229,9 +231,7 @@ class Lane:
         if run is None or run.statement.public_id != statement_id or run.commit is not None or run.ended.is_set():
             return None
         if run.asking is None and run.intent is None:
-            run.asking = Asking(self._context, run.id, intent)
-            self._ladder.strike(run, intent)
-            asyncio.get_running_loop().call_later(LATEST_SECONDS, self._put_intent_late, run)
+            self._recording.strike(run, intent)
         return run.id
 
     async def close(self, status: SessionStatus, reason: Reason, actor: str, message: str = "") -> None:
@@ -353,13 +353,13 @@ class Lane:
                 as_file=statement.fetch_mode == "READ_OBS",
             )
         )
-        start.within(lambda: self._context.spawn(self._put_late(run)))
+        self._recording.begin(run)
         for intent in (statement.cancel, self._early.pop(run.id, None)):
             if intent is not None:
                 self._ladder.stop(run, intent)
         last = await self._follow(run)
         self.limiter.disarm()
-        self._end_turn(run)
+        self._commits.end_turn(run)
         run.ended.set()
         if run.killed and last is not None:
             # It answered in the moment it was killed: its session is lost all the same.
@@ -374,7 +374,7 @@ class Lane:
                     self._settings = last.settings or self._settings
                     return last
                 case AtCommit() as question:
-                    await self._at_commit(run, question)
+                    await self._commits.asked(run, question)
                 case Progress() as progress:
                     await self._progress(run, self._inbox.run_of(Progress, progress))
                 case Exceeded(what=what):
@@ -384,75 +384,19 @@ class Lane:
                 case unexpected:
                     log.error("unexpected_message", statement_id=run.id, message=type(unexpected).__name__)
 
-    async def _put_late(self, run: Run) -> None:
-        await self._recorded(run)
-
-    async def _recorded(self, run: Run) -> bool:
-        """Have it on record; what the store refuses is stopped: its session is about to end."""
-        if await run.start.write():
-            return True
-        now = self._context.clock.now()
-        self._ladder.stop(run, CancelIntent(requested_at=now, reason=Reason.SESSION_CLOSED, actor="system"))
-        return False
-
-    async def _put_intent(self, run: Run) -> None:
-        """Have a stop that was asked for here on record, and climb on."""
-        if run.asking is not None and await self._recorded(run):
-            self._ladder.stop(run, await run.asking.write())
-
-    def _put_intent_late(self, run: Run) -> None:
-        if not run.ended.is_set():
-            self._context.spawn(self._put_intent(run))
-
     async def _death(self) -> None:
         """Wait until the killed worker is gone; nothing it says meanwhile matters."""
         while await self._inbox.get() is not None:
             pass
 
-    async def _at_commit(self, run: Run, question: AtCommit) -> None:
-        if question.point.evidence is Evidence.CATALOG:
-            run.turn = await self._context.turns.take(self._catalog.id, run.asked)
-        if not await self._recorded(run):
-            self._ladder.press(run)
-            return
-        await self._put_intent(run)
-        # From here the ladder sends nothing; the store decides which came first.
-        store, clock = self._context.store, self._context.clock
-        run.commit = question.point
-        granted = await until_stored(
-            self._context,
-            lambda: store.begin_commit(run.id, self._context.owner_id, question.point, clock.now()),
-        )
-        if granted:
-            self.worker.send(Commit(statement_id=run.id, part=question.point.part))
-            return
-        run.commit = None
-        intent = await self._stored_intent(run)
-        if intent is not None:
-            self._ladder.stop(run, intent)
-            self._ladder.press(run)
-        else:
-            # Not ours any more: whatever this worker does must not be committed.
-            log.error("fenced_off", statement_id=run.id)
-            self.worker.kill()
-
-    async def _stored_intent(self, run: Run) -> CancelIntent | None:
-        current = await until_stored(self._context, lambda: self._context.store.statement(run.id))
-        return current.cancel if current is not None else None
-
-    def _end_turn(self, run: Run) -> None:
-        if run.turn:
-            run.turn = False
-            self._context.turns.give(self._catalog.id)
-
     async def _progress(self, run: Run, news: Sequence[Progress]) -> None:
         """Parts have ended: many small ones are written at once, or their records would fall behind."""
-        self._end_turn(run)
+        self._commits.end_turn(run)
         for progress in news:
             self._settings = progress.settings or self._settings
             run.next_part(progress.part, self._context.clock.monotonic())
         parts = [progress.part for progress in news]
-        if await self._recorded(run):
+        if await self._recording.start(run):
             await until_stored(
                 self._context,
                 lambda: self._context.store.add_parts(run.id, self._context.owner_id, parts),
@@ -501,23 +445,14 @@ class Lane:
         """The worker is gone: the session fails and says why (C10), unless it was to end anyway."""
         if self._closing is not None:
             await self._end_session(*self._closing)
-            return
-        if run is not None and run.intent is not None:
-            reason, message = run.intent.reason, f"its worker was killed to stop statement {run.statement.public_id}"
         else:
-            reason, message = Reason.WORKER_CRASHED, "its worker died"
-        await self._endings.end_session(SessionStatus.FAIL, reason, message)
+            await self._conclusion.fail_session(run)
 
     async def _end_session(self, status: SessionStatus, reason: Reason, message: str) -> None:
         """Its end on purpose, after that of whatever is on record as running here: the worker is gone."""
-        await until_stored(self._context, self._end_orphans)
+        context = self._context
+        await until_stored(context, lambda: end_orphans(context, self.session.id, self._sent))
         await self._endings.end_session(status, reason, message)
-
-    async def _end_orphans(self) -> None:
-        """End the statements that were claimed or submitted by a call whose answer was lost."""
-        for statement in await self._context.store.running():
-            if statement.session_id == self.session.id and statement.owner == self._context.owner_id:
-                await end_lost_statement(self._context, statement, unsent=statement.id != self._sent)
 
     async def _worker_lost(self) -> None:
         """The worker died while nothing ran."""

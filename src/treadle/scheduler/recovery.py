@@ -101,3 +101,13 @@ def _sweep_leftovers(data_dir: Path, copy_dirs: tuple[Path, ...]) -> None:
     for folder in (*(data_dir / "files").glob("*"), *copy_dirs):
         for staged in (folder / STAGING).glob("*"):
             clear(staged)
+
+
+async def end_orphans(context: Context, session_id: str, sent: str) -> None:
+    """End the statements of a session that were claimed or submitted by a call whose answer was lost.
+
+    ``sent`` is the one that its worker was given last.
+    """
+    for statement in await context.store.running():
+        if statement.session_id == session_id and statement.owner == context.owner_id:
+            await end_lost_statement(context, statement, unsent=statement.id != sent)

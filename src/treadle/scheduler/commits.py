@@ -1,0 +1,65 @@
+"""The commit point: the owner's side of it (C7). The store decides whether a commit or a cancel came first."""
+
+import structlog
+
+from treadle.model.entities import CancelIntent, Catalog, Evidence
+from treadle.scheduler.context import Context
+from treadle.scheduler.endings import until_stored
+from treadle.scheduler.ladder import Ladder
+from treadle.scheduler.ports import Worker
+from treadle.scheduler.recording import Recording
+from treadle.scheduler.run import Run
+from treadle.wire import AtCommit, Commit
+
+log = structlog.get_logger("treadle.owner")
+
+
+class Commits:
+    """Answers the worker of one session when it asks to commit."""
+
+    def __init__(
+        self, context: Context, catalog: Catalog, worker: Worker, ladder: Ladder, recording: Recording
+    ) -> None:
+        self._context = context
+        self._catalog = catalog
+        self._worker = worker
+        self._ladder = ladder
+        self._recording = recording
+
+    async def asked(self, run: Run, question: AtCommit) -> None:
+        """Let it commit, or stop it."""
+        if question.point.evidence is Evidence.CATALOG:
+            run.turn = await self._context.turns.take(self._catalog.id, run.asked)
+        if not await self._recording.start(run):
+            self._ladder.press(run)
+            return
+        await self._recording.intent(run)
+        # From here the ladder sends nothing; the store decides which came first.
+        store, clock = self._context.store, self._context.clock
+        run.commit = question.point
+        granted = await until_stored(
+            self._context,
+            lambda: store.begin_commit(run.id, self._context.owner_id, question.point, clock.now()),
+        )
+        if granted:
+            self._worker.send(Commit(statement_id=run.id, part=question.point.part))
+            return
+        run.commit = None
+        intent = await self._stored_intent(run)
+        if intent is not None:
+            self._ladder.stop(run, intent)
+            self._ladder.press(run)
+        else:
+            # Not ours any more: whatever this worker does must not be committed.
+            log.error("fenced_off", statement_id=run.id)
+            self._worker.kill()
+
+    def end_turn(self, run: Run) -> None:
+        """The next commit on the catalog may come."""
+        if run.turn:
+            run.turn = False
+            self._context.turns.give(self._catalog.id)
+
+    async def _stored_intent(self, run: Run) -> CancelIntent | None:
+        current = await until_stored(self._context, lambda: self._context.store.statement(run.id))
+        return current.cancel if current is not None else None
