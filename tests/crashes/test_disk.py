@@ -148,8 +148,8 @@ def test_a_disk_full_for_the_whole_service(tmp_path_factory: pytest.TempPathFact
             verdict = _cancel(running.same(other), endless.statement_id)
             assert verdict in {200, 408, 503}
         until(lambda: serves(running), "the service writes again", timeout=60)
-        if running.record(endless.statement_id).get("cancel_requested_at") is None:
-            assert verdict == 503, "an accepted cancel was forgotten"
+        if verdict == 503:
+            # Whether it was heard is not known: an accepted one takes effect without being asked for again.
             running.same(other).cancel(endless.statement_id)
         until(lambda: running.record(endless.statement_id)["status"] == "CANCELED", "the cancel takes effect")
         with running.session() as fresh:

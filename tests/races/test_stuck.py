@@ -171,8 +171,9 @@ def test_a_frozen_worker_is_killed_and_one_that_thaws_is_not_believed_twice(bris
             assert (said.state, record["effects"]) in (("CANCELED", "none"), ("SUCCESSFUL", "committed"))
             if said.state == "SUCCESSFUL":
                 expected.add(n)
-            if said.rung == "killed":
-                assert not alive(pid)
+            assert said.rung != "killed" or not alive(pid)
+            if not alive(pid):
+                # Killed, perhaps in a commit that is there all the same.
                 assert lane.session.status() == "FAIL"
                 lane.renew()
             elif not thawed:
