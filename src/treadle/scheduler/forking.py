@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,10 +39,14 @@ def become_subreaper() -> None:
 
 
 class Zygote:
-    """The process that forks workers; started again when it dies."""
+    """The process that forks workers; started again when it dies.
 
-    def __init__(self, data_dir: Path) -> None:
+    ``options`` are further words of its command line: how its workers are confined.
+    """
+
+    def __init__(self, data_dir: Path, options: Sequence[str] = ()) -> None:
         self._data_dir = data_dir
+        self._options = tuple(options)
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._lock = asyncio.Lock()
@@ -80,6 +85,8 @@ class Zygote:
                 pass_fds=(theirs.fileno(),),
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
+                # Ours belongs to whoever started the service; a worker has nothing to say there.
+                stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
         self._control = ours
@@ -93,7 +100,7 @@ class Zygote:
 
     def _command(self, fd: int) -> list[str]:
         module = ["-m", "treadle.worker.zygote", "--fd", str(fd), "--gateway", str(os.getpid())]
-        return [sys.executable, *module, "--data-dir", str(self._data_dir)]
+        return [sys.executable, *module, "--data-dir", str(self._data_dir), *self._options]
 
     @staticmethod
     def _environment() -> dict[str, str]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -179,10 +179,15 @@ def _remove(folder: Path) -> None:
 
 
 class ForkedWorkers:
-    """Workers forked from the zygote, some kept warm; implements `treadle.scheduler.ports.Workers`."""
+    """Workers forked from the zygote, some kept warm; implements `treadle.scheduler.ports.Workers`.
 
-    def __init__(self, data_dir: Path, new_id: NewId, warm: int, start_timeout: float) -> None:
-        self._zygote = Zygote(data_dir)
+    ``options`` are the zygote's: how they are confined.
+    """
+
+    def __init__(
+        self, data_dir: Path, new_id: NewId, warm: int, start_timeout: float, options: Sequence[str] = ()
+    ) -> None:
+        self._zygote = Zygote(data_dir, options)
         self._temp = data_dir / "tmp"
         self._new_id = new_id
         self._warm_target = warm

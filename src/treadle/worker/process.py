@@ -1,4 +1,4 @@
-"""What a worker asks of the kernel: die with the gateway, stay within its memory, let others go first."""
+"""What a worker asks of the kernel: die with the gateway, stay within bounds, let others go first."""
 
 import ctypes
 import os
@@ -11,7 +11,12 @@ from typing import Final
 from treadle.slices import take_ordinary_turns
 
 PR_SET_PDEATHSIG: Final = 1
+PR_SET_DUMPABLE: Final = 4
 PR_SET_NAME: Final = 15
+CAPABILITY_VERSION: Final = 0x20080522
+KEPT_CAPABILITIES: Final = (1 << 1) | (1 << 2)
+"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: a worker of root reaches the socket in the server's own folder."""
+
 HEADROOM: Final = 2**30
 """Bytes of address space beyond one and a half times the engine's memory limit: stacks, arenas, gaps."""
 
@@ -41,6 +46,41 @@ def adopt(gateway_pid: int, timeout: float = 5.0) -> None:
     die_with_parent()
     if os.getppid() != gateway_pid:
         os._exit(1)
+
+
+class _Capabilities(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+def drop_capabilities() -> None:
+    """Keep of what root may do `KEPT_CAPABILITIES`; others have none to drop. Raises `OSError`."""
+    header = _CapabilityHeader(CAPABILITY_VERSION, 0)
+    held = (_Capabilities * 2)()
+    if _libc.capget(ctypes.byref(header), held) != 0:
+        raise OSError(ctypes.get_errno(), "capget")
+    held[0].permitted &= KEPT_CAPABILITIES
+    held[1].permitted = 0
+    for part in held:
+        part.effective = part.permitted
+        part.inheritable = 0
+    if _libc.capset(ctypes.byref(header), held) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
+
+
+def keep_secret() -> None:
+    """Let nobody of the same user look into this process, nor into an image of its crash; raises `OSError`."""
+    if _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
+
+
+def close_all_but(descriptor: int) -> None:
+    """Keep of the open files the three standard ones and this."""
+    os.closerange(3, descriptor)
+    os.closerange(descriptor + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def name_process(name: str) -> None:

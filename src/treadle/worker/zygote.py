@@ -14,21 +14,23 @@ import socket
 from typing import Final
 
 from treadle.engines.duckdb.adapter import DuckDB
+from treadle.worker.confine import Cage, Mode
 from treadle.worker.host import Host
 from treadle.worker.link import Link
-from treadle.worker.process import adopt, die_with_parent, name_process
+from treadle.worker.process import adopt, close_all_but, die_with_parent, name_process
 
 READY: Final = b"R"
 FORK: Final = b"F"
 
 
-def _become_worker(sock: socket.socket, gateway_pid: int, engine: DuckDB) -> None:
+def _become_worker(sock: socket.socket, gateway_pid: int, engine: DuckDB, cage: Cage) -> None:
     adopt(gateway_pid)
+    close_all_but(sock.fileno())
     name_process("treadle-worker")
-    Host(Link(sock), engine).run()
+    Host(Link(sock), engine, cage.enter).run()
 
 
-def _fork_worker(control: socket.socket, sock: socket.socket, gateway_pid: int, engine: DuckDB) -> None:
+def _fork_worker(control: socket.socket, sock: socket.socket, gateway_pid: int, engine: DuckDB, cage: Cage) -> None:
     middle = os.fork()
     if middle:
         sock.close()
@@ -39,14 +41,14 @@ def _fork_worker(control: socket.socket, sock: socket.socket, gateway_pid: int, 
     status = 1
     try:
         control.close()
-        _become_worker(sock, gateway_pid, engine)
+        _become_worker(sock, gateway_pid, engine, cage)
         status = 0
     finally:
         # Never unwind into the zygote's stack, never run its exit handlers.
         os._exit(status)
 
 
-def serve(control: socket.socket, gateway_pid: int) -> None:
+def serve(control: socket.socket, gateway_pid: int, cage: Cage) -> None:
     """Fork a worker for every request until the gateway hangs up."""
     engine = DuckDB.preload()
     gc.collect()
@@ -57,15 +59,20 @@ def serve(control: socket.socket, gateway_pid: int) -> None:
         if not data:
             return
         for fd in fds:
-            _fork_worker(control, socket.socket(fileno=fd), gateway_pid, engine)
+            _fork_worker(control, socket.socket(fileno=fd), gateway_pid, engine, cage)
 
 
 def main() -> None:
-    """``python -m treadle.worker.zygote --fd N --gateway PID --data-dir DIR`` (the last only marks the process)."""
+    """``python -m treadle.worker.zygote --fd N --gateway PID --data-dir DIR [--sandbox MODE] [--file-size BYTES]``.
+
+    The data folder only marks the process.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--gateway", type=int, required=True)
     parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--sandbox", type=Mode, default=Mode.ON)
+    parser.add_argument("--file-size", type=int, default=0)
     arguments = parser.parse_args()
     die_with_parent()
     if os.getppid() != arguments.gateway:
@@ -73,7 +80,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     name_process("treadle-zygote")
     with contextlib.closing(socket.socket(fileno=arguments.fd)) as control:
-        serve(control, arguments.gateway)
+        serve(control, arguments.gateway, Cage(arguments.sandbox, arguments.file_size))
 
 
 if __name__ == "__main__":
