@@ -77,6 +77,14 @@ PAGING: Final = (
         note="alone: fetchmany, no text, no JSON",
     ),
 )
+BY_TOKEN: Final = (
+    _p(50, "find out who holds a token", at(0.3), "the step alone, in process; remembered for a second"),
+    _p(99, "find out who holds a token", None, "the step alone, in process; remembered for a second"),
+)
+BY_SIGNATURE: Final = (
+    _p(50, "verify the signature of a submit", at(0.3), "the step alone, in process; the key remembered for a second"),
+    _p(99, "verify the signature of a submit", None, "the step alone, in process; the key remembered for a second"),
+)
 MEMORY: Final = (
     Figure(name="an idle session", unit="MiB PSS", better="lower", mark=at(25.0), note="service, zygote and workers"),
     Figure(name="an idle session's PostgreSQL", unit="MiB PSS", better="lower", note="its connection to the catalog"),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from bench import marks, trivial
+from bench import identity, marks, trivial
 from bench.marks import Figure
 from bench.measures import Numbers, Size, probes
 from bench.report import Measure, percentile
@@ -54,6 +54,7 @@ class Rounds:
         steps = (self._size.idle_first, self._size.idle - self._size.idle_first)
         for turn in range(self._size.rounds):
             self._turn(plain, "plain", turn)
+            self._callers(plain)
             with idle_sessions(plain, [step for step in steps if step]) as idle:
                 self._memory(idle)
                 self._turn(plain, "idle", turn)
@@ -74,6 +75,12 @@ class Rounds:
 
     def _memory(self, idle: Idle) -> None:
         self._note(marks.MEMORY, "plain", (idle.service / MIB, idle.postgres / MIB))
+
+    def _callers(self, target: Target) -> None:
+        """What neither idle sessions nor a history have a part in, and what is too little to compare with them."""
+        for figures, take in ((marks.BY_TOKEN, identity.by_token), (marks.BY_SIGNATURE, identity.by_signature)):
+            taken = take(target, self._size.selects)
+            self._note(figures, "plain", [percentile(taken, share) * 1000 for share in (0.5, 0.99)])
 
     def _clients(self) -> None:
         cost = trivial.cost_of_a_request(self._size.seconds, 16) * 1000

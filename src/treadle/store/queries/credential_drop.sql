@@ -1,0 +1,1 @@
+DELETE FROM credentials WHERE access = $1 RETURNING access

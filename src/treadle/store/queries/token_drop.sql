@@ -1,0 +1,1 @@
+DELETE FROM tokens WHERE digest = $1 RETURNING digest
