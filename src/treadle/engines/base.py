@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from treadle.model.columns import Column
 from treadle.model.entities import Evidence
+from treadle.model.profile import Measured
 from treadle.wire import Attach, Open
 
 
@@ -67,6 +68,10 @@ class Prepared(Protocol):
     """One statement of a script, parsed and judged, not yet run."""
 
     @property
+    def text(self) -> str:
+        """Its SQL."""
+
+    @property
     def writes(self) -> bool:
         """Whether it leaves effects of its own when no transaction is open."""
 
@@ -110,6 +115,9 @@ class Engine(Protocol[P]):
 
     def progress(self) -> float | None:
         """Percent done of what runs, None when unknown."""
+
+    def measured(self) -> Measured:
+        """What is known of the work since the last `split` or `execute`; its rows are drained, or it has failed."""
 
     def settings(self) -> dict[str, str]:
         """What the owner must know: ``statement_timeout`` and ``session_timeout`` in seconds, and

@@ -7,6 +7,7 @@ orders to the executing thread and cancels to the fence. When the owner is gone 
 import os
 import queue
 import threading
+from collections.abc import Callable
 from typing import Final, Generic
 
 from treadle.engines.base import Engine, EngineError, P
@@ -29,7 +30,7 @@ from treadle.wire import (
 )
 from treadle.worker.fence import Fence
 from treadle.worker.link import Link
-from treadle.worker.process import bound_memory, give_way
+from treadle.worker.process import bound_memory, give_way, keep_secret
 from treadle.worker.script import Script
 
 IDLE_SECONDS: Final = 1.0
@@ -38,11 +39,16 @@ WORTH_TRIMMING: Final = 32 * 2**20
 
 
 class Host(Generic[P]):
-    """One session in one process."""
+    """One session in one process.
 
-    def __init__(self, link: Link, engine: Engine[P]) -> None:
+    ``confine`` makes the process give up what an order does not need, and returns it as it can be
+    carried out then; it raises `OSError` where the kernel refuses.
+    """
+
+    def __init__(self, link: Link, engine: Engine[P], confine: Callable[[Attach], Attach]) -> None:
         self._link = link
         self._engine = engine
+        self._confine = confine
         self._orders: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
         self._fence = Fence(engine.interrupt)
         self._attached: Attach | None = None
@@ -51,13 +57,17 @@ class Host(Generic[P]):
         self._questions: queue.SimpleQueue[HowFar] = queue.SimpleQueue()
 
     def run(self) -> None:
-        """Serve orders until told to close; called in the executing thread."""
+        """Serve orders until told to close; called in the executing thread, before there is any other."""
+        self._link.send(Hello(pid=os.getpid()))
+        first = self._first()
+        if first is None:
+            return
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         threading.Thread(target=self._fence.strike_forever, name="strike", daemon=True).start()
         threading.Thread(target=self._gauge_forever, name="gauge", daemon=True).start()
         # The threads above stay where they are; the engine's will come from this one.
         give_way()
-        self._link.send(Hello(pid=os.getpid()))
+        self._attach(first)
         while True:
             match self._next():
                 case Attach() as order:
@@ -79,6 +89,25 @@ class Host(Generic[P]):
         except queue.Empty:
             self._engine.trim(WORTH_TRIMMING)
             return self._orders.get()
+
+    def _first(self) -> Attach | None:
+        """Wait for the order to attach and be confined for it; None when there is nothing to do.
+
+        Threads are confined as the one that starts them is: until then this one is alone.
+        """
+        while True:
+            match self._link.receive():
+                case Attach() as order:
+                    bound_memory(order.limits.memory)
+                    try:
+                        return self._confine(order)
+                    except OSError as error:
+                        self._link.send(AttachFailed(message=f"its worker cannot be confined: {error}"))
+                        return None
+                case Close() | None:
+                    return None
+                case _:
+                    pass  # for a session that never came to be
 
     def _listen(self) -> None:
         # Without this thread the worker cannot be told anything: it must not outlive it.
@@ -103,11 +132,12 @@ class Host(Generic[P]):
 
     def _attach(self, order: Attach) -> None:
         try:
-            bound_memory(order.limits.memory)
             self._engine.attach(order)
         except EngineError as error:
             self._link.send(AttachFailed(message=error.message))
             return
+        # The engine has opened what it needs of its own process, which its user may not do any more.
+        keep_secret()
         self._attached = order
         self._link.send(Attached())
 

@@ -26,6 +26,7 @@ from treadle.wire import (
 )
 from treadle.worker.fence import Fence
 from treadle.worker.link import Link
+from treadle.worker.timing import Timing
 
 Last = Finished | Failed | Cancelled
 
@@ -51,6 +52,7 @@ class Script(Generic[P]):
         self._fence = fence
         self._link = link
         self._orders = orders
+        self._timing = Timing(engine)
         self._wrote = False
         self._inline: bytes | None = None
         self._json: bytes | None = None
@@ -69,10 +71,13 @@ class Script(Generic[P]):
         number, part = 1, Part(number=1, status=PartStatus.COMMAND_OK)
         try:
             parts = self._split()
+            self._timing.split(len(parts))
             for number, prepared in enumerate(parts, start=1):
                 self.number = number
                 last = number == len(parts)
+                self._timing.begin(number, prepared.text)
                 part = self._part(number, prepared, last=last)
+                self._timing.end()
                 if not last:
                     self._link.send(
                         Progress(statement_id=self._order.statement_id, part=part, settings=self._engine.settings())
@@ -87,6 +92,7 @@ class Script(Generic[P]):
             inline=self._inline,
             rows=self._json,
             settings=self._engine.settings(),
+            profile=self._timing.profile(),
         )
 
     def _split(self) -> Sequence[P]:
@@ -102,15 +108,18 @@ class Script(Generic[P]):
     def _interrupted(self, number: int, stop: Interrupted) -> Last:
         if not self._fence.wants(self._order.statement_id):
             return self._failed(number, stop)
+        self._timing.end()
         self._engine.trim(LARGE)
         return Cancelled(
             statement_id=self._order.statement_id,
             number=number,
             wrote=self._wrote,
             settings=self._engine.settings(),
+            profile=self._timing.profile(),
         )
 
     def _failed(self, number: int, error: EngineError) -> Failed:
+        self._timing.end()
         part = Part(
             number=number,
             status=PartStatus.FATAL_ERROR,
@@ -119,7 +128,11 @@ class Script(Generic[P]):
             effects=Effects.UNKNOWN if isinstance(error, CommitFailed) else Effects.NONE,
         )
         return Failed(
-            statement_id=self._order.statement_id, part=part, wrote=self._wrote, settings=self._engine.settings()
+            statement_id=self._order.statement_id,
+            part=part,
+            wrote=self._wrote,
+            settings=self._engine.settings(),
+            profile=self._timing.profile(),
         )
 
     def _part(self, number: int, prepared: P, *, last: bool) -> Part:
@@ -181,13 +194,15 @@ class Script(Generic[P]):
             ) as output,
         ):
             for batch in result.batches:
-                output.write(batch)
+                with self._timing.writing():
+                    output.write(batch)
                 if self._fence.wants(order.statement_id):
                     raise Interrupted
                 excess = output.beyond(limits.result_rows, limits.result_bytes)
                 if excess is not None:
                     self._wait_for_cancel(excess)
-            output.finish()
+            with self._timing.writing():
+                output.finish()
         return output
 
     def _wait_for_cancel(self, excess: Excess) -> NoReturn:
@@ -203,6 +218,10 @@ class Script(Generic[P]):
 
     def _commit(self, number: int, *, last: bool) -> Effects:
         """Ask the owner, then commit where no interrupt can reach (C7)."""
+        with self._timing.committing():
+            return self._ask_and_commit(number, last=last)
+
+    def _ask_and_commit(self, number: int, *, last: bool) -> Effects:
         statement_id = self._order.statement_id
         evidence, staged = self._engine.evidence()
         point = CommitPoint(part=number, last=last, evidence=evidence, staged=staged)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.engines.duckdb.conftest import Judge, Lake
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
+from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show, set_profiling
 
 OPENING = SessionSettings.from_wire({"statement_timeout": "0", "session_timeout": "600"}, catalog="default")
 
@@ -133,7 +133,7 @@ def test_settings_begin_as_they_are_opened() -> None:
     """A session begins with its service's time-outs, and its engine is brought to the same settings."""
     settings = SessionSettings.from_wire({"statement_timeout": "30", "session_timeout": "60"}, catalog='a"b')
     assert settings.as_wire() == {"statement_timeout": "30", "session_timeout": "60"}
-    assert settings.engine() == ('USE "a""b"."main"', "SET TimeZone = 'UTC'")
+    assert settings.engine() == ('USE "a""b"."main"', "SET TimeZone = 'UTC'", set_profiling("on"))
     assert SessionSettings().as_wire() == {"statement_timeout": "0", "session_timeout": "600"}
 
 

@@ -20,11 +20,13 @@ from treadle.engines.base import Command, EngineError, Rows
 from treadle.engines.duckdb import copying, memory, opening
 from treadle.engines.duckdb.errors import translated
 from treadle.engines.duckdb.guard import Guard, Vocabulary
+from treadle.engines.duckdb.profile import Profiler
 from treadle.engines.duckdb.script import Kind, Planned, split
 from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
 from treadle.engines.duckdb.types import column, export_projection
 from treadle.model.columns import Column
 from treadle.model.entities import Evidence
+from treadle.model.profile import Measured
 from treadle.wire import Attach, Open
 
 BATCH_ROWS: Final = 10_240
@@ -50,6 +52,7 @@ class DuckDB:
         self._vocabulary = vocabulary
         self._guard: Guard | None = None
         self._settings = SessionSettings()
+        self._profiler = Profiler(connection)
         self._transaction = Transaction.NONE
         self._implicit = False
         self._to_commit = False
@@ -70,6 +73,7 @@ class DuckDB:
     def attach(self, order: Attach) -> None:
         """Attach the catalog, then lock every door; raises `EngineError`."""
         self._catalog = order.catalog.name
+        self._profiler.attach(order.limits.threads, order.temp_dir)
         self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
         with translated():
             opening.limit(self._con, order)
@@ -92,6 +96,7 @@ class DuckDB:
         with translated():
             opening.touch(self._con, self._catalog)
         self._rest = memory.resident()
+        self._profiler.rest(self._rest)
 
     def trim(self, least: int) -> None:
         """Give memory that a stopped statement used back to the system, if it is ``least`` bytes or more."""
@@ -118,6 +123,10 @@ class DuckDB:
             return percent if percent > 0 else None
         return None
 
+    def measured(self) -> Measured:
+        """What DuckDB and the kernel know of the work since the last `split` or `execute`."""
+        return self._profiler.measured()
+
     def settings(self) -> dict[str, str]:
         """The time-outs of the session in seconds, and whether its transaction is open or aborted."""
         return {**self._settings.as_wire(), "transaction": self._transaction.value}
@@ -128,6 +137,7 @@ class DuckDB:
         """The statements of a script, judged; raises `EngineError`."""
         if self._guard is None:
             raise EngineError("08003", "the session is not open")
+        self._profiler.begin()
         with translated():
             return split(self._con, script, self._guard)
 
@@ -135,6 +145,7 @@ class DuckDB:
         self, prepared: Planned, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
     ) -> Rows | Command:
         """Run one statement up to, not including, its commit; raises `EngineError`."""
+        self._profiler.begin()
         if self._transaction is Transaction.ABORTED and prepared.kind not in (Kind.COMMIT, Kind.ROLLBACK):
             raise EngineError(
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
@@ -274,6 +285,7 @@ class DuckDB:
             self._con.execute(prelude)
         self._con.execute(self._final(planned, marker), _parameters(bindings))
         outcome = self._outcome(planned, row_limit)
+        self._profiler.end()
         if own:
             self._mark(marker)
             self._to_commit = True
@@ -314,6 +326,7 @@ class DuckDB:
                 if left == 0:
                     break
         self._close_stream()
+        self._profiler.end()
 
     def _close_stream(self) -> None:
         if self._stream is not None:

@@ -10,10 +10,12 @@ from treadle.engines.duckdb.lexer import LITERALS, NAMES, NUMBER, QUOTED, SIGN, 
 from treadle.engines.duckdb.settings import (
     ALL,
     MAIN,
+    PROFILING,
     SETTINGS,
     Change,
     SessionSettings,
     Show,
+    set_profiling,
     set_time_zone,
     use_schemas,
     value_of,
@@ -154,6 +156,8 @@ def _change(dialect: Dialect, name: str, tokens: Sequence[Token]) -> Change:
     value = value_of(setting.name, _scalar(tokens)) if tokens and not _is_default(tokens) else None
     if key == "timezone":
         return Change(setting.name, value, (set_time_zone(setting.default if value is None else value),))
+    if key == PROFILING:
+        return Change(setting.name, value, (set_profiling(setting.default if value is None else value),))
     return Change(setting.name, value)
 
 

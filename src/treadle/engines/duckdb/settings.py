@@ -13,15 +13,19 @@ from typing import Final
 import msgspec
 
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb import profile
 
 TIMEOUTS: Final = ("statement_timeout", "session_timeout")
 ALL: Final = "all"
 MAIN: Final = "main"
+PROFILING: Final = "query_profiling"
 
 _MOST_SECONDS: Final[dict[str, float]] = {"statement_timeout": 2_147_483, "session_timeout": 86_400}
 _UNITS: Final = {"us": 1e-6, "ms": 1e-3, "": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _DURATION: Final = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]*)?)\s*([a-z]*)\s*", re.IGNORECASE)
 _TRUE: Final = frozenset(("on", "true", "yes", "1"))
+_FALSE: Final = frozenset(("off", "false", "no", "0"))
+_PROFILERS: Final = {"off": profile.OFF, "on": profile.ON, "detailed": profile.DETAILED}
 _NAME: Final = '"'
 _LITERAL: Final = "'"
 
@@ -48,6 +52,7 @@ SETTINGS: Final = {
         Setting("statement_timeout", "0", "Seconds a statement may run; 0 is for ever."),
         Setting("session_timeout", "600", "Idle seconds after which the session is closed; 0 is never."),
         Setting("TimeZone", "UTC", "The time zone of timestamps with time zone."),
+        Setting(PROFILING, "on", "What is measured of operators: off; on, their rows; detailed, their times as well."),
         Setting("search_path", MAIN, "The schemas where names are looked up; the first is where things are created."),
         Setting("application_name", "", "What the client calls itself."),
         _fixed("bytea_output", "hex", "How binary values are written."),
@@ -101,7 +106,11 @@ class SessionSettings(msgspec.Struct, frozen=True):
 
     def engine(self) -> tuple[str, ...]:
         """The statements that bring a fresh engine to these settings."""
-        return (*use_schemas(((self.catalog, MAIN),)), set_time_zone(self.show("TimeZone")))
+        return (
+            *use_schemas(((self.catalog, MAIN),)),
+            set_time_zone(self.show("TimeZone")),
+            set_profiling(self.show(PROFILING)),
+        )
 
     def apply(self, change: Change) -> "SessionSettings":
         """The settings after a change."""
@@ -140,6 +149,8 @@ def value_of(name: str, text: str) -> str:
     """A value in the form it is kept and shown; raises `EngineError` (22023)."""
     if name in TIMEOUTS:
         return _seconds(name, text)
+    if name == PROFILING:
+        return _measured(name, text)
     accepted = SETTINGS[name.lower()].accepted
     if accepted is None:
         return text
@@ -164,6 +175,14 @@ def _seconds(name: str, text: str) -> str:
     return f"{seconds:.6f}".rstrip("0").rstrip(".")
 
 
+def _measured(name: str, text: str) -> str:
+    given = text.strip().lower()
+    given = "on" if given in _TRUE else "off" if given in _FALSE else given
+    if given not in _PROFILERS:
+        raise _wrong(name, text)
+    return given
+
+
 def _wrong(name: str, text: str) -> EngineError:
     return EngineError("22023", f'invalid value for parameter "{name}": "{text}"')
 
@@ -171,6 +190,11 @@ def _wrong(name: str, text: str) -> EngineError:
 def set_time_zone(value: str) -> str:
     """The engine's statement for a time zone."""
     return f"SET TimeZone = {_quoted(value, _LITERAL)}"
+
+
+def set_profiling(value: str) -> str:
+    """The engine's statement for its profiler."""
+    return _PROFILERS[value]
 
 
 def use_schemas(path: tuple[tuple[str, str], ...]) -> tuple[str, ...]:

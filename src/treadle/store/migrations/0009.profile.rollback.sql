@@ -1,0 +1,2 @@
+ALTER TABLE statements DROP COLUMN IF EXISTS profile;
+ALTER TABLE sessions DROP COLUMN IF EXISTS opened_at;
