@@ -1,18 +1,23 @@
 """HTTP/1.1 as uvicorn and httptools speak it, with what they leave open closed.
 
 Requests that cannot be parsed get the documented JSON instead of plain text, never in the place of
-an answer that another request of the connection still waits for. The head of a request is bounded,
-and so is what is read and thrown away after an early answer.
+an answer that another request of the connection still waits for. The head of a request is bounded in
+size and time, and so is what is read and thrown away after an early answer. A caller that does not take
+its answer is not waited for.
 """
 
 import asyncio
+import ssl
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import httptools
+import msgspec
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from treadle.api.errors import Fault, HeadersTooLarge, UriTooLong, fault_of
+from treadle.api.errors import BodyTimeout, Fault, HeadersTooLarge, UriTooLong, fault_of
 from treadle.api.middleware import new_request_id
 from treadle.model.errors import BadRequest, RequestError
 
@@ -27,8 +32,22 @@ LINGER: Final = 2.0
 """Seconds a refused caller has to read why: closing at once on unread bytes would destroy the refusal."""
 
 
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """What one connection may cost: bytes of a request target, and of a head; seconds a head may take to come, and
+    an answer may lie untaken; connections at once.
+    """
+
+    uri: int = MAX_URI
+    head: int = MAX_HEAD
+    head_seconds: float = 30.0
+    send_seconds: float = 60.0
+    connections: int = 5000
+
+
 class FabricHttpProtocol(HttpToolsProtocol):
     """One connection."""
+
+    bounds = Bounds()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,11 +59,53 @@ class FabricHttpProtocol(HttpToolsProtocol):
         self._held: Fault | None = None
         self._broken = False
         self._last: RequestResponseCycle | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
+        self._unsent = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A caller connected; one that says nothing is not kept for ever."""
         super().connection_made(transport)
+        if len(self.connections) > self.bounds.connections:
+            transport.abort()
+            return
         self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over."""
+        for timer in (self._head_timer, self._send_timer):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """An answer is larger than what the caller has taken of it: it is given time to take more."""
+        super().pause_writing()
+        self._unsent = self.transport.get_write_buffer_size()
+        self._send_timer = self.loop.call_later(self.bounds.send_seconds, self._send_late)
+
+    def resume_writing(self) -> None:
+        """The caller has taken what there was."""
+        super().resume_writing()
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+            self._send_timer = None
+
+    def _send_late(self) -> None:
+        """Wait on for a caller that takes its answer, however slowly; give up one that takes nothing."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent >= self._unsent:
+            self.transport.abort()
+            return
+        self._unsent = unsent
+        self._send_timer = self.loop.call_later(self.bounds.send_seconds, self._send_late)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing more came in time; what lies untaken then would be waited for by nobody."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
 
     def data_received(self, data: bytes) -> None:
         """Parse, unless the connection is given up already."""
@@ -60,13 +121,27 @@ class FabricHttpProtocol(HttpToolsProtocol):
         # A header that never ends makes no callback: count what came since the head began.
         same_head = before and self._in_head and self._last is last
         self._unfinished = self._unfinished + len(data) if same_head else 0
+        self._time_head()
         if self._broken or not self._unfinished:
             return
-        if self._unfinished > MAX_HEAD:
+        if self._unfinished > self.bounds.head:
             self._refusal = HeadersTooLarge()
             self.send_400_response("")
         elif last is None or last.response_complete:
             self._arm()
+
+    def _time_head(self) -> None:
+        """A head that has begun must end in time, however it trickles."""
+        if not self._unfinished:
+            if self._head_timer is not None:
+                self._head_timer.cancel()
+                self._head_timer = None
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.bounds.head_seconds, self._head_late)
+
+    def _head_late(self) -> None:
+        self._refusal = BodyTimeout("the rest of the request did not come")
+        self.send_400_response("")
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -77,7 +152,7 @@ class FabricHttpProtocol(HttpToolsProtocol):
         """A piece of the request target."""
         self._grow(len(url))
         super().on_url(url)
-        if len(self.url) > MAX_URI:
+        if len(self.url) > self.bounds.uri:
             self._refuse(UriTooLong())
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -133,7 +208,7 @@ class FabricHttpProtocol(HttpToolsProtocol):
 
     def _grow(self, size: int) -> None:
         self._head += size
-        if self._head > MAX_HEAD:
+        if self._head > self.bounds.head:
             self._refuse(HeadersTooLarge())
 
     def _refuse(self, error: RequestError) -> None:
@@ -177,20 +252,50 @@ class FabricHttpProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(LINGER, self.timeout_keep_alive_handler)
 
 
+class Certificate(msgspec.Struct, frozen=True):
+    """The files of a server's certificate, with those it rests on, and of its private key."""
+
+    cert: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """TLS as it is spoken here: 1.2 and newer. Raises what `ssl` raises for files it cannot use."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["http/1.1"])
+        context.load_cert_chain(self.cert, self.key)
+        return context
+
+
 def server_config(
-    app: Any, *, host: str = "127.0.0.1", port: int = 0, timeout_keep_alive: int = 75, **options: Any
+    app: Any,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    timeout_keep_alive: int = 75,
+    bounds: Bounds | None = None,
+    tls: ssl.SSLContext | None = None,
+    **options: Any,
 ) -> Config:
     """The configuration of a uvicorn server for ``app``; seconds, and ``options`` that are uvicorn's own."""
+    bounded = type("BoundedHttpProtocol", (FabricHttpProtocol,), {"bounds": bounds or Bounds()})
     return Config(
         app,
         host=host,
         port=port,
         loop="uvloop",
-        http=FabricHttpProtocol,
+        http=bounded,
         ws="none",
         access_log=False,
         log_config=None,
         server_header=False,
+        # Who believes whose headers is a setting of ours, and decided by the middlewares.
+        proxy_headers=False,
+        ssl_context_factory=_given(tls) if tls is not None else None,
         timeout_keep_alive=timeout_keep_alive,
         **options,
     )
+
+
+def _given(context: ssl.SSLContext) -> Callable[[Config, Callable[[], ssl.SSLContext]], ssl.SSLContext]:
+    return lambda _config, _default: context

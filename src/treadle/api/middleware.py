@@ -7,14 +7,16 @@ From outside to inside::
     AccessLog     one line and one observation a request
     Errors        what was raised becomes the documented body
     Routing       the operation, or 404 and 405
-    Auth          the caller, or 401: before anything is told about ids or bodies
     BodyLimit     413 as soon as the body is known to be too large; 408 when its rest does not come
+    Auth          the caller, or 401: before anything is told about ids or bodies
+    Throttle      429 for whoever asks too often
 """
 
 import asyncio
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from time import perf_counter
 from typing import Final
 
@@ -25,16 +27,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from treadle.api.errors import INTERNAL, BodyTimeout, WrongMethod, fault_of
 from treadle.api.exchange import Exchange, attach, exchange_of
-from treadle.api.routes import Router
+from treadle.api.routes import AnyRoute, Router
+from treadle.api.signature import is_signed, read_claim, signed_request
 from treadle.api.verbs import Verbs
-from treadle.model.errors import RequestError, TooLarge, Unauthorized
+from treadle.model.entities import Principal
+from treadle.model.errors import CredentialRefused, RequestError, TooLarge, Unauthorized
+from treadle.service.audit import ORIGIN, Origin
+from treadle.service.limits import Rates
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}\Z")
 _CLIENT_GONE: Final = 499
 """The status logged when the caller left before there was an answer."""
 
+SLOWEST: Final = 1024
+"""Bytes a second of a body that is still waited for."""
+
 NO_ROUTE: Final = "none"
 """The route reported for a request that no operation answers."""
+
+Network = IPv4Network | IPv6Network
 
 Observe = Callable[[str, str, int, float], None]
 """Hears of each request when it is over: route template, method, status, seconds."""
@@ -59,11 +70,24 @@ async def respond(response: Response, scope: Scope, receive: Receive, send: Send
     await response(scope, receive, send)
 
 
+async def read_whole(receive: Receive) -> bytes:
+    """The request body; raises `ClientDisconnect` when the caller leaves before its end."""
+    pieces: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
 class RequestIds:
     """Gives every request a name: the caller's, if it sent one valid name, else a new one."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, proxies: Sequence[Network] = ()) -> None:
         self._app = app
+        self._proxies = tuple(proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -71,6 +95,7 @@ class RequestIds:
         own = len(given) == 1 and _REQUEST_ID.match(given[0])
         request_id = given[0].decode() if own else new_request_id()
         attach(scope, Exchange(request_id))
+        ORIGIN.set(Origin(client_address(scope, self._proxies), request_id))
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -80,6 +105,35 @@ class RequestIds:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._app(scope, receive, named)
+
+
+def client_address(scope: Scope, proxies: Sequence[Network]) -> str:
+    """Where a request comes from: the peer, or, where that is a trusted proxy, whom the proxy speaks for."""
+    client = scope.get("client")
+    address: str = client[0] if client else ""
+    if not proxies or not _is_among(address, proxies):
+        return address
+    told = b",".join(_values(scope, b"x-forwarded-for")).decode("latin-1")
+    hops = [hop for piece in told.split(",") if (hop := piece.strip())]
+    # From the nearest on: what a stranger says of whom he speaks for is believed by nobody.
+    while hops and _is_among(address, proxies):
+        hop = hops.pop()
+        if _parsed(hop) is None:
+            break
+        address = hop
+    return address
+
+
+def _is_among(address: str, networks: Sequence[Network]) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
 
 
 class Consent:
@@ -171,7 +225,9 @@ class Errors:
         except ClientDisconnect:
             return
         except RequestError as error:
-            await respond(fault_of(error).response(), scope, receive, send)
+            exchange = exchange_of(scope)
+            plain = exchange.match is not None and exchange.match.route.plain_forbidden
+            await respond(fault_of(error, plain=plain).response(exchange.request_id), scope, receive, send)
         except Exception:
             _log.exception("internal error", request_id=exchange_of(scope).request_id)
             if started:
@@ -200,7 +256,10 @@ class Routing:
 
 
 class Auth:
-    """Finds out who is calling, where the operation asks for it."""
+    """Finds out who is calling, where the operation asks for it: by token or, if there is none, by signature.
+
+    A token decides alone: what it does not open no signature beside it does.
+    """
 
     def __init__(self, app: ASGIApp, verbs: Verbs) -> None:
         self._app = app
@@ -214,13 +273,76 @@ class Auth:
             tokens = _values(scope, b"x-auth-token")
             if len(tokens) > 1:
                 raise Unauthorized
-            token = tokens[0].decode("latin-1") if tokens else None
-            exchange.caller = await self._verbs.authenticate(token)
+            if tokens or not (given := _values(scope, b"authorization")):
+                exchange.caller = await self._verbs.authenticate(tokens[0].decode("latin-1") if tokens else None)
+            elif is_signed(given[0]):
+                exchange.caller, receive = await self._by_signature(scope, receive, exchange.match.route)
+            else:
+                raise CredentialRefused("x-auth-token not found")
+        await self._app(scope, receive, send)
+
+    async def _by_signature(self, scope: Scope, receive: Receive, route: AnyRoute) -> tuple[Principal, Receive]:
+        """The signer, and the body again, which had to be read to know him."""
+        claim = read_claim(scope["headers"])
+        self._verbs.check_claim(claim.access, claim.at)
+        body = await read_whole(receive)
+        signed = signed_request(
+            claim,
+            scope["method"],
+            scope.get("raw_path") or scope["path"].encode(),
+            scope["query_string"],
+            body,
+            repeatable=_is_repeatable(route, claim.signed),
+            connection=scope.get("client"),
+        )
+        caller = await self._verbs.authenticate_signature(signed)
+        read = False
+
+        async def again() -> Message:
+            nonlocal read
+            if read:
+                return await receive()
+            read = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return caller, again
+
+
+def _is_repeatable(route: AnyRoute, signed: Collection[bytes]) -> bool:
+    """Whether a request made twice does no more than made once: it reads, it removes something that has an id,
+    it stops one statement, or it has a key of its own by which the service knows it again.
+    """
+    return (
+        route.method in {"GET", "DELETE"}
+        or route.path.endswith("/statements/{statement_id}/cancel")
+        or b"idempotency-key" in signed
+    )
+
+
+class Throttle:
+    """Turns away whoever asks too often. Who is not known yet is counted by address, where it costs something."""
+
+    def __init__(self, app: ASGIApp, rates: Rates) -> None:
+        self._app = app
+        self._rates = rates
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        exchange = exchange_of(scope)
+        assert exchange.match is not None
+        route = exchange.match.route
+        if exchange.caller is not None:
+            self._rates.admit(exchange.caller, cancel=route.path.endswith("/cancel"))
+        elif route.reads_body:
+            self._rates.admit_login(ORIGIN.get().address)
         await self._app(scope, receive, send)
 
 
 class BodyLimit:
-    """Guards the request body, at the moment it is asked for: ``limit`` bytes, ``idle`` seconds between pieces."""
+    """Guards the request body, at the moment it is asked for.
+
+    It may have ``limit`` bytes, pause for ``idle`` seconds, and after these must come `SLOWEST` bytes a second.
+    """
 
     def __init__(self, app: ASGIApp, limit: int, idle: float) -> None:
         self._app = app
@@ -232,9 +354,10 @@ class BodyLimit:
         declared = max((int(value) for value in _values(scope, b"content-length") if value.isdigit()), default=0)
         taken = 0
         whole = False
+        began = 0.0
 
         async def guarded() -> Message:
-            nonlocal taken, whole
+            nonlocal taken, whole, began
             if whole:
                 # What comes now is the caller's leaving, if it comes at all.
                 return await receive()
@@ -245,6 +368,10 @@ class BodyLimit:
             taken += len(message.get("body", b""))
             if taken > self._limit:
                 raise TooLarge
+            began = began or perf_counter()
+            seconds = perf_counter() - began
+            if not whole and seconds > self._idle and taken < seconds * SLOWEST:
+                raise BodyTimeout("the request body comes too slowly")
             return message
 
         await self._app(scope, guarded, send)

@@ -1,20 +1,34 @@
 """What every verb is given, and what many of them do first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
 
 from treadle.config import Settings
 from treadle.metrics import Metrics
-from treadle.model.entities import Catalog, Principal, Role, Session, Statement, Workspace
-from treadle.model.errors import Forbidden, NotFound, Unavailable
+from treadle.model.access import Action
+from treadle.model.audit import Outcome
+from treadle.model.entities import Catalog, Principal, Session, Statement, Workspace
+from treadle.model.errors import BadRequest, Forbidden, NotFound, Unavailable
+from treadle.model.grants import Reach, grants_of
 from treadle.model.ports import Clock, NewId
-from treadle.store.base import Store
+from treadle.service.audit import Audit
+from treadle.service.limits import Crowd
+from treadle.store.base import Page, Store
 from treadle.store.signals import Signals
 
 LOOK_SECONDS: Final = 0.5
 """Seconds between two looks of a waiting verb at the store, in case a wake was missed."""
+
+PLACES_MOST: Final = 10_000
+"""Sessions whose endpoint is remembered: it never changes."""
+
+EVERYTHING: Final = Page(limit=1_000_000)
+"""A list that is not cut: for the few things whose list is filtered here."""
+
+Thing = TypeVar("Thing")
 
 Leaving = Callable[[], Coroutine[Any, Any, None]]
 """Raises when the caller has left, and never returns; the caller is watched only while it runs."""
@@ -60,6 +74,11 @@ class Deps:
         self.check_ready = check_ready
         self.metrics = metrics
         self.look_seconds = look_seconds
+        self.audit = Audit(store, clock)
+        self.crowd = Crowd(settings, store, clock)
+        signals.on_over(self.crowd.over)
+        self.full: Callable[[str], str | None] = lambda _: None
+        self.places: dict[tuple[str, str, str], str] = {}
         self.closing = False
 
 
@@ -69,15 +88,75 @@ class Verb:
     def __init__(self, deps: Deps) -> None:
         self.deps = deps
 
-    def may_write(self, principal: Principal) -> None:
-        """Raise `Forbidden` for a role that may only read."""
-        if principal.role is Role.VIEWER:
-            raise Forbidden("X-Auth-Token is invalid in the request")
-
     def may_begin(self) -> None:
         """Raise `Unavailable` while the service goes down: what begins now would be stopped at once."""
         if self.deps.closing:
             raise Unavailable("the service is going down")
+
+    def allow(self, p: Principal, action: Action, workspace_id: str = "", endpoint_id: str = "") -> None:
+        """Return when the caller may do that there; raise `Forbidden`, or `NotFound` where nothing is allowed at all.
+
+        Every verb comes through here or `allow_within`, before anything else is done. Nothing is looked up:
+        the answer is the same for what is another project's and for what is not there.
+        """
+        if not grants_of(p.policies).allows(action, workspace_id, endpoint_id):
+            raise self._refusal(p, action, workspace_id, endpoint_id)
+
+    def allow_within(self, p: Principal, action: Action, workspace_id: str) -> Reach | None:
+        """Where in the workspace the caller may do that: None for all of it. Raises like `allow` when nowhere.
+
+        For lists, and for what is on an endpoint that is not known yet: then `allow` follows.
+        """
+        grants = grants_of(p.policies)
+        if not grants.somewhere(action, workspace_id):
+            raise self._refusal(p, action, workspace_id)
+        return grants.reach(action, workspace_id)
+
+    async def allow_in_session(self, p: Principal, action: Action, workspace_id: str, session_id: str) -> None:
+        """`allow` on the endpoint of a session, which is looked for only where it matters, and once."""
+        if not grants_of(p.policies).depends(action, workspace_id):
+            self.allow(p, action, workspace_id)
+            return
+        self.allow_within(p, action, workspace_id)
+        places, place = self.deps.places, (p.project_id, workspace_id, session_id)
+        endpoint_id = places.get(place)
+        if endpoint_id is None:
+            if len(places) >= PLACES_MOST:
+                places.clear()
+            endpoint_id = (await self.own_session(p, workspace_id, session_id)).endpoint_id
+            places[place] = endpoint_id
+        self.allow(p, action, workspace_id, endpoint_id)
+
+    def allow_among(self, p: Principal, action: Action) -> Callable[[str], bool] | None:
+        """Which workspaces the caller may do that in; None for all. Raises `Forbidden` when there can be none."""
+        grants = grants_of(p.policies)
+        if not grants.anywhere(action):
+            raise self._refusal(p, action)
+        return None if grants.allows(action) and grants.same_everywhere(action) else partial(grants.somewhere, action)
+
+    def noted(self, p: Principal, action: Action, workspace_id: str, resource: str, detail: str = "") -> None:
+        """Have it on record soon that the caller does that: for what is asked often."""
+        audit = self.deps.audit
+        audit.note(audit.event(p, action, workspace_id=workspace_id, resource=resource, detail=detail))
+
+    async def audited(self, p: Principal, action: Action, workspace_id: str, resource: str, detail: str = "") -> None:
+        """Have it on record that the caller has done that."""
+        audit = self.deps.audit
+        await audit.record(audit.event(p, action, workspace_id=workspace_id, resource=resource, detail=detail))
+
+    def _refusal(
+        self, p: Principal, action: Action, workspace_id: str = "", endpoint_id: str = ""
+    ) -> Forbidden | NotFound:
+        self.deps.audit.note(
+            self.deps.audit.event(
+                p,
+                action,
+                Outcome.REFUSED,
+                workspace_id=workspace_id,
+                resource=f"endpoint:{endpoint_id}" if endpoint_id else "",
+            )
+        )
+        return Forbidden() if grants_of(p.policies).sees(workspace_id, endpoint_id) else NotFound()
 
     async def own_workspace(self, principal: Principal, workspace_id: str) -> Workspace:
         """The caller's workspace; raises `NotFound` for an unknown one and for another's alike."""
@@ -87,10 +166,24 @@ class Verb:
         return workspace
 
     async def own_session(self, principal: Principal, workspace_id: str, session_id: str) -> Session:
-        """The session in the caller's workspace; raises `NotFound`."""
+        """The session in the caller's workspace, whatever the caller may do; raises `NotFound`."""
         session = await self.deps.store.session(workspace_id, session_id, principal.project_id)
         if session is None:
             raise NotFound
+        return session
+
+    async def endpoint_meant(self, workspace_id: str, endpoint_id: str | None, endpoint_name: str | None) -> str | None:
+        """The id of the endpoint a list is asked for by id, by name or by both; empty when there is none such."""
+        if endpoint_name is None:
+            return endpoint_id
+        found = await self.deps.store.endpoint_named(workspace_id, endpoint_name)
+        return found.id if found is not None and endpoint_id in (None, found.id) else ""
+
+    async def permitted_session(self, p: Principal, action: Action, workspace_id: str, session_id: str) -> Session:
+        """The session in the caller's workspace, if the caller may do that in it; raises `Forbidden`, `NotFound`."""
+        self.allow_within(p, action, workspace_id)
+        session = await self.own_session(p, workspace_id, session_id)
+        self.allow(p, action, workspace_id, session.endpoint_id)
         return session
 
     async def wait_for(
@@ -117,6 +210,16 @@ class Verb:
             if told.done():
                 told = asyncio.get_running_loop().create_future()
         return None
+
+
+def slice_of(found: Sequence[Thing], page: Page) -> tuple[int, Sequence[Thing]]:
+    """How many there are, and one page of them."""
+    return len(found), found[page.offset : page.offset + page.limit]
+
+
+def unknown_marker() -> BadRequest:
+    """What a list answers to a marker that is none of its own."""
+    return BadRequest("must be the next_marker of a page of this list", field="marker")
 
 
 @contextmanager

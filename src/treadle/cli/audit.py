@@ -1,0 +1,99 @@
+"""The command that reads the audit."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import click
+
+from treadle.app import operator
+from treadle.cli.common import Options, command, lines, run_async
+from treadle.model.audit import Entry
+from treadle.store.base import AuditFilter
+
+_AGO: Final = re.compile(r"(\d+)([smhd])\Z")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Moment(click.ParamType[datetime]):
+    """A date and time, UTC unless it says otherwise, or how long ago: 90s, 15m, 24h, 7d."""
+
+    name = "WHEN"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment; fails for anything else."""
+        text = str(value)
+        try:
+            if ago := _AGO.match(text):
+                return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+            told = datetime.fromisoformat(text)
+        except (ValueError, OverflowError):
+            self.fail(f"{text} is neither a date and time (2026-07-13T08:00:00Z) nor a time ago (24h)", param, ctx)
+        return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
+@command("audit")
+@click.option("--since", type=Moment(), help="Only from then on: a date and time, or 90s, 15m, 24h, 7d ago.")
+@click.option("--until", type=Moment(), help="Only before then.")
+@click.option("--user", "user_name", help="Only what a user of that name did, or joined.")
+@click.option("--action", help="Only that action: its name, or what follows the last colon (cancelStatement).")
+@click.option("--workspace", "workspace_id", help="Only in this workspace.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+def audit(
+    options: Options,
+    since: datetime | None,
+    until: datetime | None,
+    user_name: str | None,
+    action: str | None,
+    workspace_id: str | None,
+    limit: int,
+) -> None:
+    """List who did what, newest first."""
+    where = AuditFilter(since=since, until=until, user_name=user_name, action=action, workspace_id=workspace_id)
+
+    async def work() -> list[dict[str, Any]]:
+        async with operator(options.settings) as service:
+            return [_told(entry) for entry in await service.deps.store.audit(where, limit)]
+
+    options.show(run_async(work()), lambda found: lines(_row(entry) for entry in found))
+
+
+def _told(entry: Entry) -> dict[str, Any]:
+    """An entry as JSON has it."""
+    event = entry.event
+    return {
+        "at": event.at,
+        "action": event.action,
+        "outcome": event.outcome,
+        "project_id": event.by.project_id,
+        "user_id": event.by.user_id,
+        "user_name": event.by.user_name,
+        "address": event.by.address,
+        "request_id": event.by.request_id,
+        "workspace_id": event.workspace_id,
+        "resource": event.resource,
+        "detail": event.detail,
+        "times": event.times,
+        "others": [
+            {"project_id": by.project_id, "user_id": by.user_id, "user_name": by.user_name}
+            | {"address": by.address, "request_id": by.request_id}
+            for by in entry.others
+        ],
+    }
+
+
+def _row(entry: dict[str, Any]) -> tuple[str, ...]:
+    others = len(entry["others"])
+    times = f" ({entry['times']} times)" if entry["times"] > 1 else ""
+    return (
+        f"{entry['at']:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
+        entry["user_name"] + (f" and {others} more" if others else ""),
+        entry["address"],
+        entry["action"].rpartition(":")[2],
+        entry["resource"] or entry["workspace_id"],
+        f"{entry['outcome']}{times}",
+        entry["detail"],
+    )
+
+
+COMMANDS = (audit,)

@@ -1,0 +1,33 @@
+"""Where a request comes from: the peer, and whom a trusted proxy speaks for."""
+
+from ipaddress import ip_network
+
+import pytest
+
+from treadle.api.middleware import client_address
+
+PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "told", "expected"),
+    [
+        ("192.0.2.1", [], "192.0.2.1"),
+        ("192.0.2.1", ["198.51.100.1"], "192.0.2.1"),
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["203.0.113.9, 198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["203.0.113.9, 198.51.100.1, 10.9.9.9"], "198.51.100.1"),
+        ("10.0.0.1", ["203.0.113.9", "198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["10.0.0.2, 10.0.0.3"], "10.0.0.2"),
+        ("fd00::1", ["2001:db8::7"], "2001:db8::7"),
+        ("10.0.0.1", ["nobody"], "10.0.0.1"),
+        ("10.0.0.1", ["198.51.100.1, \xff"], "10.0.0.1"),
+        ("10.0.0.1", [" , ,"], "10.0.0.1"),
+    ],
+)
+def test_only_trusted_proxies_are_believed(peer: str, told: list[str], expected: str) -> None:
+    """From the nearest hop on, as long as who speaks is trusted; what is no address is none."""
+    headers = [(b"x-forwarded-for", one.encode("latin-1")) for one in told]
+    assert client_address({"client": (peer, 1), "headers": headers}, PROXIES) == expected
+    assert client_address({"client": (peer, 1), "headers": headers}, ()) == peer

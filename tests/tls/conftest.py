@@ -1,0 +1,3 @@
+from tests.api.conftest import app, settings, twin
+
+__all__ = ["app", "settings", "twin"]
