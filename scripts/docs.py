@@ -6,7 +6,7 @@ import types
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import ByteSize
+from pydantic import BaseModel, ByteSize, IPvAnyNetwork
 from pydantic.fields import FieldInfo
 
 from treadle.config import Settings
@@ -27,7 +27,7 @@ is taken:
 
 Settings are read once, at the start. A value that makes no sense, or a name in the file that does not exist, stops the
 start with one line that names it. Durations are seconds. Sizes are bytes and may carry a unit: `512MiB`, `2GB`. A list
-is JSON in the environment (`TREADLE_COPY_DIRS='["/srv/in", "/srv/out"]'`) and a list in TOML.
+is JSON in the environment (`TREADLE_COPY_DIRS='["/srv/in", "/srv/out"]'`) and a list in TOML; a table likewise.
 
 | setting | kind | default | what it is |
 |---|---|---|---|
@@ -43,10 +43,16 @@ An example file:
 ```toml
 data_dir = "/var/lib/treadle"
 host = "0.0.0.0"
+tls_cert = "/etc/treadle/cert.pem"
+tls_key = "/etc/treadle/key.pem"
 database_url = "postgresql://treadle@db.internal/treadle"
 worker_memory = "4GiB"
 cancel_grace = 1.0
 log_level = "warning"
+
+[dpu_specs."dpu.tiny"]
+memory = "512MiB"
+threads = 1
 ```
 """
 
@@ -69,22 +75,48 @@ def _kind(annotation: Any) -> str:
         return _kind(next(one for one in inner if one is not type(None)))
     if origin is tuple:
         return f"list of {_kind(inner[0])}s"
-    words = {bool: "yes or no", int: "whole number", float: "seconds", str: "text", Path: "path", ByteSize: "size"}
+    if origin is dict:
+        return f"table of {_fields(inner[1])} by name"
+    words: dict[Any, str] = {
+        bool: "yes or no",
+        int: "whole number",
+        float: "seconds",
+        str: "text",
+        Path: "path",
+        ByteSize: "size",
+        IPvAnyNetwork: "network",
+    }
     return words[annotation]
+
+
+def _fields(model: type[BaseModel]) -> str:
+    return " and ".join(f"`{name}`" for name in model.model_fields)
 
 
 def _default(field: FieldInfo) -> str:
     match field.default:
         case None | ():
             return "none"
+        case dict(table):
+            rows = (f"`{name}` ({', '.join(_values(row))})" for name, row in table.items())
+            return ", ".join(rows) or "none"
         case bool(value):
             return f"`{str(value).lower()}`"
         case ByteSize() as size:
-            return f"`{size.human_readable().replace('.0', '')}`"
+            return f"`{_value(size)}`"
         case float(number):
             return f"`{number:.12g}`"
         case other:
             return f"`{other}`"
+
+
+def _values(row: BaseModel) -> list[str]:
+    """What a row of a table says."""
+    return [f"{name} {_value(getattr(row, name))}" for name in type(row).model_fields]
+
+
+def _value(value: object) -> str:
+    return value.human_readable().replace(".0", "") if isinstance(value, ByteSize) else str(value)
 
 
 def main() -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import fcntl
+import ipaddress
 import os
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -15,7 +17,7 @@ import structlog
 import uvicorn
 
 from treadle.api.app import build
-from treadle.api.http import server_config
+from treadle.api.http import Bounds, Certificate, server_config
 from treadle.config import Settings
 from treadle.lakes import Lakes
 from treadle.metrics import Metrics
@@ -26,9 +28,11 @@ from treadle.scheduler.context import Context
 from treadle.scheduler.forking import end_leftovers
 from treadle.scheduler.owner import Owner
 from treadle.scheduler.processes import ForkedWorkers
+from treadle.scheduler.quotas import Quotas
 from treadle.scheduler.recovery import recover
 from treadle.scheduler.sweeper import sweep_forever
 from treadle.service import Deps, Service
+from treadle.service.audit import ORIGIN, Origin
 from treadle.service.deps import LOOK_SECONDS
 from treadle.slices import take_short_turns
 from treadle.store.base import Page, RecordFilter
@@ -37,6 +41,7 @@ from treadle.store.errors import StoreUnavailable
 from treadle.store.migrate import migrate
 from treadle.store.postgres import PostgresStore
 from treadle.store.signals import Signals
+from treadle.worker import confine
 
 log = structlog.get_logger("treadle")
 
@@ -116,10 +121,13 @@ async def _beside(settings: Settings, store: PostgresStore, dsn: str) -> AsyncIt
     signals = Signals()
     notices: set[asyncio.Task[None]] = set()
     signals.on_wake(lambda wake: notices.add(asyncio.create_task(store.notify(wake))))
+    lakes = Lakes(dsn, store, settings.data_dir)
+    service = _service(settings, store, signals, lakes, _no_check, Metrics(), look_seconds=LOOK_BESIDE)
     try:
-        lakes = Lakes(dsn, store, settings.data_dir)
-        yield _service(settings, store, signals, lakes, _no_check, Metrics(), look_seconds=LOOK_BESIDE)
+        ORIGIN.set(Origin(f"local, user id {os.getuid()}"))
+        yield service
     finally:
+        await service.deps.audit.close()
         await asyncio.gather(*notices, return_exceptions=True)
 
 
@@ -153,6 +161,22 @@ def _service(
     )
 
 
+def check_sandbox(settings: Settings) -> None:
+    """Say, once, what keeps the kernel from confining workers; raises `ConfigError` where it is required to."""
+    lacking = confine.available().lacking
+    if settings.sandbox == "off":
+        log.warning("workers_not_confined", why="sandbox = off")
+    elif lacking and settings.sandbox == "require":
+        raise ConfigError(f"sandbox: this kernel has no {' and no '.join(lacking)}")
+    elif lacking:
+        log.warning("workers_not_confined", why=f"this kernel has no {' and no '.join(lacking)}")
+
+
+def sandbox_options(settings: Settings) -> tuple[str, ...]:
+    """How the zygote is told to confine workers."""
+    return ("--sandbox", settings.sandbox, "--file-size", str(int(settings.worker_file_size)))
+
+
 class Gateway:
     """One gateway process: the store, the workers, the owner, the verbs and their HTTP door."""
 
@@ -165,6 +189,7 @@ class Gateway:
     async def start(self) -> None:
         """Bring everything up, and tell the truth about what an earlier run left."""
         settings = self._settings
+        check_sandbox(settings)
         await asyncio.to_thread(end_leftovers, settings.data_dir)
         self._undo.push_async_callback(self._memory.stop)
         dsn = await self._memory.start()
@@ -183,15 +208,20 @@ class Gateway:
             figures=self._metrics,
         )
         await recover(context)
-        self._workers = ForkedWorkers(settings.data_dir, new_id, settings.warm_workers, settings.worker_start)
+        self._workers = ForkedWorkers(
+            settings.data_dir, new_id, settings.warm_workers, settings.worker_start, sandbox_options(settings)
+        )
         self._undo.push_async_callback(self._workers.stop)
         await self._workers.start()
         self._owner = Owner(context, self._workers)
         await self._owner.start()
-        for duty in (sweep_forever(context), self._memory.watch(), self._measure_forever()):
+        quotas = Quotas(context, lambda: self._owner.lanes)
+        for duty in (quotas.forever(), sweep_forever(context), self._memory.watch(), self._measure_forever()):
             self._undo.push_async_callback(_end, asyncio.create_task(duty))
-        self._undo.push_async_callback(self._owner.stop, settings.shutdown_grace)
         self.service = _service(settings, self._store, signals, lakes, self._check_ready, self._metrics)
+        self.service.deps.full = quotas.full
+        self._undo.push_async_callback(self.service.deps.audit.close)
+        self._undo.push_async_callback(self._owner.stop, settings.shutdown_grace)
         self._undo.callback(self.service.close)
 
     async def stop(self) -> None:
@@ -276,11 +306,39 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
+def certificate(settings: Settings) -> ssl.SSLContext | None:
+    """TLS for the door, or None for plain HTTP; raises `ConfigError` where that would be heard by others."""
+    cert, key = settings.tls_cert, settings.tls_key
+    if cert is None and key is None:
+        if not settings.allow_plain_http and not _is_loopback(settings.host):
+            raise ConfigError(
+                f"host: {settings.host} is reached by others than this machine, and without TLS they can read tokens: "
+                "give tls_cert and tls_key, or set allow_plain_http"
+            )
+        return None
+    if cert is None or key is None:
+        raise ConfigError(f"{'tls_cert' if cert is None else 'tls_key'}: TLS needs both a certificate and its key")
+    try:
+        return Certificate(cert, key).context()
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"tls_cert, tls_key: {cert} and {key} cannot be used: {error}") from None
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether an address to listen on is this machine's own; a name is, if all it stands for is."""
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host or "0.0.0.0", None)}  # noqa: S104 (that is what "" means)
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(str(one).partition("%")[0]).is_loopback for one in found)
+
+
 async def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
     """Run the service until SIGINT or SIGTERM; ``say`` gets the one line that it is ready."""
     # What the service writes is for its own user: results, files, logs of the private server.
     os.umask(0o077)
     take_short_turns()
+    tls = certificate(settings)
     with sole_owner(settings.data_dir), contextlib.closing(bind(settings.host, settings.port)) as sock:
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -289,17 +347,30 @@ async def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
         gateway = Gateway(settings)
         try:
             await gateway.start()
-            await _answer(gateway, settings, sock, stopping, say)
+            await _answer(gateway, settings, sock, tls, stopping, say)
         finally:
             await gateway.stop()
             log.info("stopped")
 
 
 async def _answer(
-    gateway: Gateway, settings: Settings, sock: socket.socket, stopping: asyncio.Event, say: Callable[[str], None]
+    gateway: Gateway,
+    settings: Settings,
+    sock: socket.socket,
+    tls: ssl.SSLContext | None,
+    stopping: asyncio.Event,
+    say: Callable[[str], None],
 ) -> None:
     config = server_config(
         build(gateway.service, settings, gateway.metrics.render, observe=gateway.metrics.request_ended),
+        bounds=Bounds(
+            uri=settings.max_uri,
+            head=settings.max_head,
+            head_seconds=settings.head_timeout,
+            send_seconds=settings.send_timeout,
+            connections=settings.max_connections,
+        ),
+        tls=tls,
         lifespan="off",
         timeout_graceful_shutdown=int(settings.shutdown_grace) + 1,
     )
@@ -308,7 +379,8 @@ async def _answer(
     await _first(door, server.answering)
     if not door.done():
         host, port = sock.getsockname()[:2]
-        say(f"treadle ready http://{f'[{host}]' if ':' in host else host}:{port}")
+        scheme = "https" if tls is not None else "http"
+        say(f"treadle ready {scheme}://{f'[{host}]' if ':' in host else host}:{port}")
         log.info("ready", host=host, port=port)
         await _first(door, stopping)
         # What runs is stopped while the door is still open, so that whoever waits hears the truth.

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ByteSize, Field, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, IPvAnyNetwork, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,6 +22,41 @@ from treadle.model.errors import ConfigError
 Seconds = Annotated[float, Field(gt=0)]
 TimeLimit = Annotated[float, Field(ge=0, le=2_147_483)]
 Count = Annotated[int, Field(ge=1)]
+
+MIN_MEMORY = 128 * 2**20
+"""Bytes a worker needs to open a session; whoever asks for less gets this."""
+
+
+class Engine(BaseModel):
+    """One of the operator's engines, under the name an endpoint calls it by.
+
+    Another kind of engine joins as another value of ``kind``, with the fields it needs; its password is
+    one of them and is said nowhere else.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["duckdb"] = "duckdb"
+
+
+class DpuSpec(BaseModel):
+    """What each worker of an endpoint with this specification may use; ``memory`` in bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory: Annotated[ByteSize, Field(ge=MIN_MEMORY)]
+    threads: Count
+
+
+BUILT_IN_ENGINE = "duckdb"
+"""The engine that is always there, under its own name."""
+
+DPU_SPECS = {
+    "dpu.small": DpuSpec(memory=ByteSize(2**30), threads=1),
+    "dpu.medium": DpuSpec(memory=ByteSize(2 * 2**30), threads=2),
+    "dpu.large": DpuSpec(memory=ByteSize(8 * 2**30), threads=4),
+    "dpu.xlarge": DpuSpec(memory=ByteSize(32 * 2**30), threads=8),
+}
 
 
 class Settings(BaseSettings):
@@ -66,13 +101,32 @@ class Settings(BaseSettings):
     worker_memory: ByteSize = Field(ByteSize(2 * 2**30), description="Bytes of memory of one worker.")
     worker_threads: Count = Field(2, description="Engine threads of one worker.")
     worker_spill: ByteSize = Field(ByteSize(20 * 2**30), description="Bytes one worker may spill to disk.")
+    worker_file_size: ByteSize = Field(ByteSize(0), description="Bytes of the largest file a worker may write; 0 any.")
+    sandbox: Literal["on", "require", "off"] = Field(
+        "on",
+        description="How the kernel confines workers: `on` with what it has, and a warning for what it lacks; "
+        "`require` with all of it, or the service does not start.",
+    )
     worker_start: Seconds = Field(30.0, description="Seconds a worker may take to open a session.")
     attached_workers: int = Field(
         2, ge=0, description="Workers kept attached to the catalogs used last, one a catalog, for sessions to come."
     )
     warm_workers: int = Field(2, ge=0, description="Workers kept ready for new sessions.")
 
-    # endpoints and sessions
+    # workspaces, endpoints and sessions
+    workspace_quota: int = Field(0, ge=0, description="Workspaces a project may have; 0 any number.")
+    engines: dict[str, Engine] = Field(
+        {},
+        description="Engines an endpoint may name in its `config.engine` beside the built-in `duckdb`, by name.",
+    )
+    dpu_specs: dict[str, DpuSpec] = Field(
+        DPU_SPECS,
+        description="What an endpoint's `reserved_resource.dpu.spec_code` may say, and what each worker then gets.",
+    )
+    max_session_memory: ByteSize = Field(
+        ByteSize(384 * 2**30), description="Bytes of memory a session may ask for with `memory`."
+    )
+    max_session_threads: Count = Field(48, description="Engine threads a session may ask for with `cpu`.")
     endpoint_sessions: Count = Field(100, description="Sessions an endpoint runs at once unless it says otherwise.")
     endpoint_statements: Count = Field(100, description="Statements an endpoint runs at once unless it says otherwise.")
     session_timeout: int = Field(
@@ -105,7 +159,59 @@ class Settings(BaseSettings):
         ByteSize(0), description="Bytes a result may have, as Arrow, before its statement is cancelled; 0 any."
     )
 
+    # against abuse
+    user_rate: Count = Field(
+        2000, description="Requests a second of one user; cancels are counted by themselves, up to as many again."
+    )
+    project_rate: Count = Field(4000, description="Requests a second of one project, cancels not counted.")
+    login_rate: Count = Field(20, description="Logins a second from one address.")
+    user_statements: Count = Field(10_000, description="Statements of one user that wait or run at once.")
+    project_statements: Count = Field(20_000, description="Statements of one project that wait or run at once.")
+    project_sessions: Count = Field(2000, description="Sessions of one project that have not ended.")
+    workspace_results: ByteSize = Field(
+        ByteSize(100 * 2**30), description="Bytes on disk of the results kept for one workspace; 0 any."
+    )
+    workspace_files: ByteSize = Field(
+        ByteSize(100 * 2**30), description="Bytes on disk of the files of one workspace; 0 any."
+    )
+    workspace_spill: ByteSize = Field(
+        ByteSize(100 * 2**30), description="Bytes the statements of one workspace may have spilled at once; 0 any."
+    )
+    quota_interval: Seconds = Field(15.0, description="Seconds between two measurements of what workspaces have.")
+    max_connections: Count = Field(5000, description="Connections at once; more are closed as they come.")
+    max_uri: ByteSize = Field(ByteSize(32 * 2**10), description="Bytes of a request target.")
+    max_head: ByteSize = Field(ByteSize(128 * 2**10), description="Bytes of a request target and headers together.")
+    head_timeout: Seconds = Field(30.0, description="Seconds a request's target and headers may take to come.")
+    body_idle: Seconds = Field(60.0, description="Seconds a caller may pause within a request body.")
+    send_timeout: Seconds = Field(60.0, description="Seconds a caller may take nothing of an answer that waits for it.")
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Networks of proxies whose `X-Forwarded-For` is believed, for the audit."
+    )
+
+    # who calls
+    token_lifetime: Seconds = Field(24 * 3600.0, description="Seconds a token got with a password is valid.")
+    signature_skew: Seconds = Field(900.0, description="Seconds the date of a signed request may be off.")
+    key_lockout: Seconds = Field(
+        300.0, description="Seconds an access key is locked after five bad signatures in a row."
+    )
+    login_lockout: Seconds = Field(
+        300.0, description="Seconds a user gets no token after five wrong passwords in a row."
+    )
+    credential_key: Path | None = Field(
+        None,
+        description="File of the key under which secret keys are kept; without it `credential.key` in the data "
+        "folder, made when it is first needed.",
+    )
+
+    # TLS
+    tls_cert: Path | None = Field(None, description="File of the server's certificate and those it rests on (PEM).")
+    tls_key: Path | None = Field(None, description="File of the certificate's private key (PEM).")
+    allow_plain_http: bool = Field(
+        False, description="Whether to serve without TLS on an address that others than this machine reach."
+    )
+
     # keeping
+    audit_ttl: Seconds = Field(365 * 86400.0, description="Seconds an entry of the audit is kept.")
     result_ttl: Seconds = Field(24 * 3600.0, description="Seconds a result can be read.")
     record_ttl: Seconds = Field(30 * 86400.0, description="Seconds a record is kept.")
     sweep_interval: Seconds = Field(60.0, description="Seconds between two sweeps of expired results and records.")

@@ -161,7 +161,8 @@ class SoFar(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The request ended well; ``part`` is its last part, ``inline`` its result when it is small, and
-    ``rows`` that as JSON.
+    ``rows`` that as JSON. ``profile`` is what the request took, as `treadle.model.profile` encodes it;
+    one that was over at once has none.
     """
 
     statement_id: str
@@ -169,6 +170,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     inline: bytes | None = None
     rows: bytes | None = None
     settings: dict[str, str] = {}
+    profile: bytes | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -178,6 +180,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     part: Part
     wrote: bool = False
     settings: dict[str, str] = {}
+    profile: bytes | None = None
 
 
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -190,6 +193,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     number: int
     wrote: bool = False
     settings: dict[str, str] = {}
+    profile: bytes | None = None
 
 
 ToWorker = Attach | Open | Execute | Cancel | Commit | HowFar | Close

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from starlette.types import ASGIApp
@@ -64,9 +65,9 @@ async def pour(wire: Wire, size: int) -> None:
         await wire.send(b"x" * 2**20)
 
 
-async def serve(app: ASGIApp, settings: Settings) -> AsyncIterator[Dial]:
+async def serve(app: ASGIApp, settings: Settings, **options: Any) -> AsyncIterator[Dial]:
     """A running server and how to reach it."""
-    config = server_config(app)
+    config = server_config(app, **options)
     config.load()
     server = Server(config)
     server.lifespan = config.lifespan_class(config)

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.api.callers import CallersTwin
+from tests.api.metering import MeteringTwin
+from treadle.model.access import BUILT_IN
 from treadle.model.columns import Column
 from treadle.model.entities import (
     CancelIntent,
@@ -16,7 +19,6 @@ from treadle.model.entities import (
     Endpoint,
     Part,
     Principal,
-    Role,
     Statement,
     Workspace,
 )
@@ -36,6 +38,7 @@ from treadle.service.views import (
     CancelEntry,
     CancelFilter,
     CancelReport,
+    EndpointChange,
     Location,
     NewEndpoint,
     NewSession,
@@ -50,7 +53,7 @@ NOON = datetime(2026, 7, 13, 12, 0, 0, 125_000, UTC)
 LATER = datetime(2026, 7, 13, 12, 0, 1, 625_000, UTC)
 
 OPERATOR = Principal(project_id="p1", project_name="demo", user_id="u1", user_name="ada")
-VIEWER = Principal(project_id="p1", project_name="demo", user_id="u2", user_name="eve", role=Role.VIEWER)
+VIEWER = Principal(project_id="p1", project_name="demo", user_id="u2", user_name="eve", policies=(BUILT_IN["viewer"],))
 TOKENS = {"operator-token": OPERATOR, "viewer-token": VIEWER}
 
 SESSION = SessionView(
@@ -104,10 +107,11 @@ QUEUED = Statement(
 )
 
 
-class Twin:
+class Twin(CallersTwin, MeteringTwin):
     """The verbs, without an engine behind them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[tuple[str, Any]] = []
         self.view = DONE
         self.report = CancelReport(
@@ -118,6 +122,7 @@ class Twin:
         self.failure: Exception | None = None
         self.unready: RequestError | None = None
         self.gate: asyncio.Event | None = None
+        self.found = 1
 
     async def _ask(self, p: Principal, verb: str, arguments: Any, *ids: str) -> None:
         self.asked.append((verb, arguments))
@@ -125,7 +130,7 @@ class Twin:
             await self.gate.wait()
         if self.failure:
             raise self.failure
-        if p.role is Role.VIEWER and not verb.startswith(("list", "show", "records", "session_records")):
+        if p == VIEWER and not verb.startswith(("list", "show", "records", "session_records")):
             raise Forbidden
         if set(ids) - {"w1", "e1", "s1", "t1"}:
             raise NotFound
@@ -144,10 +149,23 @@ class Twin:
         return Workspace(id="w1", project_id="p1", name=new.name, created_at=NOON, create_user_name=p.user_name)
 
     async def list_workspaces(
-        self, p: Principal, *, name: str | None, workspace_id: str | None, limit: int, offset: int
+        self,
+        p: Principal,
+        *,
+        name: str | None,
+        workspace_id: str | None,
+        limit: int,
+        offset: int,
+        enterprise_project_id: str | None = None,
     ) -> tuple[int, Sequence[Workspace]]:
-        await self._ask(p, "list_workspaces", (name, workspace_id, limit, offset))
+        await self._ask(p, "list_workspaces", (name, workspace_id, limit, offset, enterprise_project_id))
         return 7, [Workspace(id="w1", project_id="p1", name="analytics", created_at=NOON)]
+
+    async def update_workspace(
+        self, p: Principal, workspace_id: str, *, name: str | None, description: str | None, metastore_id: str | None
+    ) -> Workspace:
+        await self._ask(p, "update_workspace", (name, description, metastore_id), workspace_id)
+        return Workspace(id="w1", project_id="p1", name=name or "analytics", created_at=NOON)
 
     async def delete_workspace(self, p: Principal, workspace_id: str) -> None:
         await self._ask(p, "delete_workspace", None, workspace_id)
@@ -166,9 +184,16 @@ class Twin:
         type: str | None,
         limit: int,
         offset: int,
+        public: bool | None = None,
     ) -> tuple[int, Sequence[Endpoint]]:
-        await self._ask(p, "list_endpoints", (name, endpoint_id, type, limit, offset), workspace_id)
+        await self._ask(p, "list_endpoints", (name, endpoint_id, type, limit, offset, public), workspace_id)
         return 1, [_endpoint("duck")]
+
+    async def update_endpoint(
+        self, p: Principal, workspace_id: str, endpoint_id: str, change: EndpointChange
+    ) -> Endpoint:
+        await self._ask(p, "update_endpoint", change, workspace_id, endpoint_id)
+        return _endpoint(change.name or "duck")
 
     async def show_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> Endpoint:
         await self._ask(p, "show_endpoint", None, workspace_id, endpoint_id)
@@ -193,10 +218,14 @@ class Twin:
         end_time: datetime | None,
         limit: int,
         offset: int,
+        endpoint_name: str | None = None,
+        marker: str | None = None,
     ) -> tuple[int, Sequence[SessionView]]:
-        filters = (endpoint_id, session_id, status, start_time, end_time, limit, offset)
+        filters: tuple[object, ...] = (endpoint_id, session_id, status, start_time, end_time, limit, offset)
+        if marker is not None:
+            filters += (endpoint_name, marker)
         await self._ask(p, "list_sessions", filters, workspace_id)
-        return 1, [SESSION]
+        return 1, [SESSION] * self.found
 
     async def show_session(self, p: Principal, workspace_id: str, session_id: str) -> SessionView:
         await self._ask(p, "show_session", None, workspace_id, session_id)
@@ -255,8 +284,10 @@ class Twin:
         tag: str | None,
         limit: int,
         offset: int,
+        marker: str | None = None,
     ) -> tuple[int, Sequence[Statement]]:
-        await self._ask(p, "session_records", (statement_id, status, tag, limit, offset), workspace_id, session_id)
+        filters: tuple[object, ...] = (statement_id, status, tag, limit, offset)
+        await self._ask(p, "session_records", filters + _given(marker), workspace_id, session_id)
         return 2, [QUEUED, CANCELLED]
 
     async def records(
@@ -273,9 +304,26 @@ class Twin:
         tag: str | None,
         limit: int,
         offset: int,
+        session_id: str | None = None,
+        endpoint_name: str | None = None,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        statement_name: str | None = None,
+        marker: str | None = None,
     ) -> tuple[int, Sequence[Statement]]:
-        filters = (endpoint_id, statement_id, source, status, start_time, end_time, tag, limit, offset)
-        await self._ask(p, "records", filters, workspace_id)
+        filters: tuple[object, ...] = (
+            endpoint_id,
+            statement_id,
+            source,
+            status,
+            start_time,
+            end_time,
+            tag,
+            limit,
+            offset,
+        )
+        more = _given(session_id, endpoint_name, created_from, created_to, statement_name, marker)
+        await self._ask(p, "records", filters + more, workspace_id)
         return 2, [QUEUED, CANCELLED]
 
 
@@ -294,6 +342,11 @@ LOCATED = StatementView(
         ),
     ),
 )
+
+
+def _given(*values: object) -> tuple[object, ...]:
+    """What was said beyond version 1, if anything was."""
+    return values if any(value is not None for value in values) else ()
 
 
 def _endpoint(name: str) -> Endpoint:

@@ -21,9 +21,9 @@ class Cli:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
 
-    def run(self, *args: str, env: Mapping[str, str] | None = None) -> Result:
+    def run(self, *args: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Result:
         """Run a command in this process, its exit code unseen."""
-        result = CliRunner().invoke(main, [*args, "--data-dir", str(self.data_dir)], env=env)
+        result = CliRunner().invoke(main, [*args, "--data-dir", str(self.data_dir)], env=env, input=stdin)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result
 

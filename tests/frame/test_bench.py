@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from bench import load, trivial
 from bench.history import remember
+from bench.identity import by_signature, by_token
 from bench.lean import Lean, Place, Refused, split
 from bench.marks import above_bare, at
 from bench.measures import QUICK, probes
@@ -137,6 +138,14 @@ def test_every_measure_can_be_taken(target: Target) -> None:
     assert figures <= set(taken)
     assert all(one.treadle > 0 for one in taken.values() if not one.name.startswith("an idle"))
     assert all(taken[name].idle and taken[name].history for name in figures)
+
+
+def test_the_cost_of_knowing_who_calls_is_taken(target: Target) -> None:
+    """By token and by signature, again and again on one service: each takes some time, and not much."""
+    for take in (by_token, by_signature, by_signature):
+        taken = take(target, 20)
+        assert len(taken) == 20
+        assert 0 < percentile(taken, 0.5) < 0.01
 
 
 def test_idle_sessions_go_again(target: Target) -> None:

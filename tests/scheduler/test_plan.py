@@ -1,5 +1,6 @@
 """Who may start: the promises of the plan for every situation."""
 
+from collections.abc import Iterable
 from copy import deepcopy
 
 from hypothesis import example, given
@@ -20,19 +21,21 @@ capacities = st.dictionaries(st.sampled_from(KNOWN), st.builds(Capacity, small, 
 loads = st.dictionaries(st.sampled_from(ENDPOINTS), st.builds(Load, st.integers(0, 6), st.integers(0, 6)))
 deadlines = st.one_of(st.none(), st.integers(-2, 2).map(lambda seconds: NOW + seconds))
 
+priorities = st.sampled_from([1, 5, 9])
+
 
 @st.composite
 def waiting_lists(draw: st.DrawFn) -> list[Waiting]:
     """Sessions that wait, in their order."""
-    rows = draw(st.lists(st.tuples(st.sampled_from(ENDPOINTS), deadlines), max_size=12))
-    return [Waiting(f"w{n}", endpoint, deadline) for n, (endpoint, deadline) in enumerate(rows)]
+    rows = draw(st.lists(st.tuples(st.sampled_from(ENDPOINTS), deadlines, priorities), max_size=12))
+    return [Waiting(f"w{n}", *row) for n, row in enumerate(rows)]
 
 
 @st.composite
 def ready_lists(draw: st.DrawFn) -> list[Ready]:
     """Sessions with a statement to run, in their order."""
-    rows = draw(st.lists(st.sampled_from(ENDPOINTS), max_size=12))
-    return [Ready(f"r{n}", endpoint) for n, endpoint in enumerate(rows)]
+    rows = draw(st.lists(st.tuples(st.sampled_from(ENDPOINTS), priorities), max_size=12))
+    return [Ready(f"r{n}", *row) for n, row in enumerate(rows)]
 
 
 class Situation:
@@ -55,12 +58,17 @@ class Situation:
         return self.capacity.get(endpoint, Capacity(0, 0)), self.load.get(endpoint, Load())
 
     def waiting_at(self, endpoint: str) -> list[str]:
-        """Those that wait there and may still wait."""
-        return [w.session_id for w in self.waiting if w.endpoint_id == endpoint and not expired(w)]
+        """Those that wait there and may still wait, whom to serve first at the beginning."""
+        return in_turn(w for w in self.waiting if w.endpoint_id == endpoint and not expired(w))
 
     def ready_at(self, endpoint: str) -> list[str]:
-        """Those that have something to run there."""
-        return [r.session_id for r in self.ready if r.endpoint_id == endpoint]
+        """Those that have something to run there, whom to serve first at the beginning."""
+        return in_turn(r for r in self.ready if r.endpoint_id == endpoint)
+
+
+def in_turn(those: Iterable[Waiting | Ready]) -> list[str]:
+    """The highest priority first, and of one priority the first one first."""
+    return [one.session_id for one in sorted(those, key=lambda one: 10 - one.priority)]
 
 
 situations = st.builds(Situation, capacities, loads, waiting_lists(), ready_lists())
@@ -98,8 +106,8 @@ def test_no_room_is_left_unused(s: Situation) -> None:
 
 @calm
 @given(situations)
-def test_first_come_first_served(s: Situation) -> None:
-    """On each endpoint those that came first are opened and started, in the order they came."""
+def test_the_highest_priority_first_and_then_who_came_first(s: Situation) -> None:
+    """On each endpoint slots go by priority, and within one in the order they came."""
     for endpoint in ENDPOINTS:
         there, lanes = s.waiting_at(endpoint), s.ready_at(endpoint)
         opened = [x for x in s.plan.open if x in there]
@@ -183,6 +191,15 @@ def test_the_moment_of_the_deadline() -> None:
     room = {"e1": Capacity(1, 1)}
     just = [Waiting("a", "e1", NOW), Waiting("b", "e1", NOW + 1e-6)]
     assert plan(NOW, room, {}, just, []) == Plan(open=("b",), give_up=("a",))
+
+
+def test_priority_goes_before_arrival() -> None:
+    """A free slot goes to the highest priority, whoever came first; between equals to who came first."""
+    room = {"e1": Capacity(1, 2)}
+    waiting = [Waiting("a", "e1"), Waiting("b", "e1", priority=9), Waiting("c", "e1", priority=9)]
+    ready = [Ready("d", "e1", 1), Ready("e", "e1"), Ready("f", "e1", 9)]
+    made = plan(NOW, room, {}, waiting, ready)
+    assert made == Plan(open=("b",), wait=("c", "a"), start=("f", "e"))
 
 
 # -- over time ---------------------------------------------------------------------------------

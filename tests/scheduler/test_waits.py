@@ -32,6 +32,35 @@ def test_those_of_one_moment_end_together() -> None:
     assert not waits.knows("s")
 
 
+def test_a_statement_may_say_how_long_it_waits() -> None:
+    """Alone its own wish counts, beside the operator's limit the shorter of the two; it may be heard of late."""
+    alone = Waits(TimeLimits())
+    alone.heard("s", "a", 1.0)
+    alone.heard("s", "a", 1.0, 300.0)
+    alone.heard("s", "a", 1.0, 300.0)
+    assert alone.overdue(300.9) == {}
+    ((deadline, ids),) = alone.overdue(301.0).items()
+    assert (deadline.reason, deadline.detail, ids) == (Reason.QUEUE_TIMEOUT, "more than 300 s in the queue", ["a"])
+    both = Waits(TimeLimits(queue=500))
+    both.heard("s", "a", 0.0)
+    both.heard("s", "a", 2.0, 300.0)
+    both.heard("s", "b", 0.0, 900.0)
+    assert list(both.overdue(300.0).values()) == [["a"]]
+    assert list(both.overdue(500.0).values()) == [["b"]]
+    assert both.overdue(1e9) == {}
+    assert not both.knows("s")
+
+
+def test_who_has_started_is_not_overdue_by_its_own_limit() -> None:
+    """Its entries find nothing, and since when it waited is told once."""
+    waits = Waits(TimeLimits(queue=500))
+    waits.heard("s", "a", 1.0)
+    waits.heard("s", "a", 9.0, 300.0)
+    assert waits.started("a") == 1.0
+    assert waits.started("a") is None
+    assert waits.overdue(1e9) == {}
+
+
 @given(waiters, st.sets(st.text("abcdef", min_size=1, max_size=3)), st.floats(0, 200))
 def test_who_is_overdue(since: dict[str, float], started: set[str], now: float) -> None:
     """Exactly those that still wait and came before their limit; the others are still known."""

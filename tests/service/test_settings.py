@@ -19,6 +19,7 @@ DEFAULTS = {
     "integer_datetimes": "on",
     "IntervalStyle": "postgres",
     "lock_timeout": "0",
+    "query_profiling": "on",
     "search_path": "main",
     "server_encoding": "UTF8",
     "session_timeout": "600",

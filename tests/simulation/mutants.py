@@ -253,10 +253,10 @@ def _skips_restore() -> Sequence[Change]:
     finish = Endings.finish
 
     async def careless(
-        self: Any, statement: Any, owner: str, ending: Ending, *args: Any, on_record: bool = True
+        self: Any, statement: Any, owner: str, ending: Ending, *args: Any, on_record: bool = True, **what: Any
     ) -> Any:
         if on_record:
-            return await finish(self, statement, owner, ending, *args)
+            return await finish(self, statement, owner, ending, *args, **what)
         final = replace(statement, state=ending.state, ending=ending)
         self._context.signals.ended(final)
         return final
@@ -312,7 +312,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "answers-early": Mutant(about="a cancel is answered before the record", changes=_answers_early, within=40),
     "interrupts-late": Mutant(
-        about="between the fence's question and its interrupt is time", changes=_interrupts_late, within=40
+        about="between the fence's question and its interrupt is time", changes=_interrupts_late, within=250
     ),
     "fence-stays-open": Mutant(
         about="interrupts go on while a statement is undone",
@@ -333,7 +333,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "never-kills": Mutant(about="the ladder ends with the interrupt", changes=_never_kills, within=1000),
     "kills-at-once": Mutant(about="the ladder begins with the kill", changes=_kills_at_once, within=40),
     "forgets-who-asked": Mutant(
-        about="an intent that only the owner knows is not on the record", changes=_forgets_who_asked, within=40
+        about="an intent that only the owner knows is not on the record", changes=_forgets_who_asked, within=250
     ),
     "commits-what-is-to-stop": Mutant(
         about="a commit does not wait for an intent that only the owner knows",

@@ -15,7 +15,10 @@ from treadle.store.migrate import migrate
 
 PASSWORD = "pw' with %signs&"
 TEMPLATE = "treadle_template"
-TABLES = ("tombstones", "statements", "sessions", "catalogs", "endpoints", "workspaces", "tokens", "users", "projects")
+TABLES = (
+    *("tombstones", "statements", "sessions", "catalogs", "endpoints", "workspaces"),
+    *("tokens", "credentials", "grants", "policies", "users", "projects", "domains"),
+)
 
 
 class Databases:
@@ -41,6 +44,8 @@ class Databases:
     def emptied(self) -> str:
         """One database for many tests, which is quicker than one for each."""
         with psycopg.connect(self._shared) as connection:
+            connection.execute("SELECT set_config('treadle.audit_before', 'infinity', true)")
+            connection.execute("DELETE FROM audit")
             for table in TABLES:
                 connection.execute(f"DELETE FROM {table}".encode())
         return self._shared

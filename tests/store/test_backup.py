@@ -23,6 +23,7 @@ from treadle.store.embedded import EmbeddedPostgres
 from treadle.store.errors import BackupError
 from treadle.store.migrate import migrate
 from treadle.store.postgres import PostgresStore
+from treadle.store.sealing import KEY_FILE, Sealer
 
 
 @pytest.fixture
@@ -62,6 +63,7 @@ def test_a_backup_restored_elsewhere_is_the_same_service(homes: tuple[Path, Path
     server = EmbeddedPostgres.start(one)
     migrate(server.service_dsn)
     lake, done = asyncio.run(fill(server.service_dsn, one))
+    sealed = Sealer.at(one / KEY_FILE).seal("secret", "A")
     said: list[str] = []
     archive = one.parent / "backup.tar.gz"
     backup(server, one, archive, said.append)
@@ -73,6 +75,7 @@ def test_a_backup_restored_elsewhere_is_the_same_service(homes: tuple[Path, Path
     restore(archive, two, said.append)
     fresh = EmbeddedPostgres.start(two)
     asyncio.run(check(fresh.service_dsn, two, lake, done))
+    assert Sealer.at(two / KEY_FILE).open(sealed, "A") == "secret"
     assert [path.name for path in two.iterdir() if path.name.startswith(("restore.", "backup."))] == []
 
 

@@ -1,5 +1,6 @@
 """Replies to responses."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -11,7 +12,7 @@ from treadle.service.views import CancelReport
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def answer(reply: msgspec.Struct, status: int = HTTPStatus.OK) -> Response:
+def answer(reply: msgspec.Struct | Sequence[msgspec.Struct], status: int = HTTPStatus.OK) -> Response:
     """A JSON response."""
     return Response(_encode(reply), status, media_type="application/json")
 

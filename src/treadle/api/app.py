@@ -1,19 +1,18 @@
 """The ASGI application: the routes behind the middlewares."""
 
-from typing import Final
+from time import monotonic
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from treadle.api import v1
+from treadle.api import iam, v1
 from treadle.api.dispatch import dispatch
-from treadle.api.middleware import AccessLog, Auth, BodyLimit, Consent, Errors, Observe, RequestIds, Routing
+from treadle.api.middleware import AccessLog, Auth, BodyLimit, Consent, Errors, Observe, RequestIds, Routing, Throttle
 from treadle.api.routes import Router
 from treadle.api.system import Metrics, System
+from treadle.api.v2 import table as v2
 from treadle.api.verbs import Verbs
 from treadle.config import Settings
-
-BODY_IDLE: Final = 60.0
-"""Seconds a caller may pause in the middle of a request body."""
+from treadle.service.limits import Rates
 
 
 def build(
@@ -22,21 +21,23 @@ def build(
     metrics: Metrics | None = None,
     *,
     observe: Observe | None = None,
-    body_idle: float = BODY_IDLE,
+    body_idle: float | None = None,
 ) -> ASGIApp:
     """The whole HTTP API over ``verbs``; without ``metrics`` there is no ``/metrics``.
 
     ``observe`` hears of each request when it is over: route template, method, status, seconds.
+    ``body_idle`` takes the place of the setting.
     """
-    table = v1.routes(verbs, settings)
+    table = (*v1.routes(verbs, settings), *v2.routes(verbs, settings), *iam.routes(verbs))
     router = Router([*table, *System(verbs, metrics, table).routes])
-    app: ASGIApp = BodyLimit(dispatch, settings.max_body, body_idle)
+    app: ASGIApp = Throttle(dispatch, Rates(settings, monotonic))
     app = Auth(app, verbs)
+    app = BodyLimit(app, settings.max_body, body_idle or settings.body_idle)
     app = Routing(app, router)
     app = Errors(app)
     app = AccessLog(app, observe)
     app = Consent(app)
-    app = RequestIds(app)
+    app = RequestIds(app, settings.trusted_proxies)
     return _HttpOnly(app)
 
 

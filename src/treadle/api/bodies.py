@@ -1,7 +1,7 @@
 """Request bodies and query parameters, as documented. Reading them is `treadle.api.reading`."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -10,6 +10,7 @@ from treadle.api.fields import (
     END,
     AnyId,
     CatalogName,
+    EnterpriseProjectId,
     InstanceId,
     Limit,
     Moment,
@@ -20,9 +21,12 @@ from treadle.api.fields import (
     StatementId,
     Tag,
     Tags,
+    Text,
 )
 from treadle.model.states import RecordStatus, SessionStatus
 from treadle.service.views import OnDisconnect
+
+ALL_ENTERPRISE_PROJECTS: Final = "all_granted_eps"
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -137,13 +141,63 @@ class CancelStatements(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: Annotated[bool, Meta(description="Only tell which statements would be cancelled.")] = False
 
 
+class ResourceTag(msgspec.Struct, frozen=True, kw_only=True):
+    """A tag of a workspace."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=128)]
+    value: Text = ""
+
+
 class CreateWorkspace(msgspec.Struct, frozen=True, kw_only=True):
     """The body of CreateWorkspace."""
 
     name: Name
-    description: Annotated[str, Meta(max_length=255)] = ""
+    description: Text = ""
     metastore_id: InstanceId = "default"
-    enterprise_project_id: Annotated[str, Meta(pattern=rf"^[A-Za-z0-9-]{{1,64}}{END}")] = "0"
+    enterprise_project_id: EnterpriseProjectId = "0"
+    tags: Annotated[tuple[ResourceTag, ...], Meta(max_length=20)] = ()
+
+
+class UpdateWorkspace(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of UpdateWorkspace; what is not given stays."""
+
+    name: Name | None = None
+    description: Text | None = None
+    metastore_id: InstanceId | None = None
+
+
+class DpuResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What a SQL endpoint reserves."""
+
+    spec_code: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=64,
+            description="The memory and threads of each worker; one of those that ListSpecs shows.",
+        ),
+    ]
+    warm_up_num: Annotated[
+        int, Meta(ge=0, le=1_000, description="Workers kept attached for sessions to come; `max_num` at most.")
+    ] = 0
+    max_num: Annotated[int, Meta(ge=1, le=1_000_000, description="Statements that run at once.")] | None = None
+
+
+class ReservedResource(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint reserves: of the documented kinds the one that concerns SQL."""
+
+    dpu: DpuResource | None = None
+
+
+Config = Annotated[
+    dict[str, Any],
+    Meta(
+        description=(
+            "`engine` (duckdb, or another one of the operator's), `max_sessions` and `max_statements` that run at "
+            "once, and `paused`: an endpoint that takes no new sessions. The rest is kept."
+        )
+    ),
+]
 
 
 class CreateEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,14 +205,18 @@ class CreateEndpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Name
     type: Literal["sql"]
-    description: Annotated[str, Meta(max_length=255)] = ""
-    reserved_resource: dict[str, Any] = {}
-    config: Annotated[
-        dict[str, Any],
-        Meta(
-            description="`engine` (duckdb), and `max_sessions` and `max_statements` that run at once; the rest is kept."
-        ),
-    ] = {}
+    description: Text = ""
+    reserved_resource: ReservedResource = ReservedResource()
+    config: Config = {}
+
+
+class UpdateEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of UpdateEndpoint; what is not given stays."""
+
+    name: Name | None = None
+    description: Text | None = None
+    reserved_resource: ReservedResource = ReservedResource()
+    config: Config | None = None
 
 
 class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +225,7 @@ class EndpointConfig(msgspec.Struct, frozen=True, kw_only=True):
     engine: Annotated[str, Meta(pattern=rf"^[a-z][a-z0-9_-]{{0,31}}{END}")] = "duckdb"
     max_sessions: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     max_statements: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    paused: bool = False
 
 
 class EndpointType(StrEnum):
@@ -182,6 +241,14 @@ class EndpointType(StrEnum):
     NOTEBOOK = "notebook"
 
 
+class Visibility(StrEnum):
+    """Who can see an endpoint."""
+
+    PRIVATE = "PRIVATE"
+    PUBLIC = "PUBLIC"
+    ALL = "ALL"
+
+
 class Paging(msgspec.Struct, frozen=True, kw_only=True):
     """Which slice of a list."""
 
@@ -194,6 +261,9 @@ class WorkspacesQuery(Paging, frozen=True, kw_only=True):
 
     name: NamePart | None = None
     id: AnyId | None = None
+    enterprise_project_id: Annotated[
+        str, Meta(pattern=rf"^[A-Za-z0-9_-]{{1,64}}{END}", description="`all_granted_eps` stands for any.")
+    ] = ALL_ENTERPRISE_PROJECTS
 
 
 class EndpointsQuery(Paging, frozen=True, kw_only=True):
@@ -202,6 +272,7 @@ class EndpointsQuery(Paging, frozen=True, kw_only=True):
     name: NamePart | None = None
     endpoint_id: AnyId | None = None
     type: EndpointType | None = None
+    visibility: Visibility = Visibility.ALL
 
 
 class SessionsQuery(Paging, frozen=True, kw_only=True):

@@ -3,20 +3,21 @@
 import asyncio
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from treadle.api.bodies import Nothing
 from treadle.api.exchange import exchange_of
-from treadle.api.middleware import respond
+from treadle.api.middleware import read_whole, respond
 from treadle.api.reading import read_body, read_query
 from treadle.api.routes import ID_PATTERNS, AnyRoute, Ask, Match
-from treadle.model.entities import Principal, Role
+from treadle.model.entities import Principal
 from treadle.model.errors import BadRequest, RequestError
 
 _NOTHING = Nothing()
-_ANYONE = Principal(project_id="", project_name="", user_id="", user_name="", role=Role.VIEWER)
+_ANYONE = Principal(project_id="", project_name="", user_id="", user_name="", policies=())
 """The caller of an operation that asks for no token."""
 
 
@@ -28,9 +29,11 @@ async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
     _check_ids(match)
     route = match.route
     query = _NOTHING if route.query is Nothing else read_query(scope["query_string"], route.query)
-    body = await _body(route, receive) if route.reads_body else _NOTHING
+    body: Any = await _body(route, receive) if route.reads_body else _NOTHING
     leaving = partial(_leaving, receive)
-    response = await route.handle(Ask(exchange.caller or _ANYONE, match.ids, query, body, scope["headers"], leaving))
+    caller = exchange.caller or _ANYONE
+    ask = Ask(caller, match.ids, query, body, scope["headers"], leaving, scope.get("scheme", "http"))
+    response = await route.handle(ask)
     await respond(response, scope, receive, send)
 
 
@@ -52,21 +55,10 @@ def _check_ids(match: Match) -> None:
 
 
 async def _body(route: AnyRoute, receive: Receive) -> object:
-    raw = await _read(receive)
+    raw = await read_whole(receive)
     if not route.any_object:
         return read_body(raw, route.body)
     try:
         return read_body(raw, route.body) if raw.strip() else _NOTHING
     except BadRequest:
         raise BadRequest from None
-
-
-async def _read(receive: Receive) -> bytes:
-    pieces: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        pieces.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(pieces)

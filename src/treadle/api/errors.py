@@ -4,6 +4,7 @@ The bodies are the documented ones, byte for byte, in three shapes: the service'
 409, 500), the gateway's (401, 413 and wrong routes) and the identity service's (403).
 """
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -13,13 +14,17 @@ from starlette.responses import Response
 from treadle.model.errors import (
     BadRequest,
     Conflict,
+    CredentialRefused,
     Forbidden,
+    InvalidParameter,
+    LoginRefused,
     NotFound,
     NotStopped,
     RequestError,
     ResultExpired,
     SessionNotReady,
     TooLarge,
+    TooMany,
     Unauthorized,
     Unavailable,
 )
@@ -57,15 +62,17 @@ class ForbiddenBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """An error ready to be sent."""
+    """An error ready to be sent. One that is ``named`` tells the request's id in its body too."""
 
     status: int
     body: bytes
     headers: dict[str, str] = {}
+    named: bool = False
 
-    def response(self) -> Response:
+    def response(self, request_id: str = "") -> Response:
         """As a response."""
-        return Response(self.body, self.status, self.headers, media_type="application/json")
+        body = b'%b,"request_id":"%b"}' % (self.body[:-1], request_id.encode()) if self.named else self.body
+        return Response(body, self.status, self.headers, media_type="application/json")
 
 
 class UnknownRoute(RequestError):
@@ -114,6 +121,10 @@ def _bad_request(error: BadRequest) -> Fault:
     return _fault(400, "common.01000001", frame.format(reason, error.cause))
 
 
+def _invalid_parameter(error: InvalidParameter) -> Fault:
+    return _fault(400, "INVALID_PARAMETER", f"{error.field}: {error.detail}")
+
+
 def _forbidden(_: RequestError) -> Fault:
     body = ForbiddenBody(
         error=ForbiddenDetail(code="403", message=_FORBIDDEN, title="Forbidden"),
@@ -122,6 +133,18 @@ def _forbidden(_: RequestError) -> Fault:
         title="Forbidden",
     )
     return Fault(403, _encode(body))
+
+
+def _credential_refused(error: RequestError) -> Fault:
+    fault = _fault(401, "APIG.0301", f"Incorrect IAM authentication information: {error}")
+    return msgspec.structs.replace(fault, named=True)
+
+
+def _login_refused(error: RequestError) -> Fault:
+    # In the shape of the identity service's 403.
+    detail = ForbiddenDetail(code="401", message=_printable(str(error)), title="Unauthorized")
+    body = ForbiddenBody(error=detail, error_code=401, error_msg=detail.message, title=detail.title)
+    return Fault(401, _encode(body))
 
 
 def _timeout(error: RequestError) -> Fault:
@@ -147,11 +170,20 @@ def _expired(error: RequestError) -> Fault:
     return _fault(404, "common.01000001", str(error) or "the result has expired")
 
 
+def _too_many(error: TooMany) -> Fault:
+    # The gateway's text, with the limit in its place.
+    limit = f": {error}" if str(error) else ""
+    headers = {"Retry-After": str(max(1, math.ceil(error.after)))}
+    return _fault(429, "APIG.0308", f"The throttling threshold has been reached{limit}", **headers)
+
+
 def _wrong_method(error: WrongMethod) -> Fault:
     return _fault(405, "APIG.0101", NO_API, Allow=error.allow)
 
 
 _UNAUTHORIZED: Final = _fault(401, "APIG.1002", "Incorrect token or token resolution failed")
+# The documentation of version 2 has a table for its 403 and no example; the code follows those of 408 and 500.
+PLAIN_FORBIDDEN: Final = _fault(403, "common.00000403", _FORBIDDEN)
 _NOT_FOUND: Final = _fault(404, "common.01000001", "response status exception, code: 404")
 _UNKNOWN_ROUTE: Final = _fault(404, "APIG.0101", NO_API)
 _TOO_LARGE: Final = _fault(413, "APIG.0201", "Request entity too large.")
@@ -162,7 +194,10 @@ INTERNAL: Final = _fault(500, "common.00000500", "internal error")
 
 _TABLE: Final[dict[type[RequestError], Callable[..., Fault]]] = {
     BadRequest: _bad_request,
+    InvalidParameter: _invalid_parameter,
     Unauthorized: lambda _: _UNAUTHORIZED,
+    CredentialRefused: _credential_refused,
+    LoginRefused: _login_refused,
     Forbidden: _forbidden,
     NotFound: lambda _: _NOT_FOUND,
     ResultExpired: _expired,
@@ -171,6 +206,7 @@ _TABLE: Final[dict[type[RequestError], Callable[..., Fault]]] = {
     SessionNotReady: _timeout,
     BodyTimeout: _body_timeout,
     TooLarge: lambda _: _TOO_LARGE,
+    TooMany: _too_many,
     Unavailable: _unavailable,
     UnknownRoute: lambda _: _UNKNOWN_ROUTE,
     WrongMethod: _wrong_method,
@@ -179,8 +215,13 @@ _TABLE: Final[dict[type[RequestError], Callable[..., Fault]]] = {
 }
 
 
-def fault_of(error: BaseException) -> Fault:
-    """The wire form of an error; anything that is not a `RequestError` is the plain 500."""
+def fault_of(error: BaseException, *, plain: bool = False) -> Fault:
+    """The wire form of an error; anything that is not a `RequestError` is the plain 500.
+
+    A ``plain`` 403 is that of version 2, whose documentation gives it the shape of the others.
+    """
+    if plain and isinstance(error, Forbidden):
+        return PLAIN_FORBIDDEN
     for kind in type(error).__mro__:
         if make := _TABLE.get(kind):
             return make(error)
@@ -195,7 +236,11 @@ SAMPLES: Final[dict[int, bytes]] = {
     408: fault_of(NotStopped()).body,
     409: fault_of(Conflict()).body,
     413: _TOO_LARGE.body,
+    429: fault_of(TooMany("policy user over ratelimit,limit:2000,time:1 second")).body,
     500: INTERNAL.body,
     503: fault_of(Unavailable()).body,
 }
 """The documented body of each status, as the API description shows it."""
+
+LOGIN_SAMPLE: Final = fault_of(LoginRefused("The username or password is wrong.")).body
+"""The body of a 401 that answers a name and a password."""

@@ -27,6 +27,16 @@ Name = Annotated[
 ]
 NamePart = Annotated[str, Meta(min_length=1, max_length=64, description="A part of the name, in any case.")]
 AnyId = Annotated[str, Meta(min_length=1, max_length=36, description="An id to look for.")]
+CODE: Final = "x-error-code"
+"""In a field's schema: the documented error code of a value it does not allow."""
+
+Text = Annotated[str, Meta(max_length=255)]
+EnterpriseProjectId = Annotated[
+    str, Meta(pattern=rf"^[A-Za-z0-9-]{{1,64}}{END}", description="1-64 letters, digits and hyphens.")
+]
+Marker = Annotated[
+    str, Meta(max_length=64, description="The `next_marker` of the page before; empty or absent for the first page.")
+]
 MAX_TAGS: Final = 16
 TAG: Final = rf"^[^,\x00-\x1f\x7f]{{1,128}}{END}"
 Tag = Annotated[str, Meta(pattern=TAG, description="A tag: 1-128 printable characters, none of them a comma.")]

@@ -39,20 +39,28 @@ def document(routes: Iterable[AnyRoute]) -> Schema:
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in table)],
         "paths": paths,
         "components": {
-            "schemas": components(_structs(table))[1],
-            "securitySchemes": {"AuthToken": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
+            "schemas": components(_bodies(table))[1] | components(_replies(table), sent=True)[1],
+            "securitySchemes": {
+                "AuthToken": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
+                "Signature": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Authorization",
+                    "description": "SDK-HMAC-SHA256, as the official SDK signs requests.",
+                },
+            },
         },
     }
 
 
-def _structs(table: Iterable[AnyRoute]) -> list[type[msgspec.Struct]]:
-    found: dict[type[msgspec.Struct], None] = {errors.ErrorBody: None, errors.ForbiddenBody: None}
-    for route in table:
-        if route.body is not Nothing:
-            found[route.body] = None
-        if isinstance(route.reply, type):
-            found[route.reply] = None
-    return list(found)
+def _bodies(table: Iterable[AnyRoute]) -> list[type[msgspec.Struct]]:
+    return list(dict.fromkeys(route.body for route in table if route.body is not Nothing))
+
+
+def _replies(table: Iterable[AnyRoute]) -> list[type[msgspec.Struct]]:
+    """What is sent; there a null is a null."""
+    found = [route.reply for route in table if isinstance(route.reply, type)]
+    return list(dict.fromkeys((errors.ErrorBody, errors.ForbiddenBody, *found)))
 
 
 def _operation(route: AnyRoute) -> Schema:
@@ -60,13 +68,16 @@ def _operation(route: AnyRoute) -> Schema:
         "operationId": route.operation,
         "summary": route.summary,
         "tags": [route.tag],
-        "security": [{"AuthToken": []}] if route.secured else [],
+        "security": [{"AuthToken": []}, {"Signature": []}] if route.secured else [],
         "parameters": [
             *map(_path_parameter, route.parameters),
             *_query_parameters(route),
             *_header_parameters(route),
         ],
-        "responses": {str(int(route.status)): _success(route), **{str(code): _error(code) for code in route.errors}},
+        "responses": {
+            str(int(route.status)): _success(route),
+            **{str(code): _error(code, route) for code in route.errors},
+        },
     }
     if route.reads_body:
         operation["requestBody"] = _request_body(route)
@@ -119,13 +130,20 @@ def _success(route: AnyRoute) -> Schema:
         case str() as media_type:
             response["content"] = {media_type: {"schema": {"type": "string"}}}
         case type() as struct:
-            response["content"] = {"application/json": {"schema": {"$ref": PREFIX + struct.__name__}}}
+            schema: Schema = {"$ref": PREFIX + struct.__name__}
+            response["content"] = {
+                "application/json": {"schema": {"type": "array", "items": schema} if route.many else schema}
+            }
     return response
 
 
-def _error(code: int) -> Schema:
-    shape = errors.ForbiddenBody if code == HTTPStatus.FORBIDDEN else errors.ErrorBody
-    content = {"schema": {"$ref": PREFIX + shape.__name__}, "example": json.loads(errors.SAMPLES[code])}
+def _error(code: int, route: AnyRoute) -> Schema:
+    refused_login = code == HTTPStatus.UNAUTHORIZED and not route.secured
+    forbidden = code == HTTPStatus.FORBIDDEN
+    plain = forbidden and route.plain_forbidden
+    shape = errors.ForbiddenBody if refused_login or (forbidden and not plain) else errors.ErrorBody
+    sample = errors.LOGIN_SAMPLE if refused_login else errors.PLAIN_FORBIDDEN.body if plain else errors.SAMPLES[code]
+    content = {"schema": {"$ref": PREFIX + shape.__name__}, "example": json.loads(sample)}
     return {
         "description": HTTPStatus(code).phrase,
         "headers": {"X-Request-Id": _REQUEST_ID},

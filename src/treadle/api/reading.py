@@ -17,8 +17,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from treadle.api.fields import CODE
 from treadle.api.schema import properties
-from treadle.model.errors import BadRequest
+from treadle.model.errors import BadRequest, InvalidParameter
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -57,7 +58,7 @@ def read_query(raw: bytes, struct: type[T]) -> T:
 def read(given: Mapping[str, object], struct: type[T]) -> T:
     """The struct in a mapping; a null is as if the field were not there."""
     shape = _shape(struct)
-    kept = {name: _coerce(value, shape.get(name)) for name, value in given.items() if value is not None}
+    kept = {name: _coerce(value, name, shape) for name, value in given.items() if value is not None}
     try:
         return msgspec.convert(kept, struct)
     except msgspec.ValidationError as error:
@@ -160,10 +161,13 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
         raise BadRequest("not a readable query string", field="query", cause=_DECODING) from None
 
 
-def _coerce(value: object, kind: str | None) -> object:
-    """A number or boolean given as a string becomes one; everything else stays for the check."""
+def _coerce(value: object, name: str, shape: Mapping[str, str]) -> object:
+    """A number or boolean given as a string becomes one, in objects too; everything else stays for the check."""
+    if isinstance(value, dict):
+        return {inner: _coerce(item, f"{name}.{inner}", shape) for inner, item in value.items()}
     if not isinstance(value, str):
         return value
+    kind = shape.get(name)
     if kind == "integer" and _INTEGER.fullmatch(value):
         return int(value)
     if kind == "boolean" and (word := value.lower()) in {"true", "false"}:
@@ -173,8 +177,8 @@ def _coerce(value: object, kind: str | None) -> object:
 
 @cache
 def _shape(struct: type[msgspec.Struct]) -> dict[str, str]:
-    """The JSON type of each field."""
-    return {name: str(schema.get("type", "")) for name, schema in properties(struct).items() if "." not in name}
+    """The JSON type of each field, inner ones by dotted name."""
+    return {name: str(schema.get("type", "")) for name, schema in properties(struct).items()}
 
 
 def _named(message: str, struct: type[msgspec.Struct]) -> BadRequest:
@@ -185,7 +189,15 @@ def _named(message: str, struct: type[msgspec.Struct]) -> BadRequest:
         field = f"{path}.{missing['name']}" if path else missing["name"]
         return BadRequest(f"is required and must be {_allowed(field, struct)}", field=field)
     field = path.split("[")[0] or "body"
-    return BadRequest(f"must be {_allowed(field, struct)}", field=field)
+    wrong = InvalidParameter if CODE in properties(struct).get(field, {}) else BadRequest
+    return wrong(f"must be {_allowed(field, struct)}", field=field)
+
+
+def _many(items: Mapping[str, Any]) -> str:
+    """What an array holds, in words."""
+    if items.get("type") == "array":
+        return f"arrays of at most {items['maxItems']} strings"
+    return "strings" if items.get("type") == "string" else "objects"
 
 
 def _allowed(field: str, struct: type[msgspec.Struct]) -> str:
@@ -208,6 +220,6 @@ def phrase(schema: Mapping[str, Any]) -> str:
         case "string":
             return f"a string of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
         case "array":
-            return f"an array of at most {schema['maxItems']} arrays of at most {schema['maxItems']} strings"
+            return f"an array of at most {schema['maxItems']} {_many(schema.get('items', {}))}"
         case _:
             return "an object"

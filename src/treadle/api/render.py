@@ -40,10 +40,11 @@ def session(view: SessionView) -> replies.SqlSession:
 
 def sessions(total: int, views: Sequence[SessionView]) -> replies.SqlSessions:
     """A page of sessions."""
-    return replies.SqlSessions(sessions=tuple(map(_session_info, views)), total=total)
+    return replies.SqlSessions(sessions=tuple(map(session_info, views)), total=total)
 
 
-def _session_info(view: SessionView) -> replies.SqlSessionInfo:
+def session_info(view: SessionView) -> replies.SqlSessionInfo:
+    """A session in a list."""
     return replies.SqlSessionInfo(
         session_id=view.session_id,
         status=view.status,
@@ -98,26 +99,28 @@ def _column(column: Column) -> replies.StatementResultColumn:
 
 def session_records(total: int, found: Sequence[Statement], chars: int) -> replies.SessionStatementRecords:
     """A page of a session's history, with at most ``chars`` characters of each statement."""
-    records = (
-        replies.SessionStatementRecord(
-            statement_id=one.public_id,
-            statement_content=one.content[:chars],
-            create_time=time(one.created_at),
-            status=one.record_status,
-            user_name=one.user_name,
-            **_ending(one),
-        )
-        for one in found
+    return replies.SessionStatementRecords(records=tuple(session_record(one, chars) for one in found), total=total)
+
+
+def session_record(one: Statement, chars: int) -> replies.SessionStatementRecord:
+    """A statement in the history of its session."""
+    return replies.SessionStatementRecord(
+        statement_id=one.public_id,
+        statement_content=one.content[:chars],
+        create_time=time(one.created_at),
+        status=one.record_status,
+        user_name=one.user_name,
+        **_ending(one),
     )
-    return replies.SessionStatementRecords(records=tuple(records), total=total)
 
 
 def records(total: int, found: Sequence[Statement], chars: int) -> replies.StatementRecords:
     """A page of a workspace's history, with at most ``chars`` characters of each statement."""
-    return replies.StatementRecords(total=total, records=tuple(_record(one, chars) for one in found))
+    return replies.StatementRecords(total=total, records=tuple(record(one, chars) for one in found))
 
 
-def _record(one: Statement, chars: int) -> replies.StatementRecord:
+def record(one: Statement, chars: int) -> replies.StatementRecord:
+    """A statement in the history of its workspace."""
     finished = one.ending.finished_at if one.ending else None
     return replies.StatementRecord(
         id=one.public_id,
@@ -168,6 +171,8 @@ def _ending(one: Statement) -> dict[str, Any]:
         }
         known |= {name: value for name, value in told.items() if value is not None}
     known |= _failure(one)
+    if one.name is not None:
+        known["statement_name"] = one.name
     if one.tags:
         known["tags"] = one.tags
     if len(one.parts) > 1:
@@ -214,29 +219,31 @@ def cancelled(entries: Sequence[CancelEntry], *, dry_run: bool) -> replies.Cance
     return replies.CancelledStatements(total=len(outcomes), dry_run=dry_run, outcomes=outcomes)
 
 
-def workspace(one: Workspace, caller: Principal) -> replies.WorkspaceInfo:
-    """A workspace."""
+def workspace(one: Workspace, caller: Principal, base: str) -> replies.WorkspaceInfo:
+    """A workspace, as reached under the address ``base``."""
     return replies.WorkspaceInfo(
         id=one.id,
         name=one.name,
         description=one.description,
         create_time=time(one.created_at),
-        create_domain_name=caller.project_name,
+        create_domain_name=caller.domain_name,
         create_user_name=one.create_user_name,
         metastore_id=one.metastore_id,
-        access_url="",
+        access_url=f"{base}/v1/workspaces/{one.id}" if base else "",
         enterprise_project_id=one.enterprise_project_id,
+        tags=tuple(replies.ResourceTag(key=tag.key, value=tag.value) for tag in one.tags),
     )
 
 
-def workspaces(total: int, found: Sequence[Workspace], caller: Principal) -> replies.Workspaces:
+def workspaces(total: int, found: Sequence[Workspace], caller: Principal, base: str) -> replies.Workspaces:
     """A page of workspaces."""
-    return replies.Workspaces(total=total, workspaces=tuple(workspace(one, caller) for one in found))
+    return replies.Workspaces(total=total, workspaces=tuple(workspace(one, caller, base) for one in found))
 
 
-def endpoint(one: Endpoint, caller: Principal) -> replies.EndpointInfo:
-    """An endpoint alone."""
-    return msgspec.structs.replace(_endpoint_brief(one, caller), config=one.config)
+def endpoint(one: Endpoint, caller: Principal, base: str) -> replies.EndpointInfo:
+    """An endpoint alone, as reached under the address ``base``."""
+    urls = (replies.EndpointUrl(address=base),) if base else ()
+    return msgspec.structs.replace(_endpoint_brief(one, caller), config=one.config, urls=urls)
 
 
 def endpoints(total: int, found: Sequence[Endpoint], caller: Principal) -> replies.Endpoints:
@@ -254,8 +261,8 @@ def _endpoint_brief(one: Endpoint, caller: Principal) -> replies.EndpointInfo:
         create_time=time(one.created_at),
         update_time=time(one.updated_at),
         owner=replies.EndpointOwner(
-            domain_name=caller.project_name,
-            domain_id=caller.project_id,
+            domain_name=caller.domain_name,
+            domain_id=caller.domain_id,
             user_name=one.owner_user_name,
             user_id=one.owner_user_id,
         ),

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from treadle.model.entities import EndpointStatus
 from treadle.model.states import CancelOutcome, Effects, PartStatus, Reason, RecordStatus, Rung, SessionStatus
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -137,6 +138,7 @@ class SessionStatementRecord(Reply, frozen=True, kw_only=True):
     part_count: int | UnsetType = UNSET
     parts: tuple[PartRecord, ...] | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
+    statement_name: str | UnsetType = UNSET
 
 
 class StatementRecord(Reply, frozen=True, kw_only=True):
@@ -172,6 +174,7 @@ class StatementRecord(Reply, frozen=True, kw_only=True):
     part_count: int | UnsetType = UNSET
     parts: tuple[PartRecord, ...] | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
+    statement_name: str | UnsetType = UNSET
 
 
 class SessionStatementRecords(Reply, frozen=True, kw_only=True):
@@ -210,6 +213,13 @@ class CancelledStatements(Reply, frozen=True, kw_only=True):
     outcomes: tuple[CancelledStatement, ...]
 
 
+class ResourceTag(Reply, frozen=True, kw_only=True):
+    """A tag of a workspace."""
+
+    key: str
+    value: str
+
+
 class WorkspaceInfo(Reply, frozen=True, kw_only=True):
     """A workspace."""
 
@@ -222,6 +232,7 @@ class WorkspaceInfo(Reply, frozen=True, kw_only=True):
     metastore_id: str
     access_url: str
     enterprise_project_id: str
+    tags: tuple[ResourceTag, ...]
 
 
 class Workspaces(Reply, frozen=True, kw_only=True):
@@ -240,20 +251,29 @@ class EndpointOwner(Reply, frozen=True, kw_only=True):
     user_id: str
 
 
+class EndpointUrl(Reply, frozen=True, kw_only=True):
+    """Where the API of an endpoint is."""
+
+    name: Literal["ApiInvoke"] = "ApiInvoke"
+    address: str
+    type: Literal["PRIVATE"] = "PRIVATE"
+
+
 class EndpointInfo(Reply, frozen=True, kw_only=True):
-    """An endpoint; ``config`` only when it is shown alone."""
+    """An endpoint; ``config`` and ``urls`` only when it is shown alone."""
 
     visibility: Literal["PRIVATE"] = "PRIVATE"
     id: str
     name: str
     type: str
-    status: str
+    status: EndpointStatus
     description: str
     create_time: Time
     update_time: Time
     owner: EndpointOwner
     reserved_resource: dict[str, Any]
     config: dict[str, Any] | UnsetType = UNSET
+    urls: tuple[EndpointUrl, ...] | UnsetType = UNSET
     engine: str
     max_sessions: int
     max_statements: int
@@ -270,6 +290,36 @@ class Deleted(Reply, frozen=True, kw_only=True):
     """What is being deleted."""
 
     id: str
+
+
+class Feature(Reply, frozen=True, kw_only=True):
+    """Whether the service has something."""
+
+    key: str
+    value: Literal["true", "false"]
+
+
+class Features(Reply, frozen=True, kw_only=True):
+    """What the service has and has not."""
+
+    configs: tuple[Feature, ...]
+    total: int
+
+
+class Spec(Reply, frozen=True, kw_only=True):
+    """A specification of workers; ``memory`` in bytes."""
+
+    spec_code: str
+    resource_type: Literal["DPU"] = "DPU"
+    memory: int
+    threads: int
+
+
+class Specs(Reply, frozen=True, kw_only=True):
+    """The specifications an endpoint may reserve."""
+
+    total: int
+    spec_codes: tuple[Spec, ...]
 
 
 class Health(Reply, frozen=True, kw_only=True):

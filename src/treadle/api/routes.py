@@ -25,14 +25,15 @@ ID_PATTERNS: Final = {
 
 
 WORKSPACE: Final = "/v1/workspaces/{workspace_id}"
+V2: Final = "/v2/"
 SESSION: Final = WORKSPACE + "/sessions/{session_id}"
 
-WITH_BODY: Final = (400, 401, 403, 404, 408, 413, 500, 503)
+WITH_BODY: Final = (400, 401, 403, 404, 408, 413, 429, 500, 503)
 """The error statuses of an operation that reads a body."""
 
 
 class Ask(msgspec.Struct, Generic[Q, B], frozen=True):
-    """A request that has been understood. ``leaving`` raises when the caller has left."""
+    """A request that has been understood. ``leaving`` raises when the caller has left, ``scheme`` is how it came."""
 
     caller: Principal
     ids: dict[str, str]
@@ -40,15 +41,22 @@ class Ask(msgspec.Struct, Generic[Q, B], frozen=True):
     body: B
     headers: Sequence[tuple[bytes, bytes]] = ()
     leaving: Leaving | None = None
+    scheme: str = "http"
+
+    @property
+    def base(self) -> str:
+        """The address under which the caller has reached the service."""
+        host = next((value.decode("latin-1") for name, value in self.headers if name == b"host"), "")
+        return f"{self.scheme}://{host}" if host else ""
 
 
 class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
     """One operation of the API.
 
-    ``query`` and ``body`` are the structs read from the request and ``reply`` the one sent;
-    `Nothing` as ``body`` leaves a request body unread. With ``any_object`` an absent body or any
-    JSON object will do. ``errors`` are the documented error statuses, ``takes`` and ``headers`` the
-    headers of the request and of the response.
+    ``query`` and ``body`` are the structs read from the request and ``reply`` the one sent, or with
+    ``many`` an array of it; `Nothing` as ``body`` leaves a request body unread. With ``any_object`` an
+    absent body or any JSON object will do. ``errors`` are the documented error statuses, ``takes`` and
+    ``headers`` the headers of the request and of the response.
     """
 
     operation: str
@@ -60,8 +68,9 @@ class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
     query: type[Q]
     body: type[B]
     reply: type[msgspec.Struct] | str | None = None
+    many: bool = False
     status: int = 200
-    errors: tuple[int, ...] = (400, 401, 403, 404, 408, 500, 503)
+    errors: tuple[int, ...] = (400, 401, 403, 404, 408, 429, 500, 503)
     any_object: bool = False
     secured: bool = True
     documented: bool = True
@@ -73,6 +82,11 @@ class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
     def parameters(self) -> tuple[str, ...]:
         """The names in the path."""
         return tuple(piece[1:-1] for piece in self.path.split("/") if piece.startswith("{"))
+
+    @property
+    def plain_forbidden(self) -> bool:
+        """Whether its 403 has the shape of the other errors, as version 2 has it."""
+        return self.path.startswith(V2)
 
     @property
     def reads_body(self) -> bool:

@@ -1,7 +1,7 @@
 """JSON schemas of the structs, generated: the API description and the error texts both come from here."""
 
 from collections.abc import Hashable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -13,10 +13,11 @@ Schema = dict[str, Any]
 PREFIX = "#/components/schemas/"
 
 
-def components(structs: Iterable[Any]) -> tuple[list[Schema], dict[str, Schema]]:
-    """The schema of each type, and the named schemas they refer to."""
+def components(structs: Iterable[Any], *, sent: bool = False) -> tuple[list[Schema], dict[str, Schema]]:
+    """The schema of each type, and the named schemas they refer to; ``sent`` ones are those of responses."""
     schemas, named = msgspec.json.schema_components(structs, ref_template=PREFIX + "{name}")
-    return [_tidy(schema) for schema in schemas], {name: _tidy(schema) for name, schema in sorted(named.items())}
+    tidy = partial(_tidy, sent=sent)
+    return [tidy(schema) for schema in schemas], {name: tidy(schema) for name, schema in sorted(named.items())}
 
 
 @cache
@@ -41,16 +42,16 @@ def _resolved(schema: Schema, named: dict[str, Schema]) -> Schema:
     return {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
 
 
-def _tidy(value: Any) -> Any:
+def _tidy(value: Any, *, sent: bool) -> Any:
     """The schema without what only our own reader needs: in a schema ``$`` is the very end of the text."""
     if isinstance(value, list):
-        return [_tidy(item) for item in value]
+        return [_tidy(item, sent=sent) for item in value]
     if not isinstance(value, dict):
         return value
-    rest = {key: _tidy(item) for key, item in value.items() if (key, item) != ("required", [])}
+    rest = {key: _tidy(item, sent=sent) for key, item in value.items() if (key, item) != ("required", [])}
     if isinstance(rest.get("pattern"), str):
         rest["pattern"] = rest["pattern"].replace(END, "$")
-    if isinstance(rest.get("properties"), dict):
+    if isinstance(rest.get("properties"), dict) and not sent:
         rest["properties"] = {name: _field(schema) for name, schema in rest["properties"].items()}
     if "enum" in rest:
         rest = {"type": "string" if isinstance(rest["enum"][0], str) else "integer", "enum": rest["enum"]}

@@ -1,6 +1,6 @@
 """Statements: submit, page, cancel, history."""
 
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 
@@ -16,7 +16,7 @@ from treadle.model.states import RecordStatus
 from treadle.service.views import CancelFilter, Submission
 
 _STATEMENT: Final = SESSION + "/statements/{statement_id}"
-_SUBMIT_HEADERS: Final = {
+SUBMIT_TAKES: Final = {
     headers.STATEMENT: "An id of your own choice; the same as `statement_id` in the body.",
     headers.TAGS: "Tags, parted by commas; added to the `tags` in the body.",
     headers.KEY: (
@@ -24,8 +24,8 @@ _SUBMIT_HEADERS: Final = {
         "same statement, with another body 409."
     ),
 }
-_CANCEL_TAKES: Final = {headers.BEFORE_SUBMIT: "`true` is the same as `before_submit=true`."}
-_CANCEL_HEADERS: Final = {
+CANCEL_TAKES: Final = {headers.BEFORE_SUBMIT: "`true` is the same as `before_submit=true`."}
+CANCEL_HEADERS: Final = {
     "X-Statement-State": "The state of the statement, as in its record.",
     "X-Cancel-Outcome": (
         "cancelled, already_cancelled, already_succeeded, already_failed, or tombstoned: the cancel came before the "
@@ -50,13 +50,22 @@ class Statements:
 
     async def execute(self, ask: Ask[Nothing, bodies.ExecuteStatement]) -> Response:
         """Submit a statement."""
-        body = ask.body
+        return await self.submit(ask, self.submission(ask.body, ask.headers))
+
+    async def submit(self, ask: Ask[Nothing, Any], submission: Submission) -> Response:
+        """Submit what a body of either version says."""
+        view = await self._verbs.execute(ask.caller, ask.ids["workspace_id"], submission, ask.leaving)
+        # An asynchronous submit is answered with the ids alone, however far the statement has come.
+        return answer(render.statement(view, with_progress=submission.is_sync))
+
+    def submission(self, body: bodies.ExecuteStatement, given: headers.Headers) -> Submission:
+        """What the fields say that both versions have, and the headers."""
         if len(body.statement) > self._max_chars:
             raise BadRequest(f"must be a string of 0 to {self._max_chars} characters", field="statement")
-        statement_id = headers.chosen_id(body.statement_id, ask.headers)
+        statement_id = headers.chosen_id(body.statement_id, given)
         if statement_id is not None and split_part_id(statement_id) is not None:
             raise BadRequest("must not end in `_` and a number: such ids are those of parts", field="statement_id")
-        submission = Submission(
+        return Submission(
             session_id=body.session_id,
             statement=body.statement,
             limit=body.limit,
@@ -65,14 +74,11 @@ class Statements:
             is_maintain_statement=body.is_maintain_statement,
             fetch_mode=body.resultset_fetch_mode,
             statement_id=statement_id,
-            tags=headers.tags(body.tags, ask.headers),
+            tags=headers.tags(body.tags, given),
             keepalive=body.keepalive,
             on_disconnect=body.on_disconnect,
-            idempotency_key=headers.idempotency_key(ask.headers),
+            idempotency_key=headers.idempotency_key(given),
         )
-        view = await self._verbs.execute(ask.caller, ask.ids["workspace_id"], submission, ask.leaving)
-        # An asynchronous submit is answered with the ids alone, however far the statement has come.
-        return answer(render.statement(view, with_progress=submission.is_sync))
 
     async def show(self, ask: Ask[bodies.ResultQuery, Nothing]) -> Response:
         """Show the state of a statement and a page of its result."""
@@ -180,7 +186,7 @@ def _statement_routes(rooms: Statements) -> tuple[AnyRoute, ...]:
             body=bodies.ExecuteStatement,
             reply=replies.StatementResponse,
             errors=(*WITH_BODY, 409),
-            takes=_SUBMIT_HEADERS,
+            takes=SUBMIT_TAKES,
             example={"session_id": "019ec92b-f4cc-7000-8000-000000000002", "statement": "SELECT 42", "is_sync": True},
         ),
         Route(
@@ -205,8 +211,8 @@ def _statement_routes(rooms: Statements) -> tuple[AnyRoute, ...]:
             body=Nothing,
             errors=(*WITH_BODY, 409),
             any_object=True,
-            takes=_CANCEL_TAKES,
-            headers=_CANCEL_HEADERS,
+            takes=CANCEL_TAKES,
+            headers=CANCEL_HEADERS,
         ),
         Route(
             operation="CancelSqlSessionStatements",
@@ -219,7 +225,7 @@ def _statement_routes(rooms: Statements) -> tuple[AnyRoute, ...]:
             body=Nothing,
             errors=WITH_BODY,
             any_object=True,
-            headers=_CANCEL_HEADERS,
+            headers=CANCEL_HEADERS,
         ),
         Route(
             operation="CancelSqlStatements",

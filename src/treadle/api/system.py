@@ -89,6 +89,9 @@ class System:
         yield _route(
             "/readyz", self.ready, "CheckReady", "Whether requests can be served.", replies.Health, errors=(500, 503)
         )
+        yield _route(
+            "/healthcheck", self.health, "ShowAdminHealthCheck", "Whether the process answers.", replies.Health
+        )
         if self._metrics is not None:
             yield _route("/metrics", self.metrics, "ShowMetrics", "The metrics, for Prometheus.", "text/plain")
         yield _route("/openapi.json", self.description, "ShowDescription", "This description.", "application/json")

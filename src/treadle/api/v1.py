@@ -1,6 +1,6 @@
 """Version 1 of the API: the documented SQL operations, workspaces and endpoints, as one table."""
 
-from treadle.api import sessions, statements, workspaces
+from treadle.api import offers, sessions, statements, workspaces
 from treadle.api.routes import AnyRoute
 from treadle.api.verbs import Verbs
 from treadle.config import Settings
@@ -17,4 +17,5 @@ def routes(verbs: Verbs, settings: Settings) -> tuple[AnyRoute, ...]:
             max_wait=settings.max_wait,
         ),
         *workspaces.routes(verbs),
+        *offers.routes(settings),
     )

@@ -1,6 +1,6 @@
 """What the HTTP layer asks of the service: one method a verb.
 
-Every method but `Verbs.authenticate` and `Verbs.ready` takes the caller first, and raises the
+Every method but those of `Callers` that find him out, and `Verbs.ready`, takes the caller first, and raises the
 `treadle.model.errors.RequestError` that says what is wrong with the request.
 """
 
@@ -9,12 +9,17 @@ from datetime import datetime
 from typing import Protocol
 
 from treadle.model.entities import Endpoint, Principal, Statement, Workspace
+from treadle.model.identity import Project, TokenHolder
 from treadle.model.states import RecordStatus, SessionStatus
 from treadle.service.deps import Leaving
+from treadle.service.logins import Login
+from treadle.service.profiles import OperatorMetrics, QueryMetrics
+from treadle.service.signatures import Signed
 from treadle.service.views import (
     CancelEntry,
     CancelFilter,
     CancelReport,
+    EndpointChange,
     NewEndpoint,
     NewSession,
     NewWorkspace,
@@ -24,11 +29,33 @@ from treadle.service.views import (
 )
 
 
-class Verbs(Protocol):
-    """The verbs of the service. Lists answer (how many match, one page of them)."""
+class Callers(Protocol):
+    """Who is calling, and what a caller may ask about himself."""
 
     async def authenticate(self, token: str | None) -> Principal:
         """Who holds the token; raises `Unauthorized`."""
+
+    def check_claim(self, access: str, at: datetime) -> None:
+        """What of a signature can be refused before the body is there; raises `Unauthorized`."""
+
+    async def authenticate_signature(self, signed: Signed) -> Principal:
+        """Who signed the request; raises `Unauthorized`, and `Forbidden` for a project he has nothing in."""
+
+    async def log_in(self, login: Login) -> tuple[str, TokenHolder]:
+        """A token for a name and a password, and what it stands for; raises `LoginRefused`."""
+
+    async def show_token(self, p: Principal, token: str | None) -> TokenHolder:
+        """What a token of the caller's own stands for."""
+
+    async def drop_token(self, p: Principal, token: str | None) -> None:
+        """End a token of the caller's own."""
+
+    async def my_projects(self, p: Principal) -> Sequence[Project]:
+        """The projects in which the caller may do something."""
+
+
+class Verbs(Callers, Protocol):
+    """The verbs of the service. Lists answer (how many match, one page of them)."""
 
     async def ready(self) -> None:
         """Return when requests can be served; raises `Unavailable` with the reason."""
@@ -37,9 +64,21 @@ class Verbs(Protocol):
         """Make a workspace."""
 
     async def list_workspaces(
-        self, p: Principal, *, name: str | None, workspace_id: str | None, limit: int, offset: int
+        self,
+        p: Principal,
+        *,
+        name: str | None,
+        workspace_id: str | None,
+        limit: int,
+        offset: int,
+        enterprise_project_id: str | None = None,
     ) -> tuple[int, Sequence[Workspace]]:
         """The caller's workspaces; ``name`` is a part of the name."""
+
+    async def update_workspace(
+        self, p: Principal, workspace_id: str, *, name: str | None, description: str | None, metastore_id: str | None
+    ) -> Workspace:
+        """Change what is given."""
 
     async def delete_workspace(self, p: Principal, workspace_id: str) -> None:
         """Delete an empty workspace."""
@@ -57,11 +96,17 @@ class Verbs(Protocol):
         type: str | None,
         limit: int,
         offset: int,
+        public: bool | None = None,
     ) -> tuple[int, Sequence[Endpoint]]:
         """The endpoints of a workspace; ``name`` is a part of the name."""
 
     async def show_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> Endpoint:
         """One endpoint."""
+
+    async def update_endpoint(
+        self, p: Principal, workspace_id: str, endpoint_id: str, change: EndpointChange
+    ) -> Endpoint:
+        """Change what is given; new limits hold for what starts next."""
 
     async def delete_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> None:
         """Delete an endpoint; its sessions are closed and what runs on it is stopped."""
@@ -81,8 +126,10 @@ class Verbs(Protocol):
         end_time: datetime | None,
         limit: int,
         offset: int,
+        endpoint_name: str | None = None,
+        marker: str | None = None,
     ) -> tuple[int, Sequence[SessionView]]:
-        """The sessions of a workspace."""
+        """The sessions of a workspace, with a ``marker`` those that come after the session of that id."""
 
     async def show_session(self, p: Principal, workspace_id: str, session_id: str) -> SessionView:
         """One session."""
@@ -136,8 +183,9 @@ class Verbs(Protocol):
         tag: str | None,
         limit: int,
         offset: int,
+        marker: str | None = None,
     ) -> tuple[int, Sequence[Statement]]:
-        """The history of a session."""
+        """The history of a session; with a ``marker`` as `records`."""
 
     async def records(
         self,
@@ -153,5 +201,25 @@ class Verbs(Protocol):
         tag: str | None,
         limit: int,
         offset: int,
+        session_id: str | None = None,
+        endpoint_name: str | None = None,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        statement_name: str | None = None,
+        marker: str | None = None,
     ) -> tuple[int, Sequence[Statement]]:
-        """The history of a workspace."""
+        """The history of a workspace.
+
+        With a ``marker`` (empty at the beginning of the list) what comes after the statement the API
+        shows under that id, and nothing is counted.
+        """
+
+    async def query_metrics(
+        self, p: Principal, workspace_id: str, session_id: str, statement_id: str
+    ) -> Sequence[QueryMetrics]:
+        """What a statement took, an entry a part of a script."""
+
+    async def operator_metrics(
+        self, p: Principal, workspace_id: str, session_id: str, statement_id: str
+    ) -> Sequence[OperatorMetrics]:
+        """What the operators of a statement did, an entry a part of a script."""

@@ -3,7 +3,7 @@
 import click
 
 from treadle import __version__
-from treadle.cli import operate, resources, running
+from treadle.cli import audit, doctor, identity, operate, resources, running
 
 
 @click.group()
@@ -12,6 +12,6 @@ def main() -> None:
     """Treadle: a SQL statement service whose cancel is true."""
 
 
-for module in (running, resources, operate):
+for module in (running, resources, identity, operate, audit, doctor):
     for entry in module.COMMANDS:
         main.add_command(entry)

@@ -4,7 +4,8 @@ import click
 
 from treadle.app import operator
 from treadle.cli.common import Options, command, lines, run_async
-from treadle.model.entities import Catalog, Endpoint, Principal, Role, Workspace
+from treadle.model.access import BUILT_IN
+from treadle.model.entities import Catalog, Endpoint, Principal, Workspace
 from treadle.model.errors import NotFound
 from treadle.service import Service
 from treadle.service.views import NewEndpoint, NewWorkspace
@@ -38,7 +39,7 @@ async def principal_of(service: Service, workspace_id: str, user: str = "operato
     found = await service.deps.store.workspace(workspace_id, None)
     if found is None:
         raise NotFound
-    principal = Principal(project_id=found.project_id, project_name="", user_id="", user_name=user, role=Role.OPERATOR)
+    principal = Principal(project_id=found.project_id, project_name="", user_id="", user_name=user)
     return principal, found
 
 
@@ -48,7 +49,7 @@ async def principal_of(service: Service, workspace_id: str, user: str = "operato
 @command("create", token)
 @click.option("--project", required=True, help="Project, made if there is none of that name.")
 @click.option("--user", required=True, help="User, made if the project has none of that name.")
-@click.option("--role", type=click.Choice([r.value for r in Role]), default=Role.OPERATOR.value, show_default=True)
+@click.option("--role", type=click.Choice([*BUILT_IN]), default="operator", show_default=True)
 @click.option(
     "--lifetime", type=click.FloatRange(min=0, min_open=True), help="Seconds the token is valid; for ever without."
 )
@@ -57,7 +58,7 @@ def create_token(options: Options, project: str, user: str, role: str, lifetime:
 
     async def work() -> dict[str, str]:
         async with operator(options.settings, create=True) as service:
-            made, principal = await service.create_token(project, user, Role(role), lifetime)
+            made, principal = await service.create_token(project, user, role, lifetime)
             return {"token": made, "project_id": principal.project_id}
 
     options.show(run_async(work()), lambda made: f"token       {made['token']}\nproject_id  {made['project_id']}")

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from treadle.model.access import BUILT_IN, Policy
 from treadle.model.columns import Column
 from treadle.model.states import (
     SERVICE_LOST,
@@ -20,21 +21,26 @@ from treadle.model.states import (
 )
 
 
-class Role(StrEnum):
-    """What a token may do. The full policy model takes this place later."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-
-
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is calling."""
+    """Who is calling, and what he may do in the project he speaks for.
+
+    Without a project (its id and name are empty) he may ask about himself only.
+    """
 
     project_id: str
     project_name: str
     user_id: str
     user_name: str
-    role: Role = Role.OPERATOR
+    domain_id: str = "default"
+    domain_name: str = "default"
+    policies: tuple[Policy, ...] = (BUILT_IN["operator"],)
+
+
+class Label(msgspec.Struct, frozen=True):
+    """A tag of a workspace."""
+
+    key: str
+    value: str = ""
 
 
 class Workspace(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +54,23 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     metastore_id: str = "default"
     enterprise_project_id: str = "0"
     create_user_name: str = ""
+    tags: tuple[Label, ...] = ()
+
+
+class EndpointStatus(StrEnum):
+    """How an endpoint stands: only a running one takes new sessions, an inactive one is paused by its operator."""
+
+    RUNNING = "RUNNING"
+    INACTIVE = "INACTIVE"
+    DELETING = "DELETING"
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where sessions run: an engine and its limits.
 
     ``max_sessions`` and ``max_statements`` are the sessions and statements that may run at once.
+    ``threads`` and ``memory`` (bytes) are those of each worker, None as the service is set;
+    ``warm_up`` is how many workers are kept attached for sessions to come.
     """
 
     id: str
@@ -62,7 +79,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     type: str = "sql"
-    status: str = "RUNNING"
+    status: EndpointStatus = EndpointStatus.RUNNING
     engine: str = "duckdb"
     description: str = ""
     max_sessions: int
@@ -71,6 +88,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     reserved_resource: dict[str, object] = {}
     owner_user_id: str = ""
     owner_user_name: str = ""
+    threads: int | None = None
+    memory: int | None = None
+    warm_up: int = 0
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +107,16 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     data_path: str
 
 
+DEFAULT_PRIORITY = 5
+"""Of a session that does not say."""
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A session on an endpoint. ``owner`` is the gateway that runs it, ``worker`` names its worker
     where the worker reaches other servers.
+
+    ``priority`` is 1 to 9, the highest is served first. ``threads`` and ``memory`` (bytes) are those of
+    its worker, None as the service is set. An opening that fails is tried ``max_retry_times`` times again.
     """
 
     id: str
@@ -109,6 +136,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     reason: Reason | None = None
     message: str = ""
     ended_at: datetime | None = None
+    priority: int = DEFAULT_PRIORITY
+    threads: int | None = None
+    memory: int | None = None
+    max_retry_times: int = 0
+    opened_at: datetime | None = None
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,7 +227,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
     ``id`` is ours, fresh and unknown to whoever chose an id of its own: that one is ``chosen_id``, unique
     in its workspace, and what the API shows. ``keepalive`` is the seconds of its lease, which runs
-    out at ``lease_until`` unless somebody asks for the statement.
+    out at ``lease_until`` unless somebody asks for the statement. ``wait_timeout`` is the seconds it may
+    wait for its start; ``name``, ``type`` and ``max_retry_times`` are kept as the caller said them.
     """
 
     id: str
@@ -225,6 +258,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """A small result, kept beside the record; lists leave it out."""
     rows: bytes | None = None
     """The same as JSON, for whoever waits for the end; not kept."""
+    profile: bytes | None = None
+    """Where its time and memory went, as `treadle.model.profile` encodes it; lists leave it out."""
     progress: float | None = None
     """Percent done, while it runs and its owner knows; not stored."""
     chosen_id: str | None = None
@@ -232,6 +267,10 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     keepalive: float | None = None
     lease_until: datetime | None = None
     retry: Retry | None = None
+    name: str | None = None
+    type: str = "SQL"
+    wait_timeout: float | None = None
+    max_retry_times: int | None = None
 
     @property
     def public_id(self) -> str:

@@ -6,7 +6,10 @@
     +-- IllegalTransition      a change the state table does not know: a defect of ours
     +-- RequestError           the caller can see it; each class is one HTTP status
     |   +-- BadRequest     400
+    |   |   +-- InvalidParameter  400 with its own code
     |   +-- Unauthorized   401
+    |   |   +-- CredentialRefused  a signature or a token, and what is wrong with it
+    |   |   +-- LoginRefused       a user name and password
     |   +-- Forbidden      403
     |   +-- NotFound       404  unknown, or not yours: the same answer
     |   +-- ResultExpired  404  it was there, and its time is over
@@ -14,6 +17,7 @@
     |   +-- SessionNotReady 408 no slot came free in time
     |   +-- Conflict       409  an id or a key that stands for another statement already
     |   +-- TooLarge       413
+    |   +-- TooMany        429  beyond a limit against abuse
     |   +-- Unavailable    503  the service is starting or going down
     `-- ConfigError            the operator's settings do not make sense
 """
@@ -49,8 +53,20 @@ class BadRequest(RequestError):
         self.cause = cause
 
 
+class InvalidParameter(BadRequest):
+    """A field of version 2 whose documentation gives a value beyond its limit a code of its own."""
+
+
 class Unauthorized(RequestError):
     """No token, or a token that is not valid."""
+
+
+class CredentialRefused(Unauthorized):
+    """A signature that is not valid, or a token that no longer is; the message says which, in the documented words."""
+
+
+class LoginRefused(Unauthorized):
+    """The user name or the password is wrong; nothing tells which."""
 
 
 class Forbidden(RequestError):
@@ -79,6 +95,14 @@ class Conflict(RequestError):
 
 class TooLarge(RequestError):
     """The request body exceeds ``max_body``."""
+
+
+class TooMany(RequestError):
+    """More than a limit against abuse allows; the message names it, ``after`` is in how many seconds to try again."""
+
+    def __init__(self, limit: str = "", *, after: float = 1.0) -> None:
+        super().__init__(limit)
+        self.after = after
 
 
 class Unavailable(RequestError):

@@ -1,10 +1,13 @@
 """Workers on their catalogs: attached for a session, or ahead of one where sessions come and go.
 
 Nearly all the time to open a session is the catalog's attaching. So a catalog that was just used has
-a worker attached to it ahead; the catalogs used last have one, `Settings.attached_workers` in all.
+a worker attached to it ahead; the catalogs used last have one each, or as many as their endpoint wants,
+`Settings.attached_workers` in all. What a worker may use is settled when it attaches, so that those
+ahead are told apart by it as well.
 """
 
 import asyncio
+from collections import Counter
 
 import msgspec
 import structlog
@@ -37,21 +40,30 @@ class Hand(msgspec.Struct, frozen=True, eq=False):
     name: str
 
 
+class Kind(msgspec.Struct, frozen=True):
+    """What makes one worker as good as another: its catalog, its bytes of memory and its threads."""
+
+    catalog_id: str
+    memory: int
+    threads: int
+
+
 class Attaching:
     """Gets workers, has them attach catalogs, and keeps some ahead."""
 
     def __init__(self, context: Context, workers: Workers) -> None:
         self._context = context
         self._workers = workers
-        # By catalog, the one used last at the end.
-        self._ahead: dict[str, Hand] = {}
-        self._filling: set[str] = set()
-        self._closed = False
+        # The kind used last at the end.
+        self._ahead: dict[Kind, list[Hand]] = {}
+        self._filling: Counter[Kind] = Counter()
+        self.closed = False
 
     async def host(self, session: Session, catalog: Catalog) -> Hand:
         """A worker that hosts the session; raises `Unavailable` with the reason."""
-        ahead = self._ahead.pop(catalog.id, None)
-        if ahead is not None:
+        kind = self._kind(session, catalog)
+        if ready := self._ahead.get(kind):
+            ahead = ready.pop()
             try:
                 await self._open(ahead, session)
             except Unavailable as error:
@@ -59,7 +71,7 @@ class Attaching:
                 log.warning("attached_worker_lost", catalog_id=catalog.id, error=str(error))
             else:
                 return ahead
-        hand = await self._attach(session.workspace_id, catalog)
+        hand = await self._attach(session.workspace_id, catalog, kind)
         await self._open(hand, session)
         return hand
 
@@ -68,50 +80,66 @@ class Attaching:
         hand.worker.kill()
         await hand.worker.buried()
 
-    def keep_ahead(self, workspace_id: str, catalog: Catalog) -> None:
-        """The catalog is in use: attach a worker to it for the session that may come next."""
+    def keep_ahead(self, session: Session, catalog: Catalog, count: int = 1) -> None:
+        """The catalog is in use: attach ``count`` workers to it, one at least, for sessions like this one to come."""
+        kind = self._kind(session, catalog)
+        if kind in self._ahead:
+            self._ahead[kind] = self._ahead.pop(kind)
+        while not self.closed and self._standing(kind) < max(count, 1) and self._room(kind):
+            self._filling[kind] += 1
+            self._context.spawn(self._fill(session.workspace_id, catalog, kind))
+
+    def _standing(self, kind: Kind) -> int:
+        """How many of the kind stand ahead or are about to."""
+        return len(self._ahead.get(kind, ())) + self._filling[kind]
+
+    def _room(self, kind: Kind) -> bool:
+        """Whether one more may stand ahead, for which those of the kinds not used for longest go."""
         most = self._context.settings.attached_workers
-        if self._closed or catalog.id in self._filling or not most:
-            return
-        if catalog.id in self._ahead:
-            self._ahead[catalog.id] = self._ahead.pop(catalog.id)
-            return
-        while len(self._ahead) + len(self._filling) >= most and self._ahead:
-            self._context.spawn(self.dismiss(self._ahead.pop(next(iter(self._ahead)))))
-        if len(self._filling) < most:
-            self._filling.add(catalog.id)
-            self._context.spawn(self._fill(workspace_id, catalog))
+        while sum(map(len, self._ahead.values())) + self._filling.total() >= most:
+            oldest = next((other for other, hands in self._ahead.items() if hands and other != kind), None)
+            if oldest is None:
+                return False
+            self._context.spawn(self.dismiss(self._ahead[oldest].pop(0)))
+        return True
 
     async def close(self) -> None:
         """Let go of the workers that stand ahead."""
-        self._closed = True
-        hands, self._ahead = list(self._ahead.values()), {}
+        self.closed = True
+        hands, self._ahead = [hand for some in self._ahead.values() for hand in some], {}
         for hand in hands:
             await self.dismiss(hand)
 
-    async def _fill(self, workspace_id: str, catalog: Catalog) -> None:
+    async def _fill(self, workspace_id: str, catalog: Catalog, kind: Kind) -> None:
         try:
-            hand = await self._attach(workspace_id, catalog)
+            hand = await self._attach(workspace_id, catalog, kind)
         except Unavailable as error:
             log.warning("not_attached_ahead", catalog_id=catalog.id, error=str(error))
             return
         finally:
-            self._filling.discard(catalog.id)
-        if self._closed:
+            self._filling -= Counter({kind: 1})
+        if self.closed:
             await self.dismiss(hand)
             return
-        self._ahead[catalog.id] = hand
+        standing = self._ahead.setdefault(kind, [])
+        standing.append(hand)
 
         def lost(message: FromWorker | None) -> None:
-            if message is None and self._ahead.get(catalog.id) is hand:
-                del self._ahead[catalog.id]
+            if message is None and hand in standing:
+                standing.remove(hand)
 
         hand.worker.attend(lost)
         log.info("attached_ahead", catalog_id=catalog.id, pid=hand.worker.pid)
 
-    async def _attach(self, workspace_id: str, catalog: Catalog) -> Hand:
+    def _kind(self, session: Session, catalog: Catalog) -> Kind:
+        settings = self._context.settings
+        return Kind(
+            catalog.id, session.memory or int(settings.worker_memory), session.threads or settings.worker_threads
+        )
+
+    async def _attach(self, workspace_id: str, catalog: Catalog, kind: Kind) -> Hand:
         hand = Hand(await self._workers.hire(), self._context.new_id())
-        order = await asyncio.to_thread(self._order, hand, workspace_id, catalog)
+        order = await asyncio.to_thread(self._order, hand, workspace_id, catalog, kind)
         answer = await self._ask(hand.worker, order)
         if not isinstance(answer, Attached):
             await self.dismiss(hand)
@@ -143,7 +171,7 @@ class Attaching:
             return said
         return "its worker died while it was opened"
 
-    def _order(self, hand: Hand, workspace_id: str, catalog: Catalog) -> Attach:
+    def _order(self, hand: Hand, workspace_id: str, catalog: Catalog, kind: Kind) -> Attach:
         settings = self._context.settings
         folders = self._context.copy_dirs(workspace_id)
         for folder in (folders[0], self._context.results_dir):
@@ -157,8 +185,8 @@ class Attaching:
                 data_path=catalog.data_path,
             ),
             limits=Limits(
-                memory=int(settings.worker_memory),
-                threads=settings.worker_threads,
+                memory=kind.memory,
+                threads=kind.threads,
                 spill=int(settings.worker_spill),
                 result_rows=settings.max_result_rows,
                 result_bytes=int(settings.max_result_bytes),

@@ -51,6 +51,7 @@ class Conclusion:
             verdict.parts,
             last.inline if isinstance(last, Finished) else None,
             last.rows if isinstance(last, Finished) else None,
+            profile=last.profile if last is not None else None,
             on_record=on_record,
         )
         run.recorded.set()

@@ -46,10 +46,10 @@ class Deadline(msgspec.Struct, frozen=True):
     detail: str
 
 
-def of_waiting(limits: TimeLimits, submitted: float) -> Deadline | None:
-    """Until when a statement may wait for its start."""
+def of_waiting(limits: TimeLimits, submitted: float, asked: float = 0.0) -> Deadline | None:
+    """Until when a statement may wait for its start; ``asked`` is its own ``wait_timeout``."""
     return _first(
-        _after(submitted, limits.queue, Reason.QUEUE_TIMEOUT, "in the queue"),
+        _after(submitted, _within(asked, limits.queue), Reason.QUEUE_TIMEOUT, "in the queue"),
         _after(submitted, limits.total, Reason.TOTAL_TIMEOUT, "since its submit"),
     )
 

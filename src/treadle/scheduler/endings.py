@@ -62,6 +62,7 @@ class Endings:
         inline: bytes | None = None,
         rows: bytes | None = None,
         *,
+        profile: bytes | None = None,
         on_record: bool = True,
     ) -> Statement:
         """Write the final state once and return the statement as it now is.
@@ -80,12 +81,16 @@ class Endings:
             results_expire_at=expires,
             inline=inline,
             rows=rows,
+            profile=profile,
         )
         if not on_record and await until_stored(context, lambda: context.store.restore(final)):
             context.signals.ended(final)
             return final
         written = await until_stored(
-            context, lambda: context.store.finish(statement.id, owner, ending, parts, expires, inline, statement.cancel)
+            context,
+            lambda: context.store.finish(
+                statement.id, owner, ending, parts, expires, inline, profile, statement.cancel
+            ),
         )
         if written is None:
             final = await self._stored_or_restored(final)

@@ -39,7 +39,10 @@ class Lobby:
     @property
     def waiting(self) -> list[Waiting]:
         """The same for the plan."""
-        return [Waiting(guest.session.id, guest.session.endpoint_id, guest.deadline) for guest in self._guests.values()]
+        return [
+            Waiting(guest.session.id, guest.session.endpoint_id, guest.deadline, guest.session.priority)
+            for guest in self._guests.values()
+        ]
 
     def see(self, session: Session) -> None:
         """It waits, as its row now says."""

@@ -1,13 +1,14 @@
 """How a session comes to life, or does not: worker, catalog, first word, status."""
 
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
-from treadle.model.entities import Session
+from treadle.model.entities import Catalog, Session
 from treadle.model.errors import Unavailable
 from treadle.model.states import Reason, SessionStatus
-from treadle.scheduler.attaching import Attaching
+from treadle.scheduler.attaching import Attaching, Hand
 from treadle.scheduler.context import Context
 from treadle.scheduler.endings import Endings
 from treadle.scheduler.lane import Lane
@@ -17,6 +18,9 @@ from treadle.scheduler.ports import Workers
 log = structlog.get_logger("treadle.owner")
 
 UNOPENED = frozenset({SessionStatus.CREATING, SessionStatus.WAITING})
+RETRY_FIRST: Final = 0.2
+RETRY_MOST: Final = 10.0
+"""Seconds between two tries to open a session: at first, and at most."""
 
 
 class Opening:
@@ -36,19 +40,27 @@ class Opening:
         self._on_idle = on_idle
         self._on_dead = on_dead
 
-    async def open(self, session: Session) -> Lane | None:
-        """The lane of the session, or None when it could not be opened and has been failed."""
+    async def open(self, session: Session, warm_up: int = 0) -> Lane | None:
+        """The lane of the session, or None when it could not be opened and has been failed.
+
+        ``warm_up`` workers are kept attached to its catalog for the sessions to come.
+        """
         catalog = await self._context.catalogs.of_session(session.workspace_id, session.instance_id, session.catalog)
         if catalog is None:
             await self._fail(session, "its catalog does not exist any more")
             return None
         try:
-            hand = await self._attaching.host(session, catalog)
+            hand = await self._host(session, catalog)
         except Unavailable as error:
             await self._fail(session, str(error))
             return None
         opened = await self._context.store.move_session(
-            session.id, UNOPENED, SessionStatus.RUNNING, owner=self._context.owner_id, worker=hand.name
+            session.id,
+            UNOPENED,
+            SessionStatus.RUNNING,
+            owner=self._context.owner_id,
+            worker=hand.name,
+            opened_at=self._context.clock.now(),
         )
         if opened is None:
             await self._attaching.dismiss(hand)
@@ -57,8 +69,29 @@ class Opening:
         settings = self._context.session_settings()
         lane = Lane(self._context, self._line, opened, catalog, hand.worker, settings, self._on_idle, self._on_dead)
         self._context.signals.ended(opened)
-        self._attaching.keep_ahead(session.workspace_id, catalog)
+        self._attaching.keep_ahead(session, catalog, warm_up)
         return lane
+
+    async def _host(self, session: Session, catalog: Catalog) -> Hand:
+        """A worker that hosts the session, tried for as often as it says; raises `Unavailable` with the last reason."""
+        left, pause = session.max_retry_times, RETRY_FIRST
+        while True:
+            try:
+                return await self._attaching.host(session, catalog)
+            except Unavailable as error:
+                if left <= 0 or not await self._may_retry(session, pause):
+                    raise
+                log.warning("opening_retried", session_id=session.id, error=str(error), left=left)
+            left, pause = left - 1, min(pause * 2, RETRY_MOST)
+
+    async def _may_retry(self, session: Session, pause: float) -> bool:
+        """Whether the session is still wanted after a pause, and its time to wait is not over."""
+        context = self._context
+        await context.clock.sleep(pause)
+        if self._attaching.closed or (session.wait_deadline and session.wait_deadline <= context.clock.now()):
+            return False
+        current = await context.store.session(None, session.id)
+        return current is not None and current.close_requested_at is None
 
     async def close(self) -> None:
         """Nothing is opened any more."""

@@ -194,7 +194,11 @@ class Owner:
             self._capacity,
             self._load(),
             self._waiting.waiting,
-            [Ready(lane.session.id, lane.endpoint_id) for lane in line if not lane.busy and not lane.closing],
+            [
+                Ready(lane.session.id, lane.endpoint_id, lane.session.priority)
+                for lane in line
+                if not lane.busy and not lane.closing
+            ],
         )
         for session_id in decided.start:
             self._lanes[session_id].start()
@@ -223,7 +227,7 @@ class Owner:
 
     async def _open(self, session: Session) -> None:
         try:
-            lane = await self._opening.open(session)
+            lane = await self._opening.open(session, self._warm_up(session.endpoint_id))
         finally:
             self._opens.pop(session.id, None)
         if lane is not None:
@@ -259,9 +263,25 @@ class Owner:
             lane = self._lanes.get(session_id)
             if lane is not None and lane.waiting_since is None:
                 lane.recheck()
+        await self._learn_limits()
         await self._check_running(await self._context.store.running())
         await self._leases.look()
         self._pump()
+
+    def _warm_up(self, endpoint_id: str) -> int:
+        """How many workers stand ready for the endpoint."""
+        room = self._capacity.get(endpoint_id)
+        return room.warm_up if room is not None else 0
+
+    async def _learn_limits(self) -> None:
+        """What nobody is woken for: endpoints whose limits have changed, statements that limit their own wait."""
+        context = self._context
+        for endpoint in await context.store.endpoints_of(tuple(self._capacity)):
+            self._capacity[endpoint.id] = capacity_of(endpoint)
+        for one in await context.store.waiting():
+            age = (context.clock.now() - one.since).total_seconds()
+            since = context.clock.monotonic() - max(age, 0.0)
+            context.waits.heard(one.session_id, one.statement_id, since, one.seconds)
 
     async def _learn_waits(self, session_id: str) -> None:
         """Statements that wait and were never heard of: the wall clock says since when, for want of a better one."""
@@ -299,4 +319,4 @@ class Owner:
 
 def capacity_of(endpoint: Endpoint) -> Capacity:
     """What an endpoint allows."""
-    return Capacity(sessions=endpoint.max_sessions, statements=endpoint.max_statements)
+    return Capacity(sessions=endpoint.max_sessions, statements=endpoint.max_statements, warm_up=endpoint.warm_up)

@@ -4,16 +4,20 @@ Nothing here awaits, reads a clock or touches a store; the owner carries out wha
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
+from treadle.model.entities import DEFAULT_PRIORITY
+
 
 class Capacity(msgspec.Struct, frozen=True):
-    """How many sessions and statements an endpoint may run at once."""
+    """How many sessions and statements an endpoint may run at once; ``warm_up`` workers stand ready for it."""
 
     sessions: int
     statements: int
+    warm_up: int = 0
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -22,6 +26,7 @@ class Waiting(msgspec.Struct, frozen=True):
     session_id: str
     endpoint_id: str
     deadline: float | None = None
+    priority: int = DEFAULT_PRIORITY
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -29,6 +34,10 @@ class Ready(msgspec.Struct, frozen=True):
 
     session_id: str
     endpoint_id: str
+    priority: int = DEFAULT_PRIORITY
+
+
+Queued = TypeVar("Queued", Waiting, Ready)
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -54,22 +63,33 @@ def plan(
     waiting: Sequence[Waiting],
     ready: Sequence[Ready],
 ) -> Plan:
-    """First come, first served, for each endpoint on its own; an unknown endpoint has no room."""
+    """The highest priority first, and within one first come, first served; for each endpoint on its own.
+
+    An unknown endpoint has no room.
+    """
     sessions: Counter[str] = Counter({endpoint: at.sessions for endpoint, at in load.items()})
     statements: Counter[str] = Counter({endpoint: at.statements for endpoint, at in load.items()})
-    opened, wait, give_up, start = [], [], [], []
-    for session in waiting:
+    give_up = tuple(one.session_id for one in waiting if _is_over(one, now))
+    opened, wait, start = [], [], []
+    for session in _served(one for one in waiting if not _is_over(one, now)):
         room = capacity.get(session.endpoint_id)
-        if session.deadline is not None and session.deadline <= now:
-            give_up.append(session.session_id)
-        elif room is not None and sessions[session.endpoint_id] < room.sessions:
+        if room is not None and sessions[session.endpoint_id] < room.sessions:
             sessions[session.endpoint_id] += 1
             opened.append(session.session_id)
         else:
             wait.append(session.session_id)
-    for lane in ready:
+    for lane in _served(ready):
         room = capacity.get(lane.endpoint_id)
         if room is not None and statements[lane.endpoint_id] < room.statements:
             statements[lane.endpoint_id] += 1
             start.append(lane.session_id)
-    return Plan(tuple(opened), tuple(wait), tuple(give_up), tuple(start))
+    return Plan(tuple(opened), tuple(wait), give_up, tuple(start))
+
+
+def _is_over(session: Waiting, now: float) -> bool:
+    return session.deadline is not None and session.deadline <= now
+
+
+def _served(those: Iterable[Queued]) -> list[Queued]:
+    """In the order in which they are served: the sort is stable, so that within a priority the first came first."""
+    return sorted(those, key=lambda one: -one.priority)

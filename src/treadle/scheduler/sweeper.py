@@ -30,6 +30,9 @@ async def sweep(context: Context) -> None:
     before = now - timedelta(seconds=context.settings.record_ttl)
     while purged := await store.purge_records(before, BATCH):
         log.info("records_purged", count=purged)
+    before = now - timedelta(seconds=context.settings.audit_ttl)
+    while purged := await store.purge_audit(before, BATCH):
+        log.info("audit_purged", count=purged)
 
 
 async def sweep_forever(context: Context) -> None:

@@ -36,7 +36,6 @@ class Watch:
         self._context = context
         self._lanes = lanes
         self._on_close = on_close
-        self._memory_bound = int(context.settings.worker_memory) * 3 // 2 + BASE_MEMORY
         self._closing: set[str] = set()
 
     async def forever(self) -> None:
@@ -103,7 +102,8 @@ class Watch:
         run = lane.current
         if run is None or run.intent is not None:
             return
-        if lane.worker.memory() > self._memory_bound:
-            lane.limiter.passed(run, Reason.QUOTA, f"more than {size(self._memory_bound)} of memory")
+        bound = (lane.session.memory or int(self._context.settings.worker_memory)) * 3 // 2 + BASE_MEMORY
+        if lane.worker.memory() > bound:
+            lane.limiter.passed(run, Reason.QUOTA, f"more than {size(bound)} of memory")
         elif run.gauge.ask(now):
             lane.worker.send(HowFar(statement_id=run.id))

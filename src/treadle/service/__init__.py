@@ -1,8 +1,10 @@
 """The verbs: what a caller may ask for, whoever carries the question."""
 
+from treadle.service.accounts import Accounts
 from treadle.service.cancel import Cancels
 from treadle.service.deps import Deps, Plant
-from treadle.service.identity import Identity
+from treadle.service.endpoints import Endpoints
+from treadle.service.profiles import Profiles
 from treadle.service.records import Records
 from treadle.service.results import Results
 from treadle.service.sessions import Sessions
@@ -12,7 +14,7 @@ from treadle.service.workspaces import Workspaces
 __all__ = ["Deps", "Plant", "Service"]
 
 
-class Service(Identity, Workspaces, Sessions, Statements, Cancels, Records, Results):
+class Service(Accounts, Workspaces, Endpoints, Sessions, Statements, Cancels, Profiles, Records, Results):
     """Every verb of the service, over one set of dependencies."""
 
     def close(self) -> None:

@@ -13,6 +13,8 @@ from functools import partial
 
 import msgspec
 
+from treadle.model.access import Action
+from treadle.model.audit import By, Event, Outcome
 from treadle.model.entities import CancelIntent, Principal, Session, Statement
 from treadle.model.errors import Conflict, NotFound, NotStopped
 from treadle.model.ids import split_part_id
@@ -25,9 +27,11 @@ from treadle.model.states import (
     cancel_outcome,
     record_status,
 )
+from treadle.service.audit import ORIGIN, asker
 from treadle.service.results import Results, has_ended
 from treadle.service.views import CancelEntry, CancelFilter, CancelReport
 from treadle.store.base import Asked, Scope, Wake
+from treadle.store.rules import cancel_key
 
 _STATES = {RecordStatus.SUBMITTED: StatementState.QUEUED, RecordStatus.RUNNING: StatementState.RUNNING}
 
@@ -60,20 +64,23 @@ class Cancels(Results):
         cancelled (C15). The answer is `NotFound` all the same, unless the caller says that the cancel
         comes ``before_submit``; then it is `Conflict` when it cannot be remembered.
         """
-        self.may_write(p)
+        by = asker(p)
         async with self._in_time() as attempt:
+            await self.allow_in_session(p, Action.CANCEL, workspace_id, session_id)
             if self.deps.signals.serves(session_id, workspace_id, p.project_id):
                 # It runs here, so its owner is known: one step does for most.
                 running = self.deps.signals.stop(session_id, statement_id, self._intent(p.user_name, Reason.USER))
                 if running is not None:
-                    return await self._wait_for_end(attempt, running)
+                    self._note_strike(by, workspace_id, statement_id, running)
+                    return await self._wait_for_end(attempt, running, by)
                 here = Scope(ids=(statement_id,), workspace_id=workspace_id, session_id=session_id)
-                for one in await self._stop_all(attempt, here, p.user_name):
+                for one in await self._stop_all(attempt, here, by):
                     return _report(one.statement, one.before, one.millis)
             session = await self.own_session(p, workspace_id, session_id)
             found = await self.statement_in(session, statement_id)
             if found is None:
                 if await self._remember(session, statement_id, p.user_name):
+                    self._note_early(by, session, statement_id)
                     if before_submit:
                         return CancelReport(state=RecordStatus.CANCELED, outcome=CancelOutcome.TOMBSTONED)
                     raise NotFound
@@ -86,15 +93,14 @@ class Cancels(Results):
             statement, number = found
             if number is not None and number <= len(statement.parts):
                 return _report_of_part(statement, number)
-            return await self._stop(attempt, statement, p.user_name, Reason.USER)
+            return await self._stop(attempt, statement, p.user_name, Reason.USER, by)
 
     async def cancel_session_statements(self, p: Principal, workspace_id: str, session_id: str) -> CancelReport:
         """Return when every statement submitted to the session before this call has stopped."""
-        self.may_write(p)
         async with self._in_time() as attempt:
-            session = await self.own_session(p, workspace_id, session_id)
+            session = await self.permitted_session(p, Action.CANCEL, workspace_id, session_id)
             started = self.deps.clock.monotonic()
-            ended = await self._stop_all(attempt, Scope(session_id=session.id), p.user_name)
+            ended = await self._stop_all(attempt, Scope(session_id=session.id), asker(p))
         return _common_report(ended, (self.deps.clock.monotonic() - started) * 1000)
 
     async def cancel_statements(
@@ -103,9 +109,10 @@ class Cancels(Results):
         """Return when every statement that matches and was submitted before this call has stopped.
 
         One entry a statement, in the order of the ids or of their submission; `NotStopped` when not all
-        could be proven stopped. With ``dry_run`` nothing is done, and the entries tell what would be.
+        could be proven stopped. With ``dry_run`` nothing is done, and the entries tell what would be. Where
+        the caller may not cancel there is nothing that matches.
         """
-        self.may_write(p)
+        within = self.allow_within(p, Action.CANCEL, workspace_id)
         scope = Scope(
             ids=where.statement_ids,
             workspace_id=workspace_id,
@@ -115,6 +122,7 @@ class Cancels(Results):
             user_name=where.user_name,
             state=_STATES[where.status] if where.status is not None else None,
             submitted_before=where.submitted_before,
+            within=within,
         )
         if dry_run:
             await self.own_workspace(p, workspace_id)
@@ -124,7 +132,7 @@ class Cancels(Results):
         else:
             async with self._in_time() as attempt:
                 await self.own_workspace(p, workspace_id)
-                entries = [_entry(one) for one in await self._stop_all(attempt, scope, p.user_name)]
+                entries = [_entry(one) for one in await self._stop_all(attempt, scope, asker(p))]
         if where.statement_ids is None:
             return entries
         known = {entry.statement_id: entry for entry in entries}
@@ -134,7 +142,8 @@ class Cancels(Results):
     async def stop(self, statement: Statement, actor: str, reason: Reason) -> CancelReport:
         """Cancel one statement and wait for its end, whatever it is."""
         async with self._in_time() as attempt:
-            return await self._stop(attempt, statement, actor, reason)
+            by = By(user_name=actor, address=ORIGIN.get().address) if reason is Reason.OPERATOR else None
+            return await self._stop(attempt, statement, actor, reason, by)
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[Attempt]:
@@ -147,14 +156,17 @@ class Cancels(Results):
             # A write that PostgreSQL has read by now takes effect all the same: the owner looks for intents.
             raise attempt.late() from None
 
-    async def _stop(self, attempt: Attempt, statement: Statement, actor: str, reason: Reason) -> CancelReport:
+    async def _stop(
+        self, attempt: Attempt, statement: Statement, actor: str, reason: Reason, by: By | None
+    ) -> CancelReport:
         deps = self.deps
         if statement.state.final:
+            self._note(by, statement.state, statement)
             return _report(statement, statement.state)
         started = deps.clock.monotonic()
         intent = self._intent(actor, reason)
         with deps.signals.watch(statement.id) as told:
-            after = await deps.store.request_cancel(statement.id, intent)
+            after = await deps.store.request_cancel(statement.id, intent, by=by)
             if after is None:
                 raise NotStopped("the record of the statement is gone")
             if not after.state.final:
@@ -168,9 +180,10 @@ class Cancels(Results):
                 after = ended
             else:
                 self._tell_dequeued(statement.state, after, started)
+        self._note(by, statement.state, after)
         return _report(after, statement.state, (deps.clock.monotonic() - started) * 1000)
 
-    async def _wait_for_end(self, attempt: Attempt, running: str) -> CancelReport:
+    async def _wait_for_end(self, attempt: Attempt, running: str, by: By) -> CancelReport:
         """Return when the statement, which its owner was told to stop, has ended."""
         deps, started = self.deps, self.deps.clock.monotonic()
         attempt.late = lambda: self._not_stopped(1, 1)
@@ -179,14 +192,15 @@ class Cancels(Results):
             ended = await self.wait_for(look, has_ended, told, deps.settings.cancel_timeout)
         if not isinstance(ended, Statement):
             raise attempt.late()
+        self._note(by, StatementState.RUNNING, ended)
         return _report(ended, StatementState.RUNNING, (deps.clock.monotonic() - started) * 1000)
 
-    async def _stop_all(self, attempt: Attempt, scope: Scope, actor: str) -> Sequence[Stopped]:
+    async def _stop_all(self, attempt: Attempt, scope: Scope, by: By) -> Sequence[Stopped]:
         """Cancel the whole scope in one step and wait for every end; raises `NotStopped` when one cannot be proven."""
         deps = self.deps
         started = deps.clock.monotonic()
         await deps.signals.put_on_record()
-        asked = await deps.store.request_cancels(scope, self._intent(actor, Reason.USER))
+        asked = await deps.store.request_cancels(scope, self._intent(by.user_name, Reason.USER), by=by)
         for one in asked:
             if one.statement.state.final:
                 self._tell_dequeued(one.before, one.statement, started)
@@ -198,6 +212,7 @@ class Cancels(Results):
         stopped = []
         for one in asked:
             after, at = ends.get(one.statement.id, (one.statement, answered))
+            self._note(by, one.before, after)
             stopped.append(Stopped(one.before, after, 0.0 if one.before.final else (at - started) * 1000))
         return stopped
 
@@ -230,6 +245,47 @@ class Cancels(Results):
         settings, intent = self.deps.settings, self._intent(actor, Reason.USER)
         until = intent.requested_at + timedelta(seconds=settings.tombstone_ttl)
         return await self.deps.store.entomb(session, statement_id, intent, until, settings.session_tombstones)
+
+    def _note(self, by: By | None, before: StatementState, after: Statement) -> None:
+        """What came of a request to stop; that it was made is on record already, unless the statement had ended."""
+        dequeued = after.ending is not None and after.ending.rung is Rung.DEQUEUED and not before.final
+        if by is not None and not dequeued:
+            event = Event(
+                at=self.deps.clock.now(),
+                by=by,
+                action=Action.CANCEL,
+                outcome=cancel_outcome(before, after.state),
+                workspace_id=after.workspace_id,
+                resource=f"statement:{after.public_id}",
+                key=cancel_key(after.id),
+                closes=not before.final,
+            )
+            self.deps.audit.note(event)
+
+    def _note_strike(self, by: By, workspace_id: str, public_id: str, statement_id: str) -> None:
+        """A stop was asked of the owner himself, before anything of it is on record."""
+        event = Event(
+            at=self.deps.clock.now(),
+            by=by,
+            action=Action.CANCEL,
+            outcome=Outcome.REQUESTED,
+            workspace_id=workspace_id,
+            resource=f"statement:{public_id}",
+            key=cancel_key(statement_id),
+        )
+        self.deps.audit.note(event)
+
+    def _note_early(self, by: By, session: Session, statement_id: str) -> None:
+        event = Event(
+            at=self.deps.clock.now(),
+            by=by,
+            action=Action.CANCEL,
+            outcome=CancelOutcome.TOMBSTONED,
+            workspace_id=session.workspace_id,
+            resource=f"statement:{statement_id}",
+            key=f"cancel:{session.id}/{statement_id}",
+        )
+        self.deps.audit.note(event)
 
     def _tell_dequeued(self, before: StatementState, after: Statement, started: float) -> None:
         """Tell whoever waits for a statement that this cancel has taken from the queue."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from treadle.model.access import Action
 from treadle.model.entities import Part, Principal, Session, Statement
 from treadle.model.errors import NotFound, ResultExpired
 from treadle.model.ids import part_id, split_part_id
@@ -50,7 +51,9 @@ class Results(Verb):
         first page of the others; a part's id shows that part alone. A statement that has not ended is
         waited for, ``wait`` seconds at most. Raises `NotFound`, `ResultExpired`.
         """
+        self.allow_within(p, Action.SHOW_RESULT, workspace_id)
         statement, number = await self._found(p, workspace_id, session_id, statement_id)
+        self.allow(p, Action.SHOW_RESULT, workspace_id, statement.endpoint_id)
         await self.keep(statement)
         if wait > 0 and not statement.state.final:
             statement = await self._awaited(statement, wait, leaving)
@@ -71,9 +74,17 @@ class Results(Verb):
             self._known[key] = ((replace(statement, content="", bindings=()), number), now + REMEMBERED_SECONDS)
         return found
 
-    async def own_statement(self, p: Principal, workspace_id: str, session_id: str, statement_id: str) -> _Found:
+    async def own_statement(
+        self,
+        p: Principal,
+        workspace_id: str,
+        session_id: str,
+        statement_id: str,
+        action: Action = Action.SHOW_RESULT,
+    ) -> _Found:
         """The statement of that id in the caller's session, and the number when the id is a part's."""
-        found = await self.statement_in(await self.own_session(p, workspace_id, session_id), statement_id)
+        session = await self.permitted_session(p, action, workspace_id, session_id)
+        found = await self.statement_in(session, statement_id)
         if found is None:
             raise NotFound
         return found

@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
-from treadle.model.entities import Endpoint, Principal, Session, Statement
-from treadle.model.errors import BadRequest, NotFound, SessionNotReady, Unavailable
+from treadle.config import MIN_MEMORY
+from treadle.model.access import Action
+from treadle.model.entities import Endpoint, EndpointStatus, Principal, Session, Statement
+from treadle.model.errors import BadRequest, InvalidParameter, NotFound, SessionNotReady, TooMany, Unavailable
 from treadle.model.states import Reason, SessionStatus
 from treadle.service.closing import Closing
+from treadle.service.deps import unknown_marker
 from treadle.service.views import NewSession, SessionView
-from treadle.store.base import Page, SessionFilter, Wake
+from treadle.service.workspaces import DEFAULT_INSTANCE
+from treadle.store.base import Page, Place, SessionFilter, Wake
+
+MEBIBYTE: Final = 2**20
 
 
 class Sessions(Closing):
@@ -21,30 +28,28 @@ class Sessions(Closing):
         without one the answer comes when the session runs, or says why it cannot: `SessionNotReady`
         when no slot came free within ``sync_wait``.
         """
-        self.may_write(p)
-        self.may_begin()
-        await self.own_workspace(p, workspace_id)
+        endpoint, instance_id = await self._place(p, workspace_id, new)
         deps = self.deps
-        endpoint = await deps.store.endpoint(workspace_id, new.endpoint_id)
-        if endpoint is None:
-            raise NotFound
-        if await deps.store.catalog(workspace_id, new.instance_id, new.catalog) is None:
-            raise BadRequest(
-                f"there is no catalog {new.catalog} in {new.instance_id}", field="lake_formation_config.catalog"
-            )
+        most = deps.settings.project_sessions
+        if await deps.store.count_open_sessions(p.project_id) >= most:
+            raise TooMany(f"policy project over sessions,limit:{most}")
         now = deps.clock.now()
         patience = new.wait_timeout if new.wait_timeout is not None else deps.settings.sync_wait
         session = Session(
             id=deps.new_id(),
             workspace_id=workspace_id,
             endpoint_id=endpoint.id,
-            instance_id=new.instance_id,
+            instance_id=instance_id,
             catalog=new.catalog,
             status=SessionStatus.CREATING,
             created_at=now,
             user_id=p.user_id,
             user_name=p.user_name,
             wait_deadline=now + timedelta(seconds=patience),
+            priority=new.priority,
+            max_retry_times=new.max_retry_times,
+            threads=self._threads(new) or endpoint.threads,
+            memory=self._memory(new) or endpoint.memory,
         )
         with deps.signals.watch(session.id) as told:
             await deps.store.add_session(session)
@@ -55,6 +60,44 @@ class Sessions(Closing):
                 lambda: deps.store.session(None, session.id), _is_settled, told, patience + deps.settings.worker_start
             )
         return self._settled(opened, endpoint)
+
+    async def _place(self, p: Principal, workspace_id: str, new: NewSession) -> tuple[Endpoint, str]:
+        """The endpoint a session is to run on, and the metastore instance of its catalog; raises what is wrong."""
+        if new.endpoint_id is not None:
+            self.allow(p, Action.CREATE_SESSION, workspace_id, new.endpoint_id)
+        else:
+            self.allow_within(p, Action.CREATE_SESSION, workspace_id)
+        self.may_begin()
+        workspace = await self.own_workspace(p, workspace_id)
+        store = self.deps.store
+        if new.endpoint_id is not None:
+            endpoint = await store.endpoint(workspace_id, new.endpoint_id)
+        else:
+            endpoint = await store.endpoint_named(workspace_id, new.endpoint_name)
+        if endpoint is None:
+            raise NotFound
+        self.allow(p, Action.CREATE_SESSION, workspace_id, endpoint.id)
+        if endpoint.status is not EndpointStatus.RUNNING:
+            raise BadRequest(f"the endpoint is {endpoint.status}", field=new.endpoint_field)
+        instances = (new.instance_id,) if new.instance_id is not None else (workspace.metastore_id, DEFAULT_INSTANCE)
+        for instance_id in dict.fromkeys(instances):
+            if await store.catalog(workspace_id, instance_id, new.catalog) is not None:
+                return endpoint, instance_id
+        raise BadRequest(f"there is no catalog {new.catalog} in {instances[0]}", field=new.catalog_field)
+
+    def _threads(self, new: NewSession) -> int | None:
+        """The threads a session asks for, a millicore rounded up; raises `InvalidParameter`."""
+        most = self.deps.settings.max_session_threads
+        if new.cpu is not None and new.cpu > most * 1000:
+            raise InvalidParameter(f"must be an integer from 1 to {most * 1000}", field="cpu")
+        return None if new.cpu is None else -(-new.cpu // 1000)
+
+    def _memory(self, new: NewSession) -> int | None:
+        """The bytes of memory a session asks for; raises `InvalidParameter`."""
+        most = int(self.deps.settings.max_session_memory)
+        if new.memory is not None and new.memory * MEBIBYTE > most:
+            raise InvalidParameter(f"must be an integer from 1 to {most // MEBIBYTE}", field="memory")
+        return None if new.memory is None else max(new.memory * MEBIBYTE, MIN_MEMORY)
 
     def _settled(self, opened: Statement | Session | None, endpoint: Endpoint) -> SessionView:
         if not isinstance(opened, Session):
@@ -77,32 +120,50 @@ class Sessions(Closing):
         end_time: datetime | None,
         limit: int,
         offset: int,
+        endpoint_name: str | None = None,
+        marker: str | None = None,
     ) -> tuple[int, Sequence[SessionView]]:
-        """The sessions of a workspace, newest first."""
+        """The sessions of a workspace, newest first; those where the caller may not look are left out.
+
+        With a ``marker`` those that come after the session of that id.
+        """
+        within = self.allow_within(p, Action.LIST_SESSIONS, workspace_id)
         await self.own_workspace(p, workspace_id)
         where = SessionFilter(
-            endpoint_id=endpoint_id,
+            endpoint_id=await self.endpoint_meant(workspace_id, endpoint_id, endpoint_name),
             session_id=session_id,
             status=status,
             created_from=start_time,
             created_to=end_time,
+            within=within,
         )
-        total, sessions = await self.deps.store.sessions(workspace_id, where, Page(limit=limit, offset=offset))
+        after = (
+            await self._session_place(workspace_id, SessionFilter(session_id=marker, within=within)) if marker else None
+        )
+        page = Page(limit=limit, offset=offset, after=after)
+        total, sessions = await self.deps.store.sessions(workspace_id, where, page)
         endpoints = {
             endpoint: await self.deps.store.endpoint(workspace_id, endpoint)
             for endpoint in {session.endpoint_id for session in sessions}
         }
         return total, [view_of(session, endpoints[session.endpoint_id]) for session in sessions]
 
+    async def _session_place(self, workspace_id: str, marked: SessionFilter) -> Place:
+        """The place of the session a marker names; raises `BadRequest` when the caller sees none such."""
+        _, found = await self.deps.store.sessions(workspace_id, marked, Page(limit=1, counted=False))
+        for session in found:
+            return Place(session.created_at, session.id)
+        raise unknown_marker()
+
     async def show_session(self, p: Principal, workspace_id: str, session_id: str) -> SessionView:
         """One session."""
-        session = await self.own_session(p, workspace_id, session_id)
+        session = await self.permitted_session(p, Action.SHOW_SESSION, workspace_id, session_id)
         return view_of(session, await self.deps.store.endpoint(workspace_id, session.endpoint_id))
 
     async def close_session(self, p: Principal, workspace_id: str, session_id: str) -> None:
         """Close a session: what runs in it is stopped first. Closing an ended one changes nothing."""
-        self.may_write(p)
-        session = await self.own_session(p, workspace_id, session_id)
+        session = await self.permitted_session(p, Action.CLOSE_SESSION, workspace_id, session_id)
+        self.noted(p, Action.CLOSE_SESSION, workspace_id, f"session:{session.id}")
         await self.end_session(session, p.user_name, Reason.USER)
 
 

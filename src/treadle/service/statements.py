@@ -9,8 +9,9 @@ import msgspec
 import sqlglot
 from msgspec.structs import replace
 
+from treadle.model.access import Action
 from treadle.model.entities import Principal, Retry, Session, Statement
-from treadle.model.errors import BadRequest, Conflict
+from treadle.model.errors import BadRequest, Conflict, TooMany
 from treadle.model.states import Reason, StatementState
 from treadle.service.cancel import Cancels
 from treadle.service.deps import Leaving, watched
@@ -31,7 +32,7 @@ class Statements(Cancels):
         Raises `BadRequest` for a session that has ended, `NotFound` for one there is not, `Conflict` for
         an id that is taken and for an idempotency key that stands for another submit.
         """
-        self.may_write(p)
+        await self.allow_in_session(p, Action.EXECUTE, workspace_id, submission.session_id)
         self.may_begin()
         if submission.bindings:
             await asyncio.to_thread(refuse_bound_script, submission.statement)
@@ -83,6 +84,10 @@ class Statements(Cancels):
     async def _submit(self, p: Principal, statement: Statement, *, soft: bool) -> Statement:
         """Store the statement: running at once if its session is idle, else in the queue."""
         deps = self.deps
+        if (quota := deps.full(statement.workspace_id)) is not None:
+            await self.own_session(p, statement.workspace_id, statement.session_id)
+            raise TooMany(f"policy workspace over quota,limit:{quota}", after=deps.settings.quota_interval)
+        await deps.crowd.admit(p, statement.id)
         seat = deps.signals.seat(statement.session_id, p.project_id)
         try:
             if seat is not None and soft and statement.nameless and seat.start(statement):
@@ -94,6 +99,7 @@ class Statements(Cancels):
             if stored is None:
                 raise await self._session_ended(p, statement)
             if stored.state.final:
+                deps.crowd.over(stored.id)
                 self.count_dequeued(stored, 0.0)
             elif seat is not None and stored.state is StatementState.RUNNING:
                 seat.take(stored)
@@ -101,8 +107,11 @@ class Statements(Cancels):
             else:
                 deps.signals.wake(Wake(session_id=stored.session_id, statement_id=stored.id))
             return stored
-        except DuplicateId:
-            raise Conflict(f"there is a statement {statement.public_id} already") from None
+        except BaseException as error:
+            deps.crowd.over(statement.id)
+            if isinstance(error, DuplicateId):
+                raise Conflict(f"there is a statement {statement.public_id} already") from None
+            raise
         finally:
             if seat is not None:
                 seat.release()
@@ -130,6 +139,10 @@ class Statements(Cancels):
             keepalive=keepalive,
             lease_until=now + timedelta(seconds=keepalive) if keepalive is not None else None,
             retry=retry_of(submission) if submission.idempotency_key is not None else None,
+            name=submission.name,
+            type=submission.type,
+            wait_timeout=submission.wait_timeout,
+            max_retry_times=submission.max_retry_times,
         )
 
     async def _session_ended(self, p: Principal, statement: Statement) -> BadRequest:

@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from treadle.model.columns import Column
+from treadle.model.entities import DEFAULT_PRIORITY, Label
 from treadle.model.states import CancelOutcome, PartStatus, RecordStatus, Rung, SessionStatus
 
 
@@ -16,6 +17,15 @@ class NewWorkspace(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     metastore_id: str = "default"
     enterprise_project_id: str = "0"
+    tags: tuple[Label, ...] = ()
+
+
+class Dpu(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint reserves: the specification of each worker, how many stand ready, statements at once."""
+
+    spec_code: str
+    warm_up_num: int = 0
+    max_num: int | None = None
 
 
 class NewEndpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,16 +38,45 @@ class NewEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     max_sessions: int | None = None
     max_statements: int | None = None
     config: dict[str, object] = {}
-    reserved_resource: dict[str, object] = {}
+    dpu: Dpu | None = None
+
+
+class EndpointChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint is changed to; what is None stays."""
+
+    name: str | None = None
+    description: str | None = None
+    config: dict[str, object] | None = None
+    dpu: Dpu | None = None
 
 
 class NewSession(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session is made from. ``wait_timeout`` in seconds makes the creation asynchronous."""
+    """What a session is made from. ``wait_timeout`` in seconds makes the creation asynchronous.
 
-    endpoint_id: str
-    instance_id: str
+    The endpoint is told by its id or, else, its name. Without an instance the catalog is the one of its
+    name in the workspace's own metastore or, else, in the one every workspace has. ``cpu`` is in
+    millicores and ``memory`` in MiB, None as the endpoint is set.
+    """
+
+    endpoint_id: str | None = None
+    endpoint_name: str = ""
+    instance_id: str | None = None
     catalog: str
     wait_timeout: int | None = None
+    max_retry_times: int = 0
+    priority: int = DEFAULT_PRIORITY
+    cpu: int | None = None
+    memory: int | None = None
+
+    @property
+    def endpoint_field(self) -> str:
+        """The field of the request that tells the endpoint."""
+        return "endpoint_name" if self.endpoint_id is None else "endpoint_id"
+
+    @property
+    def catalog_field(self) -> str:
+        """The field of the request that tells the catalog."""
+        return "catalog_context.catalog_name" if self.instance_id is None else "lake_formation_config.catalog"
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +102,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
     ``statement_id`` is an id of the client's own choice. ``keepalive`` is the seconds within which
     somebody must ask for the statement again and again, else it is cancelled. ``on_disconnect`` None
-    is as the service is set. ``idempotency_key`` makes the submit safe to repeat.
+    is as the service is set. ``idempotency_key`` makes the submit safe to repeat. ``wait_timeout`` is
+    the seconds it may wait for its start; ``name``, ``type`` and ``max_retry_times`` are kept.
     """
 
     session_id: str
@@ -79,6 +119,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     keepalive: float | None = None
     on_disconnect: OnDisconnect | None = None
     idempotency_key: str | None = None
+    name: str | None = None
+    type: str = "SQL"
+    wait_timeout: int | None = None
+    max_retry_times: int | None = None
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):

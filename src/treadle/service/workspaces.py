@@ -1,30 +1,30 @@
-"""Workspaces, their endpoints and their catalogs."""
+"""Workspaces and their catalogs."""
 
 import re
 from collections.abc import Sequence
 from typing import Final
 
-from treadle.model.entities import Catalog, Endpoint, Principal, Workspace
+from treadle.model.access import Action
+from treadle.model.entities import Catalog, Principal, Workspace
 from treadle.model.errors import BadRequest, NotFound
-from treadle.model.states import Reason, SessionStatus
-from treadle.service.closing import Closing
-from treadle.service.views import NewEndpoint, NewWorkspace
-from treadle.store.base import EndpointFilter, Page, SessionFilter, WorkspaceFilter
+from treadle.service.deps import EVERYTHING, Verb, slice_of
+from treadle.service.views import NewWorkspace
+from treadle.store.base import Page, WorkspaceFilter
 from treadle.store.catalogs import lake_name, lake_path
+from treadle.store.errors import DuplicateName, QuotaReached
 
 DEFAULT_INSTANCE: Final = "default"
 DEFAULT_CATALOG: Final = "default"
-ENGINES: Final = frozenset({"duckdb"})
 CATALOG_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
 INSTANCE_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 
 
-class Workspaces(Closing):
-    """The control plane's verbs."""
+class Workspaces(Verb):
+    """The verbs of workspaces and catalogs."""
 
     async def create_workspace(self, p: Principal, new: NewWorkspace) -> Workspace:
         """Make a workspace and its catalog ``default``; raises `BadRequest` for a name in use."""
-        self.may_write(p)
+        self.allow(p, Action.CREATE_WORKSPACE)
         deps = self.deps
         workspace = Workspace(
             id=deps.new_id(),
@@ -35,22 +35,63 @@ class Workspaces(Closing):
             enterprise_project_id=new.enterprise_project_id,
             create_user_name=p.user_name,
             created_at=deps.clock.now(),
+            tags=new.tags,
         )
-        if not await deps.store.add_workspace(workspace):
-            raise BadRequest(f"a workspace named {new.name} exists already", field="name")
+        quota = deps.settings.workspace_quota
+        try:
+            if not await deps.store.add_workspace(workspace, quota):
+                raise _taken(new.name)
+        except QuotaReached:
+            raise BadRequest(f"the project has {quota} workspaces, which is all it may have", field="name") from None
         await self._add_catalog(workspace.id, DEFAULT_INSTANCE, DEFAULT_CATALOG)
+        await self.audited(p, Action.CREATE_WORKSPACE, workspace.id, f"workspace:{workspace.id}", workspace.name)
         return workspace
 
     async def list_workspaces(
-        self, p: Principal, *, name: str | None, workspace_id: str | None, limit: int, offset: int
+        self,
+        p: Principal,
+        *,
+        name: str | None,
+        workspace_id: str | None,
+        limit: int,
+        offset: int,
+        enterprise_project_id: str | None = None,
     ) -> tuple[int, Sequence[Workspace]]:
         """The caller's workspaces, newest first."""
-        where = WorkspaceFilter(workspace_id=workspace_id, name=name)
-        return await self.deps.store.workspaces(p.project_id, where, Page(limit=limit, offset=offset))
+        seen = self.allow_among(p, Action.LIST_WORKSPACES)
+        where = WorkspaceFilter(workspace_id=workspace_id, name=name, enterprise_project_id=enterprise_project_id)
+        page = Page(limit=limit, offset=offset)
+        if seen is None:
+            return await self.deps.store.workspaces(p.project_id, where, page)
+        _, found = await self.deps.store.workspaces(p.project_id, where, EVERYTHING)
+        return slice_of([one for one in found if seen(one.id)], page)
+
+    async def update_workspace(
+        self,
+        p: Principal,
+        workspace_id: str,
+        *,
+        name: str | None,
+        description: str | None,
+        metastore_id: str | None,
+    ) -> Workspace:
+        """Change what is given; raises `BadRequest` for a name in use."""
+        self.allow(p, Action.UPDATE_WORKSPACE, workspace_id)
+        await self.own_workspace(p, workspace_id)
+        try:
+            changed = await self.deps.store.change_workspace(
+                workspace_id, name=name, description=description, metastore_id=metastore_id
+            )
+        except DuplicateName:
+            raise _taken(name or "") from None
+        if changed is None:
+            raise NotFound
+        await self.audited(p, Action.UPDATE_WORKSPACE, workspace_id, f"workspace:{workspace_id}", changed.name)
+        return changed
 
     async def delete_workspace(self, p: Principal, workspace_id: str) -> None:
         """Delete a workspace without endpoints, with its catalogs and files; raises `BadRequest` otherwise."""
-        self.may_write(p)
+        self.allow(p, Action.DELETE_WORKSPACE, workspace_id)
         await self.own_workspace(p, workspace_id)
         catalogs = await self.deps.store.catalogs(workspace_id)
         if not await self.deps.store.drop_workspace(workspace_id):
@@ -58,105 +99,37 @@ class Workspaces(Closing):
         for catalog in catalogs:
             await self.deps.plant.destroy(catalog)
         await self.deps.plant.remove_files(workspace_id)
-
-    # -- endpoints --------------------------------------------------------------------------
-
-    async def create_endpoint(self, p: Principal, workspace_id: str, new: NewEndpoint) -> Endpoint:
-        """Make an endpoint; raises `BadRequest` for a name in use or an engine there is not."""
-        self.may_write(p)
-        await self.own_workspace(p, workspace_id)
-        if new.engine not in ENGINES:
-            raise BadRequest(
-                f"there is no engine {new.engine}; there is {', '.join(sorted(ENGINES))}", field="config.engine"
-            )
-        deps = self.deps
-        now = deps.clock.now()
-        endpoint = Endpoint(
-            id=deps.new_id(),
-            workspace_id=workspace_id,
-            name=new.name,
-            type=new.type,
-            engine=new.engine,
-            description=new.description,
-            created_at=now,
-            updated_at=now,
-            max_sessions=new.max_sessions or deps.settings.endpoint_sessions,
-            max_statements=new.max_statements or deps.settings.endpoint_statements,
-            config=new.config,
-            reserved_resource=new.reserved_resource,
-            owner_user_id=p.user_id,
-            owner_user_name=p.user_name,
-        )
-        if not await deps.store.add_endpoint(endpoint):
-            raise BadRequest(f"an endpoint named {new.name} exists already", field="name")
-        return endpoint
-
-    async def list_endpoints(
-        self,
-        p: Principal,
-        workspace_id: str,
-        *,
-        name: str | None,
-        endpoint_id: str | None,
-        type: str | None,
-        limit: int,
-        offset: int,
-    ) -> tuple[int, Sequence[Endpoint]]:
-        """The endpoints of a workspace, newest first."""
-        await self.own_workspace(p, workspace_id)
-        where = EndpointFilter(endpoint_id=endpoint_id, name=name, type=type)
-        return await self.deps.store.endpoints(workspace_id, where, Page(limit=limit, offset=offset))
-
-    async def show_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> Endpoint:
-        """One endpoint; raises `NotFound`."""
-        await self.own_workspace(p, workspace_id)
-        endpoint = await self.deps.store.endpoint(workspace_id, endpoint_id)
-        if endpoint is None:
-            raise NotFound
-        return endpoint
-
-    async def delete_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> None:
-        """Delete an endpoint: its sessions are closed first, and what runs on it is stopped."""
-        self.may_write(p)
-        await self.show_endpoint(p, workspace_id, endpoint_id)
-        for status in (SessionStatus.CREATING, SessionStatus.WAITING, SessionStatus.RUNNING):
-            await self._close_sessions(p, workspace_id, SessionFilter(endpoint_id=endpoint_id, status=status))
-        if not await self.deps.store.drop_endpoint(workspace_id, endpoint_id):
-            raise BadRequest("the endpoint still has sessions", field="endpoint_id")
-
-    async def _close_sessions(self, p: Principal, workspace_id: str, where: SessionFilter) -> None:
-        while True:
-            _, sessions = await self.deps.store.sessions(workspace_id, where, Page(limit=100))
-            if not sessions:
-                return
-            for session in sessions:
-                await self.end_session(session, p.user_name, Reason.USER)
+        await self.audited(p, Action.DELETE_WORKSPACE, workspace_id, f"workspace:{workspace_id}")
 
     # -- catalogs ---------------------------------------------------------------------------
 
     async def create_catalog(self, p: Principal, workspace_id: str, instance_id: str, name: str) -> Catalog:
         """Make a catalog in a metastore instance of the workspace; raises `BadRequest`."""
-        self.may_write(p)
+        self.allow(p, Action.CREATE_CATALOG, workspace_id)
         await self.own_workspace(p, workspace_id)
         if not INSTANCE_ID.match(instance_id):
             raise BadRequest("expected 1 to 64 letters, digits and hyphens", field="instance_id")
         if not CATALOG_NAME.match(name):
             raise BadRequest("expected 1 to 255 letters, digits, hyphens and underscores", field="name")
-        return await self._add_catalog(workspace_id, instance_id, name)
+        catalog = await self._add_catalog(workspace_id, instance_id, name)
+        await self.audited(p, Action.CREATE_CATALOG, workspace_id, f"catalog:{catalog.id}", f"{instance_id}/{name}")
+        return catalog
 
     async def list_catalogs(self, p: Principal, workspace_id: str) -> Sequence[Catalog]:
         """The catalogs of a workspace."""
+        self.allow(p, Action.LIST_CATALOGS, workspace_id)
         await self.own_workspace(p, workspace_id)
         return await self.deps.store.catalogs(workspace_id)
 
     async def delete_catalog(self, p: Principal, workspace_id: str, instance_id: str, name: str) -> None:
         """Delete a catalog and everything in it; raises `NotFound`."""
-        self.may_write(p)
+        self.allow(p, Action.DELETE_CATALOG, workspace_id)
         await self.own_workspace(p, workspace_id)
         catalog = await self.deps.store.catalog(workspace_id, instance_id, name)
         if catalog is None or not await self.deps.store.drop_catalog(catalog.id):
             raise NotFound
         await self.deps.plant.destroy(catalog)
+        await self.audited(p, Action.DELETE_CATALOG, workspace_id, f"catalog:{catalog.id}", f"{instance_id}/{name}")
 
     async def _add_catalog(self, workspace_id: str, instance_id: str, name: str) -> Catalog:
         deps = self.deps
@@ -177,3 +150,7 @@ class Workspaces(Closing):
             await deps.plant.destroy(catalog)
             raise BadRequest(f"a catalog named {name} exists already in {instance_id}", field="name")
         return catalog
+
+
+def _taken(name: str) -> BadRequest:
+    return BadRequest(f"a workspace named {name} exists already", field="name")

@@ -1,10 +1,11 @@
 """A backup of everything that must be remembered, in one archive, and the way back.
 
-The archive holds ``manifest.json``, one dump of the store (``store.dump``), one of each catalog
-(``catalogs/<id>.dump``) and the Parquet files (``lake/<id>/…``), in this order: what the store says
-was committed is in the catalogs' dumps, and the files a dump speaks of are still there when they
-are copied, for they never change. Roles are made again from the store's list of catalogs, which
-knows their passwords; hence the archive is as secret as the data folder. Results are not kept.
+The archive holds ``manifest.json``, one dump of the store (``store.dump``) with the key of what is
+sealed in it (``credential.key``), one of each catalog (``catalogs/<id>.dump``) and the Parquet files
+(``lake/<id>/…``), in this order: what the store says was committed is in the catalogs' dumps, and the
+files a dump speaks of are still there when they are copied, for they never change. Roles are made
+again from the store's list of catalogs, which knows their passwords; hence the archive is as secret as
+the data folder. Results are not kept.
 """
 
 import io
@@ -29,6 +30,7 @@ from treadle.store.dsn import Address
 from treadle.store.embedded import EmbeddedPostgres
 from treadle.store.errors import BackupError
 from treadle.store.migrate import migrate
+from treadle.store.sealing import KEY_FILE
 
 FORMAT: Final = 1
 EVERY: Final = 1000
@@ -105,6 +107,8 @@ def _write(dsn: str, data_dir: Path, archive: tarfile.TarFile, say: Say) -> None
         )
         _add_bytes(archive, "manifest.json", msgspec.json.encode(manifest))
         archive.add(store, "store.dump")
+        if (data_dir / KEY_FILE).is_file():
+            _add_bytes(archive, KEY_FILE, (data_dir / KEY_FILE).read_bytes())
         for catalog in catalogs:
             say(f"dumping catalog {catalog.name} ({catalog.id})")
             dump = Path(folder) / "catalog.dump"
@@ -150,7 +154,7 @@ def _unpack(archive: tarfile.TarFile, dumps: Path, data_dir: Path, say: Say) -> 
     say("unpacking")
     for number, member in enumerate(archive, 1):
         path = _inner_path(member)
-        target = (data_dir if path.parts[0] == "lake" else dumps) / path
+        target = (data_dir if path.parts[0] in ("lake", KEY_FILE) else dumps) / path
         content = archive.extractfile(member)
         assert content is not None, "a regular file has content"
         target.parent.mkdir(parents=True, exist_ok=True)

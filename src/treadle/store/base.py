@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from treadle.model.audit import By, Entry, Event
 from treadle.model.entities import (
     CancelIntent,
     Catalog,
@@ -18,37 +19,52 @@ from treadle.model.entities import (
     Ending,
     Endpoint,
     Part,
-    Principal,
-    Role,
     Session,
     Statement,
     Workspace,
 )
+from treadle.model.grants import Reach
 from treadle.model.states import Reason, RecordStatus, SessionStatus, StatementState
+from treadle.store.directory import Directory
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A place in a list that is sorted newest first."""
+
+    created_at: datetime
+    id: str
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Which slice of a list: ``limit`` rows after the first ``offset``."""
+    """Which slice of a list: ``limit`` rows after the first ``offset``, of those that come ``after`` a place.
+
+    A page that is not ``counted`` tells no total but 0, and does not look for it.
+    """
 
     limit: int = 10
     offset: int = 0
+    after: Place | None = None
+    counted: bool = True
 
 
 class SessionFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters of the session list; None means any."""
+    """Filters of the session list; None means any. ``within`` is where the caller may look."""
 
     endpoint_id: str | None = None
     session_id: str | None = None
     status: SessionStatus | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    within: Reach | None = None
 
 
 class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Filters of the statement records; None means any.
 
     ``started_from`` compares with the start (or, before it, the creation) of a statement and
-    ``finished_to`` with its end, as the API documentation has them. ``statement_id`` is the one the API shows.
+    ``finished_to`` with its end, as the API documentation has them for version 1; for version 2 both bounds
+    are those of the creation. ``statement_id`` is the one the API shows.
+    ``within`` is where the caller may look.
     """
 
     session_id: str | None = None
@@ -59,13 +75,28 @@ class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
     started_from: datetime | None = None
     finished_to: datetime | None = None
     tag: str | None = None
+    within: Reach | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    name: str | None = None
+
+
+class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Filters of the audit; None means any. ``action`` is whole, or what follows its last colon."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    user_name: str | None = None
+    action: str | None = None
+    workspace_id: str | None = None
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """Which statements a cancel is meant for: those that match every field given.
 
     ``ids`` are ours or, with a workspace, those the API shows; ended statements are among them.
-    Without ids only unfinished ones are. ``tags`` are tags a statement must have, all of them.
+    Without ids only unfinished ones are. ``tags`` are tags a statement must have, all of them; ``within``
+    is where the caller may cancel.
     """
 
     ids: tuple[str, ...] | None = None
@@ -76,6 +107,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     user_name: str | None = None
     state: StatementState | None = None
     submitted_before: datetime | None = None
+    within: Reach | None = None
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -94,6 +126,15 @@ class Lease(msgspec.Struct, frozen=True):
     until: datetime
 
 
+class Patience(msgspec.Struct, frozen=True):
+    """A queued statement that may wait ``seconds`` for its start."""
+
+    statement_id: str
+    session_id: str
+    since: datetime
+    seconds: float
+
+
 class EndpointFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Filters of the endpoint list; ``name`` is a case-insensitive part of the name."""
 
@@ -107,6 +148,7 @@ class WorkspaceFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     workspace_id: str | None = None
     name: str | None = None
+    enterprise_project_id: str | None = None
 
 
 class Wake(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,33 +169,20 @@ class Finish(msgspec.Struct, frozen=True):
     cancel: CancelIntent | None
 
 
-class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored token: its SHA-256 digest and whom it stands for, never the token itself."""
-
-    digest: bytes
-    project_id: str
-    user_id: str
-    role: Role
-    created_at: datetime
-    expires_at: datetime | None = None
-
-
-class Store(Protocol):
+class Store(Directory, Protocol):
     """What must be remembered."""
 
-    # -- principals -------------------------------------------------------------------------
-    async def ensure_user(self, project: str, user: str, new_project_id: str, new_user_id: str) -> Principal:
-        """The user of that name in the project of that name, made on first sight with the ids given."""
-
-    async def add_token(self, token: Token) -> None:
-        """Remember a token."""
-
-    async def principal_of(self, digest: bytes, now: datetime) -> Principal | None:
-        """Whom the token with this digest stands for, unless it has expired."""
-
     # -- workspaces, endpoints, catalogs ----------------------------------------------------
-    async def add_workspace(self, workspace: Workspace) -> bool:
-        """Add it; False when the project has a workspace of that name."""
+    async def add_workspace(self, workspace: Workspace, quota: int = 0) -> bool:
+        """Add it; False when the project has a workspace of that name.
+
+        Raises `QuotaReached` when the project has ``quota`` workspaces already; 0 is any number.
+        """
+
+    async def change_workspace(
+        self, workspace_id: str, *, name: str | None, description: str | None, metastore_id: str | None
+    ) -> Workspace | None:
+        """Change what is given; None when there is no such workspace. Raises `DuplicateName`."""
 
     async def workspace(self, workspace_id: str, project_id: str | None) -> Workspace | None:
         """The workspace, if it belongs to the project (None: to any, for operators)."""
@@ -171,6 +200,15 @@ class Store(Protocol):
 
     async def endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint | None:
         """The endpoint, if it is in the workspace."""
+
+    async def endpoint_named(self, workspace_id: str, name: str) -> Endpoint | None:
+        """The endpoint of that name in the workspace."""
+
+    async def endpoints_of(self, ids: Sequence[str]) -> Sequence[Endpoint]:
+        """The endpoints of those ids, in no order."""
+
+    async def change_endpoint(self, endpoint: Endpoint, since: datetime) -> bool:
+        """Write it as it is now; False when it is gone or was changed ``since``. Raises `DuplicateName`."""
 
     async def endpoints(self, workspace_id: str, where: EndpointFilter, page: Page) -> tuple[int, Sequence[Endpoint]]:
         """How many match, and one page of them, newest first."""
@@ -192,7 +230,7 @@ class Store(Protocol):
 
     # -- sessions ---------------------------------------------------------------------------
     async def add_session(self, session: Session) -> None:
-        """Remember a new session in ``CREATING``."""
+        """Remember a new session in ``CREATING``; raises `NotFound` unless its endpoint is there and runs."""
 
     async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:
         """The session, if it is in the workspace (None: in any) of the project (None: of any)."""
@@ -201,6 +239,9 @@ class Store(Protocol):
         self, workspace_id: str | None, where: SessionFilter, page: Page
     ) -> tuple[int, Sequence[Session]]:
         """How many match, and one page of them, newest first."""
+
+    async def count_open_sessions(self, project_id: str) -> int:
+        """How many sessions of the project have not ended."""
 
     async def open_sessions(self, but: Sequence[str] = ()) -> Sequence[Session]:
         """Every session that has not ended, oldest first, without those of ``but`` that simply run."""
@@ -215,6 +256,7 @@ class Store(Protocol):
         worker: str | None = None,
         reason: Reason | None = None,
         message: str = "",
+        opened_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> Session | None:
         """Compare-and-set of the status; ``owner`` and ``worker`` None leave those as they are."""
@@ -274,17 +316,22 @@ class Store(Protocol):
     async def claim(self, session_id: str, owner: str, at: datetime) -> Statement | None:
         """The oldest queued statement of the session, moved to running; None when there is none."""
 
-    async def request_cancel(self, statement_id: str, intent: CancelIntent) -> Statement | None:
+    async def request_cancel(
+        self, statement_id: str, intent: CancelIntent, *, by: By | None = None
+    ) -> Statement | None:
         """One step: a queued statement becomes cancelled (rung ``dequeued``, effects ``none``);
         a running one gets the intent unless it has one; an ended one is returned as it is.
 
         Returns the statement after the step, without its texts, or None when there is no such statement.
         """
 
-    async def request_cancels(self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False) -> Sequence[Asked]:
+    async def request_cancels(
+        self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False, by: By | None = None
+    ) -> Sequence[Asked]:
         """`request_cancel` for every statement of the scope in one step, in the order of their submission.
 
-        With ``dry_run`` nothing is changed, and the answer is what would be.
+        With ``dry_run`` nothing is changed, and the answer is what would be. ``by`` whom goes into the
+        audit with the same step, for each that had not ended.
         """
 
     async def begin_commit(self, statement_id: str, owner: str, point: CommitPoint, at: datetime) -> bool:
@@ -301,13 +348,14 @@ class Store(Protocol):
         parts: Sequence[Part],
         results_expire_at: datetime,
         inline: bytes | None = None,
+        profile: bytes | None = None,
         cancel: CancelIntent | None = None,
     ) -> Finish | None:
         """Running to its final state, once. ``parts`` are appended to those already there.
 
-        ``inline`` is a small result, kept beside the record. ``cancel`` is the intent the owner knows of; one
-        that is there already stays. An ending takes its reason from the intent that is there, if it has
-        none of its own or the owner knew of another.
+        ``inline`` is a small result, ``profile`` what it took, both kept beside the record. ``cancel`` is
+        the intent the owner knows of; one that is there already stays. An ending takes its reason from the
+        intent that is there, if it has none of its own or the owner knew of another.
         """
 
     async def restore(self, statement: Statement) -> bool:
@@ -318,6 +366,9 @@ class Store(Protocol):
 
     async def queued_sessions(self) -> Sequence[str]:
         """The sessions that have queued statements."""
+
+    async def waiting(self) -> Sequence[Patience]:
+        """The queued statements that have a limit of their own to their wait."""
 
     async def renew_lease(self, statement_id: str, until: datetime) -> bool:
         """Let the lease of an unfinished statement run out later."""
@@ -334,6 +385,16 @@ class Store(Protocol):
 
     async def purge_tombstones(self, now: datetime) -> int:
         """Delete the cancels before a submit whose time is over; returns how many."""
+
+    # -- audit ------------------------------------------------------------------------------
+    async def add_audit(self, events: Sequence[Event]) -> None:
+        """Write events, in their order."""
+
+    async def audit(self, where: AuditFilter, limit: int) -> Sequence[Entry]:
+        """The newest events that match, newest first, each with those attached to it."""
+
+    async def purge_audit(self, before: datetime, limit: int) -> int:
+        """Delete at most ``limit`` rows from before then; returns how many."""
 
     # -- wakes ------------------------------------------------------------------------------
     async def notify(self, wake: Wake) -> None:

@@ -23,5 +23,13 @@ class DuplicateId(TreadleError):
     """A session or a statement of that id is there already: our own are fresh, so then a defect."""
 
 
+class DuplicateName(TreadleError):
+    """Another workspace of the project, or endpoint of the workspace, has that name."""
+
+
+class QuotaReached(TreadleError):
+    """The project has as many workspaces as it may have."""
+
+
 class DuplicateKey(TreadleError):
     """A statement was submitted under that idempotency key already."""

@@ -1,13 +1,19 @@
 """What both stores decide alike, without I/O: legal endings, refused texts, status words as columns."""
 
+import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
 
+from treadle.model.access import Action, resource_of
+from treadle.model.audit import By, Entry, Event, Outcome
 from treadle.model.entities import CancelIntent, Ending, Endpoint, Statement, Workspace
 from treadle.model.errors import BadRequest, IllegalTransition
+from treadle.model.grants import Reach
 from treadle.model.states import (
+    CancelOutcome,
     Effects,
     RecordStatus,
     Rung,
@@ -95,7 +101,19 @@ def record_state(status: RecordStatus | None) -> tuple[StatementState | None, bo
 def light(statement: Statement) -> Statement:
     """The statement without its texts and small result."""
     return replace(
-        statement, content="", bindings=(), inline=None, tags=(), keepalive=None, lease_until=None, retry=None
+        statement,
+        content="",
+        bindings=(),
+        inline=None,
+        profile=None,
+        tags=(),
+        keepalive=None,
+        lease_until=None,
+        retry=None,
+        name=None,
+        type="SQL",
+        wait_timeout=None,
+        max_retry_times=None,
     )
 
 
@@ -103,6 +121,7 @@ def check_statement(statement: Statement) -> None:
     """Raise `BadRequest` when the statement holds text PostgreSQL cannot keep."""
     _check_text("statement", statement.content)
     _check_text("user_name", statement.user_name)
+    _check_text("statement_name", statement.name or "")
     for tag in statement.tags:
         _check_text("tags", tag)
     for values in statement.bindings:
@@ -116,6 +135,8 @@ def check_workspace(workspace: Workspace) -> None:
     _check_text("description", workspace.description)
     _check_text("metastore_id", workspace.metastore_id)
     _check_text("enterprise_project_id", workspace.enterprise_project_id)
+    for tag in workspace.tags:
+        _check_text("tags", tag.key + tag.value)
 
 
 def check_endpoint(endpoint: Endpoint) -> None:
@@ -132,3 +153,47 @@ def _check_text(field: str, text: str) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise BadRequest("must be valid Unicode", field=field) from None
+
+
+def pattern_of(within: Reach | None) -> str | None:
+    """Where a caller may look, as a regular expression; None for everywhere."""
+    return within.pattern if within is not None else None
+
+
+def is_within(within: Reach | None, workspace_id: str, endpoint_id: str) -> bool:
+    """Whether a caller may look there."""
+    return within is None or re.search(within.pattern, resource_of(workspace_id, endpoint_id)) is not None
+
+
+def cancel_event(statement: Statement, before: StatementState, by: By, at: datetime) -> Event:
+    """What the audit says of a request to stop a statement that had not ended."""
+    outcome = CancelOutcome.CANCELLED if before is StatementState.QUEUED else Outcome.REQUESTED
+    return Event(
+        at=at,
+        by=by,
+        action=Action.CANCEL,
+        outcome=outcome,
+        workspace_id=statement.workspace_id,
+        resource=f"statement:{statement.public_id}",
+        key=cancel_key(statement.id),
+    )
+
+
+def cancel_key(statement_id: str) -> str:
+    """What holds together the requests to stop one statement: one event, and those attached to it."""
+    return f"cancel:{statement_id}"
+
+
+def entries_of(events: Iterable[Event], attached: Iterable[Event]) -> Sequence[Entry]:
+    """Events as they are read: with those attached to them, oldest first, and the outcome they were closed with."""
+    by_key: dict[str, list[Event]] = {}
+    for one in attached:
+        by_key.setdefault(one.key, []).append(one)
+    found = []
+    for event in events:
+        rows = by_key.get(event.key, []) if event.key else []
+        others = [row for row in rows if not row.closes]
+        closing = [row.outcome for row in rows if row.closes]
+        told = replace(event, outcome=closing[-1]) if closing else event
+        found.append(Entry(event=told, others=tuple(row.by for row in others[1:])))
+    return found

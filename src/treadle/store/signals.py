@@ -42,6 +42,7 @@ class Signals:
         self._recorder: Callable[[], Awaitable[None]] | None = None
         self._touched: Callable[[str], None] = lambda _: None
         self._progress: Callable[[str, str], float | None] = lambda _session, _statement: None
+        self._over: Callable[[str], None] = lambda _: None
         self._listeners: list[Callable[[Wake], None]] = []
         self._watched: dict[str, list[asyncio.Future[Statement | Session]]] = {}
 
@@ -108,9 +109,16 @@ class Signals:
 
     def ended(self, thing: Statement | Session) -> None:
         """A statement, or the opening or closing of a session, has come to its end."""
+        self._over(thing.id)
         for future in self._watched.pop(thing.id, ()):
             if not future.done():
                 future.set_result(thing)
+
+    def on_over(self, tell: Callable[[str], None]) -> None:
+        """Call ``tell`` with the id of every statement that has ended, and of every session that was opened or has
+        ended, from now on.
+        """
+        self._over = tell
 
     def is_watched(self, thing_id: str) -> bool:
         """Whether somebody waits for its end."""

@@ -6,13 +6,14 @@ No method awaits anything, so each is atomic.
 from collections.abc import Awaitable, Callable
 
 from treadle.store.base import Wake
+from treadle.store.memory.audit import Audit
 from treadle.store.memory.principals import Principals
 from treadle.store.memory.sessions import Sessions
 from treadle.store.memory.statements import Statements
 from treadle.store.memory.workspaces import Workspaces
 
 
-class MemoryStore(Principals, Workspaces, Sessions, Statements):
+class MemoryStore(Principals, Workspaces, Sessions, Statements, Audit):
     """Everything `treadle.store.base.Store` asks for."""
 
     async def notify(self, wake: Wake) -> None:

@@ -2,27 +2,30 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from msgspec.structs import replace
 
-from treadle.model.entities import Session
+from treadle.model.entities import EndpointStatus, Session
 from treadle.model.errors import IllegalTransition, NotFound
 from treadle.model.states import Reason, SessionStatus
 from treadle.store.base import Page, SessionFilter
 from treadle.store.errors import DuplicateId
 from treadle.store.memory.tables import Tables, among, newest
-from treadle.store.rules import check_move
+from treadle.store.rules import check_move, is_within
+
+_RUNNING: Final = EndpointStatus.RUNNING
 
 
 class Sessions(Tables):
     """The sessions and their compare-and-sets."""
 
     async def add_session(self, session: Session) -> None:
-        """Remember a new session in ``CREATING``; raises `NotFound` when its endpoint is gone."""
+        """Remember a new session in ``CREATING``; raises `NotFound` unless its endpoint is there and runs."""
         if session.status is not SessionStatus.CREATING:
             raise IllegalTransition(f"a new session is not {session.status}")
         endpoint = self._endpoints.get(session.endpoint_id)
-        if endpoint is None or endpoint.workspace_id != session.workspace_id:
+        if endpoint is None or endpoint.workspace_id != session.workspace_id or endpoint.status is not _RUNNING:
             raise NotFound("no such endpoint")
         if session.id in self._sessions:
             raise DuplicateId(session.id)
@@ -51,9 +54,15 @@ class Sessions(Tables):
                 and among(where.status, one.status)
                 and (where.created_from is None or one.created_at >= where.created_from)
                 and (where.created_to is None or one.created_at <= where.created_to)
+                and is_within(where.within, one.workspace_id, one.endpoint_id)
             ),
             page,
         )
+
+    async def count_open_sessions(self, project_id: str) -> int:
+        """How many sessions of the project have not ended."""
+        rooms = {one.id for one in self._workspaces.values() if one.project_id == project_id}
+        return sum(one.workspace_id in rooms and not one.status.final for one in self._sessions.values())
 
     async def open_sessions(self, but: Sequence[str] = ()) -> Sequence[Session]:
         """Every session that has not ended, oldest first, without those of ``but`` that simply run."""
@@ -75,6 +84,7 @@ class Sessions(Tables):
         worker: str | None = None,
         reason: Reason | None = None,
         message: str = "",
+        opened_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> Session | None:
         """Compare-and-set of the status; what is not given (None, no message) stays as it is.
@@ -93,6 +103,7 @@ class Sessions(Tables):
             reason=session.reason if reason is None else reason,
             message=message.replace("\x00", "") or session.message,
             ended_at=session.ended_at if ended_at is None else ended_at,
+            opened_at=session.opened_at if opened_at is None else opened_at,
         )
         return moved
 

@@ -5,13 +5,14 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from treadle.model.audit import By
 from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, Statement
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import StatementState
-from treadle.store.base import Asked, Finish, Lease, Page, RecordFilter, Scope
+from treadle.store.base import Asked, Finish, Lease, Page, Patience, RecordFilter, Scope
 from treadle.store.errors import DuplicateId, DuplicateKey
 from treadle.store.memory.tables import Tables, among, newest
-from treadle.store.rules import asked, check_ending, check_statement, explained, light, started
+from treadle.store.rules import asked, cancel_event, check_ending, check_statement, explained, is_within, light, started
 
 
 class Statements(Tables):
@@ -106,7 +107,9 @@ class Statements(Tables):
             lambda one: among(workspace_id, one.workspace_id) and _matches(where, one),
             page,
         )
-        return total, [replace(one, content=one.content[:content_chars], inline=None, retry=None) for one in found]
+        return total, [
+            replace(one, content=one.content[:content_chars], inline=None, retry=None, profile=None) for one in found
+        ]
 
     async def claim(self, session_id: str, owner: str, at: datetime) -> Statement | None:
         """The oldest queued statement of the session, moved to running; None when there is none."""
@@ -117,20 +120,25 @@ class Statements(Tables):
         self._statements[claimed.id] = claimed
         return claimed
 
-    async def request_cancel(self, statement_id: str, intent: CancelIntent) -> Statement | None:
+    async def request_cancel(
+        self, statement_id: str, intent: CancelIntent, *, by: By | None = None
+    ) -> Statement | None:
         """One step: a queued statement becomes cancelled (rung ``dequeued``, effects ``none``);
         a running one gets the intent unless it has one; an ended one is returned as it is.
 
         Returns the statement after the step, without its texts, or None when there is no such statement.
         """
-        for one in await self.request_cancels(Scope(ids=(statement_id,)), intent):
+        for one in await self.request_cancels(Scope(ids=(statement_id,)), intent, by=by):
             return one.statement
         return None
 
-    async def request_cancels(self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False) -> Sequence[Asked]:
+    async def request_cancels(
+        self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False, by: By | None = None
+    ) -> Sequence[Asked]:
         """`request_cancel` for every statement of the scope in one step, in the order of their submission.
 
-        With ``dry_run`` nothing is changed, and the answer is what would be.
+        With ``dry_run`` nothing is changed, and the answer is what would be. ``by`` whom goes into the
+        audit with the same step, for each that had not ended.
         """
         ids = set(scope.ids or ())
         found = []
@@ -138,6 +146,8 @@ class Statements(Tables):
             after = asked(before, intent)
             if not dry_run:
                 self._statements[after.id] = after
+                if by is not None and not before.state.final:
+                    self._audit.append(cancel_event(before, before.state, by, intent.requested_at))
             found.append(Asked(before.state, light(after)))
         return found
 
@@ -170,14 +180,16 @@ class Statements(Tables):
         parts: Sequence[Part],
         results_expire_at: datetime,
         inline: bytes | None = None,
+        profile: bytes | None = None,
         cancel: CancelIntent | None = None,
     ) -> Finish | None:
         """Running to its final state, once. ``parts`` are appended to those already there.
 
-        ``inline`` is a small result, kept beside the record. ``cancel`` is the intent the owner knows of; one
-        that is there already stays. An ending takes its reason from the intent that is there, if it has
-        none of its own or the owner knew of another. Raises `IllegalTransition` for an ending that no running statement
-        can have.
+        ``inline`` is a small result, ``profile`` what it took, both kept beside the record. ``cancel`` is
+        the intent the owner knows of; one that is there already stays. An ending takes its reason from the
+        intent that is there, if it has none of its own or the owner knew of another.
+
+        Raises `IllegalTransition` for an ending that no running statement can have.
         """
         check_ending(ending)
         statement = self._ours(statement_id, owner)
@@ -191,6 +203,7 @@ class Statements(Tables):
             parts=(*statement.parts, *parts),
             results_expire_at=results_expire_at,
             inline=inline,
+            profile=profile,
         )
         return Finish(statement.cancel or cancel)
 
@@ -209,6 +222,14 @@ class Statements(Tables):
     async def queued_sessions(self) -> Sequence[str]:
         """The sessions that have queued statements."""
         return sorted({one.session_id for one in self._all(lambda one: one.state is StatementState.QUEUED)})
+
+    async def waiting(self) -> Sequence[Patience]:
+        """The queued statements that have a limit of their own to their wait."""
+        return [
+            Patience(one.id, one.session_id, one.created_at, one.wait_timeout)
+            for one in self._all(lambda one: one.state is StatementState.QUEUED)
+            if one.wait_timeout is not None
+        ]
 
     async def renew_lease(self, statement_id: str, until: datetime) -> bool:
         """Let the lease of an unfinished statement run out later."""
@@ -306,6 +327,10 @@ def _matches(where: RecordFilter, one: Statement) -> bool:
         and (where.started_from is None or started >= where.started_from)
         and (where.finished_to is None or (finished is not None and finished <= where.finished_to))
         and (where.tag is None or where.tag in one.tags)
+        and is_within(where.within, one.workspace_id, one.endpoint_id)
+        and (where.created_from is None or one.created_at >= where.created_from)
+        and (where.created_to is None or one.created_at <= where.created_to)
+        and among(where.name, one.name)
     )
 
 
@@ -323,4 +348,5 @@ def _is_meant(scope: Scope, ids: set[str], one: Statement) -> bool:
         and among(scope.state, one.state)
         and set(scope.tags) <= set(one.tags)
         and (scope.submitted_before is None or one.created_at < scope.submitted_before)
+        and is_within(scope.within, one.workspace_id, one.endpoint_id)
     )

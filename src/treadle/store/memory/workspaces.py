@@ -1,9 +1,13 @@
 """Workspaces, endpoints and catalogs."""
 
 from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
 
 from treadle.model.entities import Catalog, Endpoint, Workspace
 from treadle.store.base import EndpointFilter, Page, WorkspaceFilter
+from treadle.store.errors import DuplicateName, QuotaReached
 from treadle.store.memory.tables import Tables, among, names, newest
 from treadle.store.rules import check_endpoint, check_workspace
 
@@ -11,14 +15,34 @@ from treadle.store.rules import check_endpoint, check_workspace
 class Workspaces(Tables):
     """What a tenant's room holds."""
 
-    async def add_workspace(self, workspace: Workspace) -> bool:
-        """Add it; False when the project has a workspace of that name. Raises `BadRequest` for NUL."""
+    async def add_workspace(self, workspace: Workspace, quota: int = 0) -> bool:
+        """Add it; False when the project has a workspace of that name. Raises `BadRequest` for NUL.
+
+        Raises `QuotaReached` when the project has ``quota`` workspaces already; 0 is any number.
+        """
         check_workspace(workspace)
+        if quota and sum(one.project_id == workspace.project_id for one in self._workspaces.values()) >= quota:
+            raise QuotaReached(workspace.project_id)
         taken = {(known.project_id, known.name) for known in self._workspaces.values()}
         if workspace.id in self._workspaces or (workspace.project_id, workspace.name) in taken:
             return False
         self._workspaces[workspace.id] = workspace
         return True
+
+    async def change_workspace(
+        self, workspace_id: str, *, name: str | None, description: str | None, metastore_id: str | None
+    ) -> Workspace | None:
+        """Change what is given; None when there is no such workspace. Raises `DuplicateName`."""
+        workspace = self._workspaces.get(workspace_id)
+        if workspace is None:
+            return None
+        others = {(one.project_id, one.name) for one in self._workspaces.values() if one is not workspace}
+        if (workspace.project_id, name) in others:
+            raise DuplicateName(name)
+        given = {"name": name, "description": description, "metastore_id": metastore_id}
+        changes = {field: value for field, value in given.items() if value is not None}
+        self._workspaces[workspace_id] = changed = replace(workspace, **changes)
+        return changed
 
     async def workspace(self, workspace_id: str, project_id: str | None) -> Workspace | None:
         """The workspace, if it belongs to the project (None: to any, for operators)."""
@@ -32,7 +56,10 @@ class Workspaces(Tables):
         return newest(
             self._workspaces.values(),
             lambda one: (
-                among(project_id, one.project_id) and among(where.workspace_id, one.id) and names(where.name, one.name)
+                among(project_id, one.project_id)
+                and among(where.workspace_id, one.id)
+                and names(where.name, one.name)
+                and among(where.enterprise_project_id, one.enterprise_project_id)
             ),
             page,
         )
@@ -61,6 +88,27 @@ class Workspaces(Tables):
         """The endpoint, if it is in the workspace."""
         endpoint = self._endpoints.get(endpoint_id)
         return endpoint if endpoint and endpoint.workspace_id == workspace_id else None
+
+    async def endpoint_named(self, workspace_id: str, name: str) -> Endpoint | None:
+        """The endpoint of that name in the workspace."""
+        found = (one for one in self._endpoints.values() if (one.workspace_id, one.name) == (workspace_id, name))
+        return next(found, None)
+
+    async def endpoints_of(self, ids: Sequence[str]) -> Sequence[Endpoint]:
+        """The endpoints of those ids, in no order."""
+        return [self._endpoints[one] for one in ids if one in self._endpoints]
+
+    async def change_endpoint(self, endpoint: Endpoint, since: datetime) -> bool:
+        """Write it as it is now; False when it is gone or was changed ``since``. Raises `DuplicateName`."""
+        check_endpoint(endpoint)
+        current = await self.endpoint(endpoint.workspace_id, endpoint.id)
+        if current is None or current.updated_at != since:
+            return False
+        other = await self.endpoint_named(endpoint.workspace_id, endpoint.name)
+        if other is not None and other.id != endpoint.id:
+            raise DuplicateName(endpoint.name)
+        self._endpoints[endpoint.id] = endpoint
+        return True
 
     async def endpoints(self, workspace_id: str, where: EndpointFilter, page: Page) -> tuple[int, Sequence[Endpoint]]:
         """How many match, and one page of them, newest first."""

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final, Self
 
+from treadle.store.postgres.audit import Audit
 from treadle.store.postgres.connections import Connections
 from treadle.store.postgres.pool import (
     LIST_CONNECTIONS,
@@ -20,7 +21,7 @@ from treadle.store.postgres.workspaces import Workspaces
 CLOSE_TIMEOUT: Final = 5.0
 
 
-class PostgresStore(Principals, Workspaces, Sessions, Statements, Wakes):
+class PostgresStore(Principals, Workspaces, Sessions, Statements, Wakes, Audit):
     """Everything `treadle.store.base.Store` asks for.
 
     Every method raises `StoreUnavailable` while PostgreSQL does not answer, and works again after.

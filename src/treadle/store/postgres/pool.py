@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from treadle.model.errors import BadRequest
+from treadle.store.base import Page
 from treadle.store.errors import StoreUnavailable
 from treadle.store.postgres.connections import LOST, Connections
 from treadle.store.sql import sql
@@ -87,15 +88,19 @@ class PoolBase:
         async with self._acquired(self._lists) as connection:
             return tuple(row["id"] for row in await connection.fetch(sql(name), *args))
 
-    async def _page(
-        self, name: str, where: tuple[Any, ...], limit: int, offset: int, *more: Any
-    ) -> "tuple[int, list[Record]]":
+    async def _page(self, name: str, where: tuple[Any, ...], page: Page, *more: Any) -> "tuple[int, list[Record]]":
         """``<name>_page`` and, unless the page itself shows where the list ends, ``<name>_count``."""
         async with self._acquired(self._lists) as connection:
-            rows = await connection.fetch(sql(f"{name}_page"), *where, limit, offset, *more)
-            if len(rows) < limit and (rows or not offset):
-                return offset + len(rows), rows
+            rows = await connection.fetch(sql(f"{name}_page"), *where, page.limit, page.offset, *more)
+            if not page.counted:
+                return 0, rows
+            if len(rows) < page.limit and (rows or not page.offset) and page.after is None:
+                return page.offset + len(rows), rows
             return await connection.fetchval(sql(f"{name}_count"), *where), rows
+
+    def _after(self, page: Page) -> tuple[Any, Any]:
+        """The place a page comes after, as arguments."""
+        return (page.after.created_at, page.after.id) if page.after else (None, None)
 
     async def ping(self) -> None:
         """Raise `StoreUnavailable` if PostgreSQL does not answer."""

@@ -10,10 +10,10 @@ from treadle.model.entities import (
     CommitPoint,
     Ending,
     Endpoint,
+    EndpointStatus,
+    Label,
     Part,
-    Principal,
     Retry,
-    Role,
     Session,
     Statement,
     Workspace,
@@ -29,6 +29,7 @@ _encoder = msgspec.json.Encoder()
 _parts = msgspec.json.Decoder(Part)
 _bindings = msgspec.json.Decoder(tuple[tuple[str | None, ...], ...])
 _commit = msgspec.json.Decoder(CommitPoint)
+_labels = msgspec.json.Decoder(tuple[Label, ...])
 _document = msgspec.json.Decoder(dict[str, object])
 
 encode = _encoder.encode
@@ -39,25 +40,17 @@ def encode_parts(parts: "Sequence[Part]") -> bytes:
     return _encoder.encode_lines(parts)
 
 
-def to_principal(row: "Record", role: Role) -> Principal:
-    """A row of ``user_find``, ``user_add`` or ``token_principal``."""
-    return Principal(
-        project_id=row["project_id"],
-        project_name=row["project_name"],
-        user_id=row["user_id"],
-        user_name=row["user_name"],
-        role=role,
-    )
-
-
 def to_workspace(row: "Record") -> Workspace:
     """A row of ``workspaces``."""
-    return Workspace(**dict(row))
+    values = dict(row)
+    values["tags"] = _labels.decode(values["tags"])
+    return Workspace(**values)
 
 
 def to_endpoint(row: "Record") -> Endpoint:
     """A row of ``endpoints``."""
     values = dict(row)
+    values["status"] = EndpointStatus(values["status"])
     values["config"] = _document.decode(values["config"])
     values["reserved_resource"] = _document.decode(values["reserved_resource"])
     return Endpoint(**values)
@@ -103,11 +96,16 @@ def to_statement(row: "Record") -> Statement:
         parts=tuple(_parts.decode_lines(row["parts"])),
         results_expire_at=row["results_expire_at"],
         inline=row.get("inline"),
+        profile=row.get("profile"),
         chosen_id=row["chosen_id"],
         tags=tuple(row.get("tags") or ()),
         keepalive=row.get("keepalive"),
         lease_until=row.get("lease_until"),
         retry=_to_retry(row),
+        name=row.get("statement_name"),
+        type=row.get("statement_type") or "SQL",
+        wait_timeout=row.get("wait_timeout"),
+        max_retry_times=row.get("max_retry_times"),
     )
 
 

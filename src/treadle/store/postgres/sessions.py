@@ -12,14 +12,14 @@ from treadle.store.base import Page, SessionFilter
 from treadle.store.errors import DuplicateId
 from treadle.store.postgres.pool import PoolBase
 from treadle.store.postgres.rows import to_session
-from treadle.store.rules import check_move
+from treadle.store.rules import check_move, pattern_of
 
 
 class Sessions(PoolBase):
     """The sessions and their compare-and-sets."""
 
     async def add_session(self, session: Session) -> None:
-        """Remember a new session in ``CREATING``; raises `NotFound` when its endpoint is gone."""
+        """Remember a new session in ``CREATING``; raises `NotFound` unless its endpoint is there and runs."""
         if session.status is not SessionStatus.CREATING:
             raise IllegalTransition(f"a new session is not {session.status}")
         try:
@@ -35,6 +35,10 @@ class Sessions(PoolBase):
                 session.user_name,
                 session.wait_deadline,
                 session.owner,
+                session.priority,
+                session.threads,
+                session.memory,
+                session.max_retry_times,
             )
         except asyncpg.UniqueViolationError:
             raise DuplicateId(session.id) from None
@@ -57,9 +61,15 @@ class Sessions(PoolBase):
             where.status,
             where.created_from,
             where.created_to,
+            pattern_of(where.within),
         )
-        total, rows = await self._page("sessions", filters, page.limit, page.offset)
+        total, rows = await self._page("sessions", filters, page, *self._after(page))
         return total, [to_session(row) for row in rows]
+
+    async def count_open_sessions(self, project_id: str) -> int:
+        """How many sessions of the project have not ended."""
+        row = await self._row("sessions_open_count", project_id)
+        return int(row["total"]) if row else 0
 
     async def open_sessions(self, but: Sequence[str] = ()) -> Sequence[Session]:
         """Every session that has not ended, oldest first, without those of ``but`` that simply run."""
@@ -75,6 +85,7 @@ class Sessions(PoolBase):
         worker: str | None = None,
         reason: Reason | None = None,
         message: str = "",
+        opened_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> Session | None:
         """Compare-and-set of the status; what is not given (None, no message) stays as it is.
@@ -84,7 +95,9 @@ class Sessions(PoolBase):
         check_move(to, ended=ended_at is not None)
         statuses = [status for status in expected if not status.final]
         message = message.replace("\x00", "")
-        row = await self._row("session_move", session_id, statuses, to, owner, reason, message, ended_at, worker)
+        row = await self._row(
+            "session_move", session_id, statuses, to, owner, reason, message, ended_at, worker, opened_at
+        )
         return to_session(row) if row else None
 
     async def request_close(self, session_id: str, at: datetime, actor: str, reason: Reason) -> Session | None:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import asyncpg
 from msgspec.structs import replace
 
+from treadle.model.audit import By
 from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, Statement
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import Reason, StatementState
-from treadle.store.base import Asked, Finish, Lease, Page, RecordFilter, Scope
+from treadle.store.base import Asked, Finish, Lease, Page, Patience, RecordFilter, Scope
 from treadle.store.errors import DuplicateId, DuplicateKey
 from treadle.store.postgres.pool import PoolBase
 from treadle.store.postgres.rows import encode, encode_parts, to_intent, to_statement
-from treadle.store.rules import asked, check_ending, check_statement, record_state, started
+from treadle.store.rules import asked, check_ending, check_statement, pattern_of, record_state, started
 from treadle.store.sql import sql
 
 if TYPE_CHECKING:
@@ -130,8 +131,12 @@ class Statements(PoolBase):
             where.started_from,
             where.finished_to,
             where.tag,
+            where.created_from,
+            where.created_to,
+            where.name,
+            pattern_of(where.within),
         )
-        total, rows = await self._page("records", filters, page.limit, page.offset, content_chars)
+        total, rows = await self._page("records", filters, page, *self._after(page), content_chars)
         return total, [to_statement(row) for row in rows]
 
     async def claim(self, session_id: str, owner: str, at: datetime) -> Statement | None:
@@ -139,22 +144,27 @@ class Statements(PoolBase):
         row = await self._row("statement_claim", session_id, owner, at)
         return to_statement(row) if row else None
 
-    async def request_cancel(self, statement_id: str, intent: CancelIntent) -> Statement | None:
+    async def request_cancel(
+        self, statement_id: str, intent: CancelIntent, *, by: By | None = None
+    ) -> Statement | None:
         """One step: a queued statement becomes cancelled (rung ``dequeued``, effects ``none``);
         a running one gets the intent unless it has one; an ended one is returned as it is.
 
         Returns the statement after the step, without its texts, or None when there is no such statement.
         """
-        for one in await self.request_cancels(Scope(ids=(statement_id,)), intent):
+        for one in await self.request_cancels(Scope(ids=(statement_id,)), intent, by=by):
             return one.statement
         return None
 
-    async def request_cancels(self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False) -> Sequence[Asked]:
+    async def request_cancels(
+        self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False, by: By | None = None
+    ) -> Sequence[Asked]:
         """`request_cancel` for every statement of the scope in one step, in the order of their submission.
 
-        With ``dry_run`` nothing is changed, and the answer is what would be.
+        With ``dry_run`` nothing is changed, and the answer is what would be. ``by`` whom goes into the
+        audit with the same step, for each that had not ended.
         """
-        rows = await self._rows("statements_request_cancel", *_scoped(scope, intent, dry_run=dry_run))
+        rows = await self._rows("statements_request_cancel", *_scoped(scope, intent, dry_run=dry_run, by=by))
         return [Asked(StatementState(row["before"]), to_statement(row)) for row in rows]
 
     async def begin_commit(self, statement_id: str, owner: str, point: CommitPoint, at: datetime) -> bool:
@@ -176,14 +186,16 @@ class Statements(PoolBase):
         parts: Sequence[Part],
         results_expire_at: datetime,
         inline: bytes | None = None,
+        profile: bytes | None = None,
         cancel: CancelIntent | None = None,
     ) -> Finish | None:
         """Running to its final state, once. ``parts`` are appended to those already there.
 
-        ``inline`` is a small result, kept beside the record. ``cancel`` is the intent the owner knows of; one
-        that is there already stays. An ending takes its reason from the intent that is there, if it has
-        none of its own or the owner knew of another. Raises `IllegalTransition` for an ending that no running statement
-        can have.
+        ``inline`` is a small result, ``profile`` what it took, both kept beside the record. ``cancel`` is
+        the intent the owner knows of; one that is there already stays. An ending takes its reason from the
+        intent that is there, if it has none of its own or the owner knew of another.
+
+        Raises `IllegalTransition` for an ending that no running statement can have.
         """
         check_ending(ending)
         row = await self._row(
@@ -201,6 +213,7 @@ class Statements(PoolBase):
             results_expire_at,
             inline,
             ending.detail,
+            profile,
             *_columns(cancel),
         )
         return Finish(to_intent(row)) if row else None
@@ -247,6 +260,11 @@ class Statements(PoolBase):
             statement.tags or None,
             cancel.detail if cancel else None,
             ending.detail,
+            statement.name,
+            statement.type,
+            statement.wait_timeout,
+            statement.max_retry_times,
+            statement.profile,
         )
 
     async def running(self) -> Sequence[Statement]:
@@ -256,6 +274,10 @@ class Statements(PoolBase):
     async def queued_sessions(self) -> Sequence[str]:
         """The sessions that have queued statements."""
         return [row["session_id"] for row in await self._rows("queued_sessions")]
+
+    async def waiting(self) -> Sequence[Patience]:
+        """The queued statements that have a limit of their own to their wait."""
+        return [Patience(*row) for row in await self._rows("statements_waiting")]
 
     async def renew_lease(self, statement_id: str, until: datetime) -> bool:
         """Let the lease of an unfinished statement run out later."""
@@ -310,6 +332,10 @@ def _submitted(
         statement.keepalive,
         statement.lease_until,
         begun,
+        statement.name,
+        statement.type,
+        statement.wait_timeout,
+        statement.max_retry_times,
     )
 
 
@@ -321,7 +347,7 @@ def _stored(statement: Statement, owner: str | None, row: "Record | None") -> St
     return stored if row["state"] == StatementState.QUEUED else started(stored, owner, statement.created_at)
 
 
-def _scoped(scope: Scope, intent: CancelIntent, *, dry_run: bool = False) -> tuple[object, ...]:
+def _scoped(scope: Scope, intent: CancelIntent, *, dry_run: bool = False, by: By | None = None) -> tuple[object, ...]:
     """The arguments of ``statements_request_cancel``."""
     return (
         scope.ids,
@@ -337,6 +363,8 @@ def _scoped(scope: Scope, intent: CancelIntent, *, dry_run: bool = False) -> tup
         intent.reason,
         intent.actor,
         intent.detail,
+        pattern_of(scope.within),
+        *((by.project_id, by.user_id, by.user_name, by.address, by.request_id) if by else (None,) * 5),
     )
 
 

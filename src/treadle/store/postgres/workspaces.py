@@ -1,11 +1,13 @@
 """Workspaces, endpoints and catalogs."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import asyncpg
 
 from treadle.model.entities import Catalog, Endpoint, Workspace
 from treadle.store.base import EndpointFilter, Page, WorkspaceFilter
+from treadle.store.errors import DuplicateName, QuotaReached
 from treadle.store.postgres.pool import PoolBase
 from treadle.store.postgres.rows import encode, to_catalog, to_endpoint, to_workspace
 from treadle.store.rules import check_endpoint, check_workspace
@@ -15,11 +17,13 @@ from treadle.store.sql import sql
 class Workspaces(PoolBase):
     """What a tenant's room holds."""
 
-    async def add_workspace(self, workspace: Workspace) -> bool:
-        """Add it; False when the project has a workspace of that name. Raises `BadRequest` for NUL."""
+    async def add_workspace(self, workspace: Workspace, quota: int = 0) -> bool:
+        """Add it; False when the project has a workspace of that name. Raises `BadRequest` for NUL.
+
+        Raises `QuotaReached` when the project has ``quota`` workspaces already; 0 is any number.
+        """
         check_workspace(workspace)
-        return await self._done(
-            "workspace_add",
+        added = (
             workspace.id,
             workspace.project_id,
             workspace.name,
@@ -28,7 +32,25 @@ class Workspaces(PoolBase):
             workspace.metastore_id,
             workspace.enterprise_project_id,
             workspace.create_user_name,
+            encode(workspace.tags),
         )
+        if not quota:
+            return await self._done("workspace_add", *added)
+        async with self._acquired() as connection, connection.transaction():
+            await connection.fetchrow(sql("workspaces_lock"), workspace.project_id)
+            if await connection.fetchval(sql("workspaces_count"), workspace.project_id, None, None, None) >= quota:
+                raise QuotaReached(workspace.project_id)
+            return await connection.fetchrow(sql("workspace_add"), *added) is not None
+
+    async def change_workspace(
+        self, workspace_id: str, *, name: str | None, description: str | None, metastore_id: str | None
+    ) -> Workspace | None:
+        """Change what is given; None when there is no such workspace. Raises `DuplicateName`."""
+        try:
+            row = await self._row("workspace_change", workspace_id, name, description, metastore_id)
+        except asyncpg.UniqueViolationError:
+            raise DuplicateName(name) from None
+        return to_workspace(row) if row else None
 
     async def workspace(self, workspace_id: str, project_id: str | None) -> Workspace | None:
         """The workspace, if it belongs to the project (None: to any, for operators)."""
@@ -39,8 +61,8 @@ class Workspaces(PoolBase):
         self, project_id: str | None, where: WorkspaceFilter, page: Page
     ) -> tuple[int, Sequence[Workspace]]:
         """How many match, and one page of them, newest first."""
-        filters = (project_id, where.workspace_id, where.name)
-        total, rows = await self._page("workspaces", filters, page.limit, page.offset)
+        filters = (project_id, where.workspace_id, where.name, where.enterprise_project_id)
+        total, rows = await self._page("workspaces", filters, page)
         return total, [to_workspace(row) for row in rows]
 
     async def drop_workspace(self, workspace_id: str) -> bool:
@@ -71,6 +93,9 @@ class Workspaces(PoolBase):
                 encode(endpoint.reserved_resource),
                 endpoint.owner_user_id,
                 endpoint.owner_user_name,
+                endpoint.threads,
+                endpoint.memory,
+                endpoint.warm_up,
             )
         except asyncpg.ForeignKeyViolationError:
             return False
@@ -80,10 +105,44 @@ class Workspaces(PoolBase):
         row = await self._row("endpoint_get", workspace_id, endpoint_id)
         return to_endpoint(row) if row else None
 
+    async def endpoint_named(self, workspace_id: str, name: str) -> Endpoint | None:
+        """The endpoint of that name in the workspace."""
+        row = await self._row("endpoint_named", workspace_id, name)
+        return to_endpoint(row) if row else None
+
+    async def endpoints_of(self, ids: Sequence[str]) -> Sequence[Endpoint]:
+        """The endpoints of those ids, in no order."""
+        return [to_endpoint(row) for row in await self._rows("endpoints_get", list(ids))]
+
+    async def change_endpoint(self, endpoint: Endpoint, since: datetime) -> bool:
+        """Write it as it is now; False when it is gone or was changed ``since``. Raises `DuplicateName`."""
+        check_endpoint(endpoint)
+        try:
+            return await self._done(
+                "endpoint_change",
+                endpoint.workspace_id,
+                endpoint.id,
+                since,
+                endpoint.name,
+                endpoint.updated_at,
+                endpoint.status,
+                endpoint.engine,
+                endpoint.description,
+                endpoint.max_sessions,
+                endpoint.max_statements,
+                encode(endpoint.config),
+                encode(endpoint.reserved_resource),
+                endpoint.threads,
+                endpoint.memory,
+                endpoint.warm_up,
+            )
+        except asyncpg.UniqueViolationError:
+            raise DuplicateName(endpoint.name) from None
+
     async def endpoints(self, workspace_id: str, where: EndpointFilter, page: Page) -> tuple[int, Sequence[Endpoint]]:
         """How many match, and one page of them, newest first."""
         filters = (workspace_id, where.endpoint_id, where.name, where.type)
-        total, rows = await self._page("endpoints", filters, page.limit, page.offset)
+        total, rows = await self._page("endpoints", filters, page)
         return total, [to_endpoint(row) for row in rows]
 
     async def drop_endpoint(self, workspace_id: str, endpoint_id: str) -> bool:

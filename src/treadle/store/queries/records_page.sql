@@ -1,7 +1,8 @@
-SELECT id, workspace_id, endpoint_id, session_id, left(content, $13) AS content, created_at, state, database_name,
+SELECT id, workspace_id, endpoint_id, session_id, left(content, $19) AS content, created_at, state, database_name,
     bindings, row_limit, fetch_mode, is_maintain, source, user_id, user_name, owner, started_at, committing_at,
     commit_point, cancel_requested_at, cancel_reason, cancel_requested_by, cancel_detail, finished_at, effects, reason,
-    actor, rung, cancel_millis, detail, parts, results_expire_at, chosen_id, tags, keepalive, lease_until
+    actor, rung, cancel_millis, detail, parts, results_expire_at, chosen_id, tags, keepalive, lease_until,
+    statement_name, statement_type, wait_timeout, max_retry_times
 FROM statements
 WHERE ($1::text IS NULL OR workspace_id = $1)
     AND ($2::text IS NULL OR session_id = $2)
@@ -13,5 +14,10 @@ WHERE ($1::text IS NULL OR workspace_id = $1)
     AND ($8::timestamptz IS NULL OR coalesce(started_at, created_at) >= $8)
     AND ($9::timestamptz IS NULL OR finished_at <= $9)
     AND ($10::text IS NULL OR tags @> ARRAY[$10])
+    AND ($11::timestamptz IS NULL OR created_at >= $11)
+    AND ($12::timestamptz IS NULL OR created_at <= $12)
+    AND ($13::text IS NULL OR statement_name = $13)
+    AND ($14::text IS NULL OR ('workspace:' || workspace_id || '/endpoint:' || endpoint_id) ~ $14)
+    AND ($17::timestamptz IS NULL OR (created_at, id) < ($17, $18::text))
 ORDER BY created_at DESC, id DESC
-LIMIT $11 OFFSET $12
+LIMIT $15 OFFSET $16

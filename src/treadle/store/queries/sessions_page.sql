@@ -5,5 +5,7 @@ WHERE ($1::text IS NULL OR workspace_id = $1)
     AND ($4::text IS NULL OR status = $4)
     AND ($5::timestamptz IS NULL OR created_at >= $5)
     AND ($6::timestamptz IS NULL OR created_at <= $6)
+    AND ($7::text IS NULL OR ('workspace:' || workspace_id || '/endpoint:' || endpoint_id) ~ $7)
+    AND ($10::timestamptz IS NULL OR (created_at, id) < ($10, $11::text))
 ORDER BY created_at DESC, id DESC
-LIMIT $7 OFFSET $8
+LIMIT $8 OFFSET $9

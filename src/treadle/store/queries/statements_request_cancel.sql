@@ -2,6 +2,7 @@
 -- intent unless they have one, ended ones stay. The rows are locked, so that what is decided is decided
 -- on them as they are now, in the order of submission, so that two of these cannot wait for each other.
 -- $1 the ids, ours or (with a workspace) those the API shows; without them every unfinished one.
+-- $14 where the caller may cancel; $15 to $19 who asks, for the audit: one row for each that had not ended.
 -- $9 whether to write it down; $10 when, $11 why, $12 who, $13 what exactly.
 WITH candidate AS (
     SELECT id FROM statements
@@ -49,6 +50,7 @@ WITH candidate AS (
         AND ($6::text IS NULL OR user_name = $6)
         AND ($7::text IS NULL OR state = $7)
         AND ($8::timestamptz IS NULL OR created_at < $8)
+        AND ($14::text IS NULL OR ('workspace:' || workspace_id || '/endpoint:' || endpoint_id) ~ $14)
     ORDER BY seq FOR UPDATE
 ), changed AS (
     UPDATE statements s SET
@@ -57,5 +59,13 @@ WITH candidate AS (
         finished_at = t.finished_at, effects = t.effects, reason = t.reason, actor = t.actor, detail = t.detail,
         rung = t.rung, cancel_millis = t.cancel_millis
     FROM target t WHERE $9::boolean AND s.id = t.id AND t.before IN ('queued', 'running')
+), noted AS (
+    INSERT INTO audit (at, project_id, user_id, user_name, address, request_id, action, outcome, workspace_id,
+        resource, key)
+    SELECT $10::timestamptz, $15::text, $16::text, $17::text, $18::text, $19::text,
+        'DataArtsFabric:workspace:cancelStatement',
+        CASE WHEN before = 'queued' THEN 'cancelled' ELSE 'requested' END,
+        workspace_id, 'statement:' || coalesce(chosen_id, id), 'cancel:' || id
+    FROM target WHERE $9 AND $15 IS NOT NULL AND before IN ('queued', 'running')
 )
 SELECT * FROM target ORDER BY seq

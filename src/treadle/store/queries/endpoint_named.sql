@@ -1,0 +1,1 @@
+SELECT * FROM endpoints WHERE workspace_id = $1 AND name = $2
