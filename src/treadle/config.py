@@ -165,8 +165,8 @@ class Settings(BaseSettings):
     )
     project_rate: Count = Field(4000, description="Requests a second of one project, cancels not counted.")
     login_rate: Count = Field(20, description="Logins a second from one address.")
-    user_statements: Count = Field(10_000, description="Statements of one user that wait or run at once.")
-    project_statements: Count = Field(20_000, description="Statements of one project that wait or run at once.")
+    user_statements: Count = Field(50_000, description="Statements of one user that wait or run at once.")
+    project_statements: Count = Field(100_000, description="Statements of one project that wait or run at once.")
     project_sessions: Count = Field(2000, description="Sessions of one project that have not ended.")
     workspace_results: ByteSize = Field(
         ByteSize(100 * 2**30), description="Bytes on disk of the results kept for one workspace; 0 any."
