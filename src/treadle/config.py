@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     page_rows: Count = Field(1000, description="Rows on a result page.")
     max_statement_chars: Count = Field(10_000_000, description="Characters of SQL in one request.")
     max_body: ByteSize = Field(ByteSize(128 * 2**20), description="Bytes of a request body.")
+    max_signed_body: ByteSize = Field(
+        ByteSize(12 * 2**20), description="Bytes of the body of a signed request, read before its sender is known."
+    )
     record_chars: Count = Field(256, description="Characters of SQL shown in a list of records.")
 
     # workers

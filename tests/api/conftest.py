@@ -16,8 +16,10 @@ METRICS = ("text/plain; version=0.0.4", b"treadle_up 1\n")
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Defaults, but for a body limit that a test can reach."""
-    return Settings(data_dir=tmp_path, max_body=ByteSize(MAX_BODY), record_chars=12)
+    """Defaults, but for body limits that a test can reach."""
+    return Settings(
+        data_dir=tmp_path, max_body=ByteSize(MAX_BODY), max_signed_body=ByteSize(MAX_BODY // 2), record_chars=12
+    )
 
 
 @pytest.fixture

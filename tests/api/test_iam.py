@@ -8,8 +8,10 @@ import httpx
 import pytest
 
 from tests.api.callers import ACCESS, PASSWORD, SECRET
+from tests.api.conftest import MAX_BODY
 from tests.api.twin import Twin
 from tests.support.signing import Key, Wire, sign
+from treadle.api.dispatch import STRANGERS_BODY
 from treadle.service.logins import Named
 
 HOST = "test"
@@ -118,6 +120,15 @@ async def test_what_is_no_login_is_named(stranger: httpx.AsyncClient, twin: Twin
     assert (reply.status_code, reply.json()["error_code"]) == (400, "common.01000001")
     assert f"reason: {path}" in reply.json()["error_msg"], reply.text
     assert twin.logins == []
+
+
+async def test_a_stranger_may_not_say_much(stranger: httpx.AsyncClient) -> None:
+    """What has to be read before its sender is known is bounded: the body of a log-in, and one that is signed."""
+    login = json.dumps(asking("x" * STRANGERS_BODY))
+    assert (await stranger.post("/v3/auth/tokens", content=login)).status_code == 413
+    for size, status in ((MAX_BODY // 2, 400), (MAX_BODY // 2 + 1, 413)):
+        wire = sign(KEY, "POST", HOST, "/v1/workspaces", body=b" " * size)
+        assert (await send(stranger, wire)).status_code == status
 
 
 async def test_a_token_is_shown_and_ended(client: httpx.AsyncClient, twin: Twin) -> None:

@@ -31,7 +31,7 @@ def build(
     table = (*v1.routes(verbs, settings), *v2.routes(verbs, settings), *iam.routes(verbs))
     router = Router([*table, *System(verbs, metrics, table).routes])
     app: ASGIApp = Throttle(dispatch, Rates(settings, monotonic))
-    app = Auth(app, verbs)
+    app = Auth(app, verbs, settings.max_signed_body)
     app = BodyLimit(app, settings.max_body, body_idle or settings.body_idle)
     app = Routing(app, router)
     app = Errors(app)

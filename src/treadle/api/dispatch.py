@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -15,6 +15,9 @@ from treadle.api.reading import read_body, read_query
 from treadle.api.routes import ID_PATTERNS, AnyRoute, Ask, Match
 from treadle.model.entities import Principal
 from treadle.model.errors import BadRequest, RequestError
+
+STRANGERS_BODY: Final = 32 * 1024
+"""Bytes of a body that is read of somebody who is not known."""
 
 _NOTHING = Nothing()
 _ANYONE = Principal(project_id="", project_name="", user_id="", user_name="", policies=())
@@ -55,7 +58,7 @@ def _check_ids(match: Match) -> None:
 
 
 async def _body(route: AnyRoute, receive: Receive) -> object:
-    raw = await read_whole(receive)
+    raw = await read_whole(receive, None if route.secured else STRANGERS_BODY)
     if not route.any_object:
         return read_body(raw, route.body)
     try:

@@ -70,14 +70,18 @@ async def respond(response: Response, scope: Scope, receive: Receive, send: Send
     await response(scope, receive, send)
 
 
-async def read_whole(receive: Receive) -> bytes:
-    """The request body; raises `ClientDisconnect` when the caller leaves before its end."""
+async def read_whole(receive: Receive, most: int | None = None) -> bytes:
+    """The request body; raises `TooLarge` beyond ``most`` bytes, `ClientDisconnect` when the caller leaves before."""
     pieces: list[bytes] = []
+    taken = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         pieces.append(message.get("body", b""))
+        taken += len(pieces[-1])
+        if most is not None and taken > most:
+            raise TooLarge
         if not message.get("more_body", False):
             return b"".join(pieces)
 
@@ -258,12 +262,14 @@ class Routing:
 class Auth:
     """Finds out who is calling, where the operation asks for it: by token or, if there is none, by signature.
 
-    A token decides alone: what it does not open no signature beside it does.
+    A token decides alone: what it does not open no signature beside it does. A signed body has to be read
+    before its sender is known, so it may have ``signed_most`` bytes.
     """
 
-    def __init__(self, app: ASGIApp, verbs: Verbs) -> None:
+    def __init__(self, app: ASGIApp, verbs: Verbs, signed_most: int) -> None:
         self._app = app
         self._verbs = verbs
+        self._signed_most = signed_most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -285,7 +291,7 @@ class Auth:
         """The signer, and the body again, which had to be read to know him."""
         claim = read_claim(scope["headers"])
         self._verbs.check_claim(claim.access, claim.at)
-        body = await read_whole(receive)
+        body = await read_whole(receive, self._signed_most)
         signed = signed_request(
             claim,
             scope["method"],
