@@ -69,9 +69,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scale", type=float, default=1.0)
     given = parser.parse_args()
-    with interruptible(""):
+    with interruptible("") as check:
+
+        def say(line: str) -> None:
+            print(line, flush=True)
+            check()
+
         try:
-            write_tpch(given.folder, given.scale, lambda line: print(line, flush=True))
+            write_tpch(given.folder, given.scale, say)
         except BrokenPipeError:
             # What could not be written is still in the buffer and would be tried, and told, once more.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
@@ -11,11 +11,12 @@ EXIT_CODE: Final = 130
 
 
 @contextmanager
-def interruptible(line: str) -> Iterator[None]:
+def interruptible(line: str) -> Iterator[Callable[[], None]]:
     """End with 130 and ``line`` on standard error, none if empty, when SIGINT comes inside.
 
     Whatever is raised on the way out, by a service that goes down at the same moment or by an engine
     that was interrupted, is a consequence and not told. For the main thread.
+    An engine may swallow what is raised in the middle of its work: what is yielded raises it again.
     """
     told = False
 
@@ -24,9 +25,14 @@ def interruptible(line: str) -> Iterator[None]:
         told = True
         raise KeyboardInterrupt
 
+    def check() -> None:
+        if told:
+            raise KeyboardInterrupt
+
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        yield
+        yield check
+        check()
     except BaseException:
         if not told:
             raise
