@@ -216,8 +216,8 @@ def test_a_read_that_takes_too_long(service: LocalService, keys: BasicCredential
 
 def test_nobody_there(keys: BasicCredentials, service: LocalService) -> None:
     """A connection that is refused."""
-    away = LocalService(service.data_dir)
-    away.url = "http://localhost:1"
+    away, nobody = LocalService(service.data_dir), "http://localhost:1"
+    away.url = nobody
     door = Door(away, keys)
     with pytest.raises(ConnectionException):
         door.aura.show_aura_sql_session(ShowAuraSqlSessionRequest(workspace_id=NOWHERE, session_id=NOWHERE))
