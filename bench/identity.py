@@ -50,9 +50,10 @@ Make = Callable[[Service], Awaitable[Callable[[bytes], Headers]]]
 
 
 async def _measure(target: Target, count: int, make: Make) -> list[float]:
-    async with operator(Settings(data_dir=target.service.data_dir)) as service:
+    settings = Settings(data_dir=target.service.data_dir)
+    async with operator(settings) as service:
         headers_of = await make(service)
-        door = Auth(_nothing, service)
+        door = Auth(_nothing, service, settings.max_signed_body)
         taken = []
         for number in range(count):
             body = b'{"session_id":"0199c0de-1111-7000-8000-000000000000","statement":"SELECT %d"}' % number
