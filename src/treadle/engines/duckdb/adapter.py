@@ -52,6 +52,7 @@ class DuckDB:
         self._vocabulary = vocabulary
         self._guard: Guard | None = None
         self._settings = SessionSettings()
+        self._unsettled = False
         self._profiler = Profiler(connection)
         self._transaction = Transaction.NONE
         self._implicit = False
@@ -206,15 +207,30 @@ class DuckDB:
         elif self._transaction is Transaction.OPEN:
             self._transaction = Transaction.ABORTED
         self._to_commit = False
+        self._settle_settings()
+
+    def _settle_settings(self) -> None:
+        """Bring the engine back to the session's settings where an interrupted change has left them open."""
+        if self._unsettled:
+            with contextlib.suppress(duckdb.Error):
+                for sql in self._settings.engine():
+                    self._con.execute(sql)
+                self._unsettled = False
 
     # -- transactions -----------------------------------------------------------------------
 
     def _begin(self, planned: Planned) -> Command:
         if self._transaction is Transaction.OPEN:
             return Command(tag="BEGIN")  # PostgreSQL only warns
-        self._con.execute(planned.statements[-1])
+        self._open_transaction(planned.statements[-1])
+        self._implicit = False
         self._transaction = Transaction.OPEN
         return Command(tag="BEGIN")
+
+    def _open_transaction(self, begin: "duckdb.Statement | str") -> None:
+        # Beforehand: a BEGIN that raises, because it was interrupted, may have opened one all the same.
+        self._implicit = True
+        self._con.execute(begin)
 
     def _prepare_commit(self, marker: str) -> Command:
         if self._transaction is Transaction.NONE:
@@ -234,8 +250,9 @@ class DuckDB:
         return Command(tag="ROLLBACK")
 
     def _roll_back(self) -> None:
+        """ROLLBACK; the transaction is over also when there was none, or its catalog is out of reach."""
         self._implicit = False
-        with contextlib.suppress(duckdb.TransactionException):
+        with contextlib.suppress(duckdb.Error):
             self._con.execute("ROLLBACK")
 
     def _mark(self, marker: str) -> None:
@@ -250,9 +267,11 @@ class DuckDB:
     def _set_or_show(self, planned: Planned, row_limit: int | None) -> Rows | Command:
         match planned.setting:
             case Change() as change:
+                self._unsettled = bool(change.engine)
                 for sql in change.engine:
                     self._con.execute(sql)
                 self._settings = self._settings.apply(change)
+                self._unsettled = False
                 return Command(tag=planned.tag)
             case Show(name=name) if name == ALL:
                 return _text_rows(("name", "setting", "description"), self._settings.show_all()[:row_limit])
@@ -279,8 +298,7 @@ class DuckDB:
         """Run a statement to its end; one that writes outside a transaction gets one of ours."""
         own = planned.writes and self._transaction is Transaction.NONE
         if own:
-            self._con.execute("BEGIN TRANSACTION")
-            self._implicit = True
+            self._open_transaction("BEGIN TRANSACTION")
         for prelude in planned.statements[:-1]:
             self._con.execute(prelude)
         self._con.execute(self._final(planned, marker), _parameters(bindings))

@@ -8,6 +8,7 @@ what is so anyway. Everything else the engine knows is out of a session's reach.
 import math
 import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -92,11 +93,15 @@ class Show(msgspec.Struct, frozen=True):
 
 
 class SessionSettings(msgspec.Struct, frozen=True):
-    """The settings of one session, immutable: `apply` gives the next ones."""
+    """The settings of one session, immutable: `apply` gives the next ones.
+
+    ``changed`` are, by setting, the engine's own statements for those that are not as they began.
+    """
 
     defaults: Mapping[str, str] = {}
     values: Mapping[str, str] = {}
     local: Mapping[str, str] = {}
+    changed: Mapping[str, tuple[str, ...]] = {}
     catalog: str = ""
 
     @classmethod
@@ -105,12 +110,13 @@ class SessionSettings(msgspec.Struct, frozen=True):
         return cls({name: value_of(name, settings[name]) for name in TIMEOUTS if name in settings}, catalog=catalog)
 
     def engine(self) -> tuple[str, ...]:
-        """The statements that bring a fresh engine to these settings."""
-        return (
-            *use_schemas(((self.catalog, MAIN),)),
-            set_time_zone(self.show("TimeZone")),
-            set_profiling(self.show(PROFILING)),
-        )
+        """The statements that bring the engine to these settings, whatever its own are."""
+        first = {
+            "search_path": use_schemas(((self.catalog, MAIN),)),
+            "timezone": (set_time_zone(self._default("timezone")),),
+            PROFILING: (set_profiling(self._default(PROFILING)),),
+        }
+        return tuple(chain.from_iterable({**first, **self.changed}.values()))
 
     def apply(self, change: Change) -> "SessionSettings":
         """The settings after a change."""
@@ -121,7 +127,8 @@ class SessionSettings(msgspec.Struct, frozen=True):
         if change.local:
             return msgspec.structs.replace(self, local={**self.local, key: value})
         local = {name: kept for name, kept in self.local.items() if name != key}
-        return msgspec.structs.replace(self, values={**self.values, key: value}, local=local)
+        changed = {**self.changed, key: change.engine} if change.engine else self.changed
+        return msgspec.structs.replace(self, values={**self.values, key: value}, local=local, changed=changed)
 
     def end_transaction(self) -> "SessionSettings":
         """The settings after COMMIT or ROLLBACK: what was set LOCAL is gone."""

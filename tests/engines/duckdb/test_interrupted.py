@@ -1,0 +1,90 @@
+"""An interrupt may hit any step of the engine, and afterwards engine and session agree on where they are."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.engines.duckdb.conftest import Judge, Lake
+from treadle.engines.base import EngineError, Rows
+from treadle.engines.duckdb.adapter import DuckDB
+from treadle.engines.duckdb.script import Planned
+
+TRIALS = 600
+
+
+@pytest.fixture
+def engine(lake: Lake, judge: Judge) -> DuckDB:
+    """A session on the lake, as its worker has it; what it looks at is set, as it was not opened."""
+    engine = DuckDB(lake.connection.cursor(), lake.vocabulary)
+    for sql in ("USE main", "SET TimeZone = 'UTC'"):
+        engine.execute(judge(sql)[0], "marker", None, None)
+    return engine
+
+
+@contextmanager
+def struck(engine: DuckDB) -> Iterator[None]:
+    """Interrupt whatever the engine does, over and over."""
+    over = threading.Event()
+
+    def strike() -> None:
+        while not over.is_set():
+            engine.interrupt()
+            time.sleep(0)  # lets the engine's thread come on
+
+    striker = threading.Thread(target=strike)
+    striker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        striker.join()
+
+
+def tried(engine: DuckDB, planned: Planned) -> bool:
+    """Run one statement while it is struck, undone without strikes when it does not succeed; whether it did."""
+    try:
+        with struck(engine):
+            engine.execute(planned, "marker", None, None)
+    except EngineError:
+        engine.rollback()
+        return False
+    return True
+
+
+def value(engine: DuckDB, planned: Planned) -> object:
+    """The one value of a query."""
+    outcome = engine.execute(planned, "marker", None, None)
+    assert isinstance(outcome, Rows)
+    (batch,) = outcome.batches
+    return batch.column(0)[0].as_py()
+
+
+@pytest.mark.parametrize("sql", ["BEGIN", "CREATE TABLE interrupted AS SELECT 1"])
+def test_transaction_that_was_interrupted_is_over(engine: DuckDB, judge: Judge, sql: str) -> None:
+    """A BEGIN that raised may have begun a transaction in the engine, the user's or ours: it is taken back."""
+    planned, begin, rollback = (judge(one)[0] for one in (sql, "BEGIN", "ROLLBACK"))
+    stopped = 0
+    for _ in range(TRIALS):
+        if tried(engine, planned):
+            engine.execute(rollback, "marker", None, None)
+            continue
+        stopped += 1
+        assert engine.settings()["transaction"] == "none"
+        engine.execute(begin, "marker", None, None)
+        engine.execute(rollback, "marker", None, None)
+    assert stopped
+
+
+def test_setting_that_was_interrupted_is_what_is_shown(engine: DuckDB, judge: Judge) -> None:
+    """A change is in the engine and on the session, or in neither."""
+    zones = [judge(f"SET TimeZone = '{zone}'")[0] for zone in ("Asia/Shanghai", "America/Lima")]
+    show, real = judge("SHOW TimeZone")[0], judge("SELECT current_setting('TimeZone')")[0]
+    changed = 0
+    for trial in range(TRIALS):
+        changed += tried(engine, zones[trial % 2])
+        # ICU has another name for it.
+        assert str(value(engine, real)).removeprefix("Etc/") == value(engine, show)
+    assert 0 < changed < TRIALS
