@@ -92,8 +92,9 @@ def _pages(session: Session, statement_id: str, pages: int) -> list[str | None]:
 
 
 def _counted(session: Session, table: str) -> list[tuple[int, int]]:
-    rows = session.run(f"SELECT n, count(*) FROM {table} GROUP BY n").rows
-    return [(int(n or 0), int(count or 0)) for n, count in rows]
+    first = session.run(f"SELECT n, count(*) FROM {table} GROUP BY n")
+    further = [session.show(first.statement_id, page).last.rows for page in range(2, first.page_count + 1)]
+    return [(int(n or 0), int(count or 0)) for rows in (first.rows, *further) for n, count in rows]
 
 
 @pytest.mark.parametrize(("shape", "submit"), _shapes())
