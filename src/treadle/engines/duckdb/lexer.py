@@ -29,20 +29,24 @@ _SPACES: Final = re.compile(f"[{_WIDE}]")
 _NOT_BREAKS: Final = re.compile(r"[^\n\r]")
 _PAIR: Final = re.compile(r"\\.", re.DOTALL)
 
-_LETTER: Final = rf"(?:[A-Za-z_]|(?![{_WIDE}])[\u0080-\U0010ffff])"
-_LETTERS: Final = rf"(?:[A-Za-z0-9_]|(?![{_WIDE}])[\u0080-\U0010ffff])*+"
-_DIGITS: Final = r"[0-9](?:_?[0-9])*+"
+# All else beyond ASCII.
+_BEYOND: Final = "\u0080-\u009f\u00a1-\u1fff\u200e-\u202e\u2030-\u205e\u2061-\u2fff\u3001-\ufefe\uff00-\U0010ffff"
+
+# Only sets are repeated possessively: Python before 3.11.5 matches groups that are wrongly.
+_LETTER: Final = rf"[A-Za-z_{_BEYOND}]"
+_LETTERS: Final = rf"[A-Za-z0-9_{_BEYOND}]*+"
+_DIGITS: Final = r"[0-9]++(?:_[0-9]++)*"
 # Two strings with a line break between them are one.
-_AGAIN: Final = r"(?:[ \t\f]|--[^\n\r]*+)*+[\n\r](?:[ \t\n\r\f]|--[^\n\r]*+[\n\r])*+'"
+_AGAIN: Final = r"[ \t\f]*+(?:--[^\n\r]*+)?[\n\r](?:[ \t\n\r\f]++|--[^\n\r]*+[\n\r])*'"
 
 _TOKEN: Final = re.compile(
     rf"(?P<{_SPACE}>[ \t\n\r\f{_WIDE}]++|--[^\n\r]*+)"
     rf"|(?P<{_COMMENT}>/\*)"
-    rf"|(?P<{ESCAPED}>[eE]'(?:[^'\\]++|\\.?|''|'{_AGAIN})*+'?)"
-    rf"|(?P<{BITS}>[bBxX]'[^']*+(?:'{_AGAIN}[^']*+)*+'?)"
-    rf"|(?P<{WORD}>{_LETTER}(?:[A-Za-z0-9_$]|(?![{_WIDE}])[\u0080-\U0010ffff])*+)"
-    rf'|(?P<{QUOTED}>"(?:[^"]++|"")*+"?)'
-    rf"|(?P<{STRING}>'(?:[^']++|''|'{_AGAIN})*+'?)"
+    rf"|(?P<{ESCAPED}>[eE]')"
+    rf"|(?P<{BITS}>[bBxX]')"
+    rf"|(?P<{WORD}>{_LETTER}[A-Za-z0-9_${_BEYOND}]*+)"
+    rf'|(?P<{QUOTED}>")'
+    rf"|(?P<{STRING}>')"
     rf"|(?P<{DOLLAR}>\$(?:{_LETTER}{_LETTERS})?\$)"
     rf"|(?P<{NUMBER}>(?:{_DIGITS}(?:\.(?!\.)(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?)"
     rf"|(?P<{SIGN}>\.\.|[$?]{_DIGITS}|.)",
@@ -52,7 +56,14 @@ CONTINUED: Final = re.compile(f"'{_AGAIN}")
 """Where a string goes on after a line break, so that its text is not its value."""
 
 _NESTED: Final = re.compile(r"/\*|\*/")
-_JOINT: Final = re.compile(rf"(?:[^']++|'')*+(?P<joint>'{_AGAIN})?")
+
+# What stands at the end of a quoted token, or within it and looks like its end: the engine's own rules, by kind.
+_STOPS: Final = {
+    QUOTED: re.compile(r'(?P<inside>"")|"'),
+    STRING: re.compile(rf"(?P<inside>''|'{_AGAIN})|'"),
+    ESCAPED: re.compile(rf"(?P<inside>\\.|''|'{_AGAIN})|'", re.DOTALL),
+    BITS: re.compile(rf"(?P<inside>'{_AGAIN})|'"),
+}
 
 
 class Token(NamedTuple):
@@ -83,6 +94,8 @@ def lex(text: str, position: int = 0) -> Iterator[Token]:
             kind = SIGN
         if kind == DOLLAR:
             position = _end_of_dollars(text, found[0], position)
+        elif kind in _STOPS:
+            position = _end_of_quoted(text, _STOPS[kind], position)
         start = found.start()
         yield new(Token, (kind, text[start:position], start, position))
 
@@ -93,6 +106,14 @@ def _end_of_comment(text: str, position: int) -> tuple[bool, int]:
         depth += 1 if found[0] == "/*" else -1
         position = found.end()
     return not depth, len(text) if depth else position
+
+
+def _end_of_quoted(text: str, stops: re.Pattern[str], position: int) -> int:
+    while stop := stops.search(text, position):
+        position = stop.end()
+        if stop.lastgroup is None:
+            return position
+    return len(text)
 
 
 def _end_of_dollars(text: str, tag: str, position: int) -> int:
@@ -143,9 +164,9 @@ def literal_of(token: Token) -> str | None:
 
 def _unquoted(text: str) -> str:
     pieces, position, end = [], 1, len(text) - 1
-    while position < end and (found := _JOINT.match(text, position, end)):
-        pieces.append(text[position : found.start("joint") if found["joint"] else found.end()])
-        position = found.end()
-        if not found["joint"]:
-            break
-    return "".join(pieces).replace("''", "'")
+    for stop in _STOPS[STRING].finditer(text, 1, end):
+        pieces.append(text[position : stop.start()])
+        if stop[0] == "''":
+            pieces.append("'")
+        position = stop.end()
+    return "".join((*pieces, text[position:end]))
