@@ -11,6 +11,9 @@ from treadle.model.errors import TooMany
 from treadle.model.states import StatementState
 from treadle.service.limits import KNOWN_MOST, Bucket
 
+pytestmark = pytest.mark.alone
+"""How many a second there are is what is looked at."""
+
 
 def taken(bucket: Bucket, key: str, now: float, most: int = 10_000) -> int:
     """How many tokens a key gets at once."""

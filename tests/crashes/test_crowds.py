@@ -15,6 +15,9 @@ from tests.support.world import BOUND, World, alive, start, until
 from treadle.demo.client import Api, Named, Session
 from treadle.demo.processes import proportional_bytes
 
+pytestmark = pytest.mark.alone
+"""A crowd leaves nobody else in peace, and how soon it is served is looked at."""
+
 QUEUED = int(os.environ.get("CRASH_QUEUED", "600"))
 THREADS = 32
 SLOTS = 4

@@ -82,6 +82,7 @@ def test_percentiles_are_measured_values() -> None:
     assert percentile([3.0, 1.0, 2.0], 0.99) == 3.0
 
 
+@pytest.mark.alone
 def test_the_clients_cost_little() -> None:
     """Both clients talk to a server that does nothing, and count what they spend."""
     assert 0 < trivial.cost_of_a_request(0.2, 4) < 0.01
@@ -140,6 +141,7 @@ def test_every_measure_can_be_taken(target: Target) -> None:
     assert all(taken[name].idle and taken[name].history for name in figures)
 
 
+@pytest.mark.alone
 def test_the_cost_of_knowing_who_calls_is_taken(target: Target) -> None:
     """By token and by signature, again and again on one service: each takes some time, and not much."""
     for take in (by_token, by_signature, by_signature):

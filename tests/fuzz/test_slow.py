@@ -12,10 +12,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.api.test_http import Dial, request, serve
 from tests.api.twin import Twin
 from tests.fuzz.shapes import head
-from treadle.api import middleware
+from treadle.api import intake
 from treadle.api.app import build
 from treadle.api.http import Bounds
 from treadle.config import Settings
+
+pytestmark = pytest.mark.alone
+"""Those who are not slow must not be made so."""
 
 BIG = 32 * 2**20
 
@@ -69,7 +72,7 @@ async def test_a_body_that_trickles_is_not_waited_for(
     twin: Twin, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once it has had its time a body must come at some speed, or it is a 408."""
-    monkeypatch.setattr(middleware, "SLOWEST", 1_000_000)
+    monkeypatch.setattr(intake, "SLOWEST", 1_000_000)
     async for dial in serve(build(twin, settings, body_idle=0.1), settings):
         wire = await dial()
         await wire.send(head("Content-Length: 60000"))

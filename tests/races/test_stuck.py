@@ -110,18 +110,21 @@ def settled(pids: list[int]) -> list[int]:
 
 
 @pytest.mark.race("R9", "cancel while queued, every slot taken by a deaf statement", small=100)
-def test_what_is_cancelled_in_the_queue_is_never_heard_of(duck: World, tally: Tally) -> None:
-    """Both slots of an endpoint are deaf; a hundred statements wait: each cancel is quick, no worker even wakes."""
+def test_what_is_cancelled_in_the_queue_is_never_heard_of(brisk: World, tally: Tally) -> None:
+    """Both slots of an endpoint are deaf; a hundred statements wait: each cancel is quick, no worker even wakes.
+
+    The grace does not matter here but to the closing of the deaf sessions.
+    """
     config = {"engine": "duckdb", "max_statements": 2}
     body = {"name": "saturated", "type": "sql", "config": config}
-    endpoint = duck.connect(duck.token).post(Named, f"{duck.base}/endpoints", body).id
+    endpoint = brisk.connect(brisk.token).post(Named, f"{brisk.base}/endpoints", body).id
 
     def session() -> Session:
-        return duck.connect(duck.token).open_session(duck.workspace_id, endpoint)
+        return brisk.connect(brisk.token).open_session(brisk.workspace_id, endpoint)
 
     deaf, idle = [session() for _ in range(2)], [session() for _ in range(10)]
-    blockers = [start(duck, one, FOR_EVER) for one in deaf]
-    workers = [duck.worker(one.id) for one in idle]
+    blockers = [start(brisk, one, FOR_EVER) for one in deaf]
+    workers = [brisk.worker(one.id) for one in idle]
     before = settled(workers)
     remaining = tally.trials
     while remaining > 0:
@@ -133,7 +136,7 @@ def test_what_is_cancelled_in_the_queue_is_never_heard_of(duck: World, tally: Ta
             assert (said.outcome, said.state, said.rung) == ("cancelled", "CANCELED", "dequeued")
             tally.count(said.rung, said.seconds)
         for _, statement_id in random.Random(9).sample(queued, 10):
-            record = duck.record(statement_id)
+            record = brisk.record(statement_id)
             assert (record["effects"], record.get("start_time")) in (("none", None), ("none", ""))
         remaining -= len(queued)
     woken = [wakes(pid) - earlier for pid, earlier in zip(workers, before, strict=True)]
@@ -142,8 +145,8 @@ def test_what_is_cancelled_in_the_queue_is_never_heard_of(duck: World, tally: Ta
     assert [one.show(blocker.statement_id).status for one, blocker in zip(deaf, blockers, strict=True)] == [1, 1]
     assert max(tally.seconds) < 1.0
     for one in (*deaf, *idle):
-        duck.same(one).close()
-    with duck.session() as other:
+        brisk.same(one).close()
+    with brisk.session() as other:
         assert other.submit("SELECT * FROM never_made", sync=True).last.sql_state == "42P01"
 
 

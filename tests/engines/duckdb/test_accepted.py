@@ -321,12 +321,14 @@ def test_listings_show_what_is_the_sessions(judge: Judge, lake: Lake, script: st
     assert [row[0] for row in _rows(judge, lake, script)] == expected
 
 
+@pytest.mark.alone
 def test_small_statement_is_judged_fast(judge: Judge) -> None:
     """The judgement of a small statement takes microseconds, its parse included."""
     best = min(_seconds(judge, "SELECT 1") for _ in range(200))
     assert best < 50e-6
 
 
+@pytest.mark.alone
 def test_big_statement_is_judged_about_as_fast_as_it_is_parsed(judge: Judge, lake: Lake) -> None:
     """Megabytes of values are not looked at one by one when nothing in them needs it."""
     script = "INSERT INTO t VALUES " + ",".join(f"({number}, 'some words')" for number in range(100_000))
