@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from treadle.model.entities import Catalog
+from treadle.results.layout import workspace_folder
 from treadle.store import catalogs
 from treadle.store.base import Store
 from treadle.store.errors import StoreUnavailable
@@ -35,8 +36,9 @@ class Lakes:
         await asyncio.to_thread(shutil.rmtree, catalog.data_path, ignore_errors=True)
 
     async def remove_files(self, workspace_id: str) -> None:
-        """Remove the files folder of a workspace."""
-        await asyncio.to_thread(shutil.rmtree, self._files(workspace_id), ignore_errors=True)
+        """Remove the files and the results of a workspace that was deleted."""
+        for folder in (self._files(workspace_id), workspace_folder(self._data_dir, workspace_id)):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     def _files(self, workspace_id: str) -> Path:
         return self._data_dir / "files" / workspace_id

@@ -87,7 +87,7 @@ async def check(dsn: str, data_dir: Path, lake: Catalog, done: Statement) -> Non
     found = await store.catalog(lake.workspace_id, "default", "main")
     assert found is not None
     assert found.data_path == lake_path(data_dir, lake.id)
-    assert await store.expire_results(at(2e9), 10) == ()
+    assert list(await store.due_results(at(2e9), 10)) == []
     expired = await store.statement(done.id)
     assert expired is not None
     assert expired.results_expire_at is not None

@@ -3,7 +3,7 @@ import pytest
 from tests.store.things import OWNER, at, ending, intent, new_running, new_session, new_statement
 from treadle.model.entities import Session, Statement
 from treadle.model.states import Effects, Reason, RecordStatus, SessionStatus, StatementState
-from treadle.store.base import Page, RecordFilter, Store
+from treadle.store.base import DueResult, Page, RecordFilter, Store
 
 ALL = RecordFilter()
 OPEN = frozenset(SessionStatus)
@@ -87,17 +87,25 @@ async def test_records_are_filtered_by_time(store: Store) -> None:
 
 
 async def test_results_expire_once(store: Store) -> None:
-    """Those that are due are marked, the longest due first, as many as asked for; queued cancels have none."""
+    """Those that are due are told with their workspace, the longest due first, until they are marked.
+
+    Queued cancels have none.
+    """
     of = await new_session(store)
     made = [await new_running(store, of) for _ in range(4)]
     for number, one in enumerate(made):
         assert await store.finish(one.id, OWNER, ending(), [], at(100 - number))
     cancelled = await new_statement(store, of)
     await store.request_cancel(cancelled.id, intent())
-    due = [one.id for one in reversed(made)]
-    assert sorted(await store.expire_results(at(99), 2)) == sorted(due[:2])
-    assert list(await store.expire_results(at(99), 2)) == [due[2]]
-    assert list(await store.expire_results(at(99), 2)) == []
+    due = [DueResult(one.id, of.workspace_id) for one in reversed(made)]
+    for _ in range(2):
+        assert list(await store.due_results(at(99), 2)) == due[:2]
+    await store.expire_results([one.statement_id for one in due[:2]])
+    assert list(await store.due_results(at(99), 2)) == [due[2]]
+    await store.expire_results([due[2].statement_id, "unknown"])
+    assert list(await store.due_results(at(99), 2)) == []
+    await store.expire_results([])
+    assert list(await store.due_results(at(100), 2)) == [due[3]]
     found = await store.statement(made[3].id)
     assert found is not None
     assert found.results_expire_at == at(97)

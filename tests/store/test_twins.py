@@ -189,7 +189,8 @@ class Twins(RuleBasedStateMachine):
     @rule(limit=st.integers(1, 3))
     def expire(self, limit: int) -> None:
         when = at(self.now())
-        self.both(lambda store: store.expire_results(when, limit))
+        due = self.both(lambda store: store.due_results(when, limit))
+        self.both(lambda store: store.expire_results([one.statement_id for one in due]))
 
     @rule(age=st.integers(0, 30), limit=st.integers(1, 3))
     def purge(self, age: int, limit: int) -> None:

@@ -1,9 +1,10 @@
 """Where a result lies, and how a page is found in it.
 
-The part n of a statement is ``<results_dir>/<statement_id>/<n>.arrow`` (Arrow IPC file format,
-uncompressed). A part of several batches has an ``<n>.index`` beside it: the running row count after
-each batch, as native 64-bit integers. The data file gets its name last, so a part without one does
-not exist.
+Each workspace has a folder of its own, its ``results_dir``: ``<data_dir>/results/<workspace_id>``, and
+of all results that is what its workers can reach. The part n of a statement is
+``<results_dir>/<statement_id>/<n>.arrow`` (Arrow IPC file format, uncompressed). A part of several
+batches has an ``<n>.index`` beside it: the running row count after each batch, as native 64-bit
+integers. The data file gets its name last, so a part without one does not exist.
 """
 
 import shutil
@@ -15,10 +16,26 @@ from typing import Final
 
 import msgspec
 
-from treadle.model.ids import STATEMENT_ID
+from treadle.model.ids import PLAIN_ID, STATEMENT_ID
 
 ROW_COUNT: Final = "q"
 """The array type code of one number of an index."""
+
+
+def results_root(data_dir: Path) -> Path:
+    """The folder of all results, with one folder a workspace."""
+    return data_dir / "results"
+
+
+def workspace_folder(data_dir: Path, workspace_id: str) -> Path:
+    """The folder of the results of a workspace; raises ValueError when the id is no workspace id.
+
+    While the workspace lives it is never removed: what the kernel lets its workers do holds for this
+    very folder, not for its name.
+    """
+    if not PLAIN_ID.match(workspace_id):
+        raise ValueError(f"not a workspace id: {workspace_id!r}")
+    return results_root(data_dir) / workspace_id
 
 
 def folder(results_dir: Path | str, statement_id: str) -> Path:

@@ -41,8 +41,9 @@ class Aftermath:
             log.warning("files_stay", statement_id=statement_id, error=str(error))
 
     def _clear_files(self, statement_id: str, part: int) -> None:
-        discard_part(self._context.results_dir, statement_id, part)
-        for folder in self._context.copy_dirs(self._session.workspace_id):
+        workspace_id = self._session.workspace_id
+        discard_part(self._context.results_dir(workspace_id), statement_id, part)
+        for folder in self._context.copy_dirs(workspace_id):
             for staged in (folder / STAGING).glob(f"{statement_id}_*"):
                 clear(staged)
 

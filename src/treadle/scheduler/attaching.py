@@ -173,8 +173,9 @@ class Attaching:
 
     def _order(self, hand: Hand, workspace_id: str, catalog: Catalog, kind: Kind) -> Attach:
         settings = self._context.settings
-        folders = self._context.copy_dirs(workspace_id)
-        for folder in (folders[0], self._context.results_dir):
+        folders, results_dir = self._context.copy_dirs(workspace_id), self._context.results_dir(workspace_id)
+        # Before the worker is confined: what is not there then stays out of its reach.
+        for folder in (folders[0], results_dir):
             folder.mkdir(parents=True, exist_ok=True)
         return Attach(
             catalog=CatalogTarget(
@@ -192,7 +193,7 @@ class Attaching:
                 result_bytes=int(settings.max_result_bytes),
             ),
             temp_dir=hand.worker.temp_dir,
-            results_dir=str(self._context.results_dir),
+            results_dir=str(results_dir),
             copy_dirs=tuple(str(folder) for folder in folders),
             settings=self._context.session_settings(),
         )

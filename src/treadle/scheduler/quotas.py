@@ -8,22 +8,30 @@ nothing new until there is room again: results go when their time is over, spill
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
-from typing import Final
 
+import msgspec
 import structlog
 
 from treadle.model.states import Reason
+from treadle.results.layout import results_root
 from treadle.scheduler.context import Context
 from treadle.scheduler.lane import Lane
 from treadle.scheduler.quantities import size
-from treadle.store.errors import StoreUnavailable
 
 log = structlog.get_logger("treadle.quotas")
 
-BATCH: Final = 500
-"""Statements whose workspace is asked for at once."""
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a look found in the results folder of a workspace, by statement."""
+
+    sizes: dict[str, int] = {}
+    """Bytes of what will not change: it was there at the look before, and no statement that runs writes it."""
+
+    others: frozenset[str] = frozenset()
+    taken: int = 0
+    """Bytes of everything."""
 
 
 class Quotas:
@@ -33,8 +41,7 @@ class Quotas:
         self._context = context
         self._lanes = lanes
         self._full: dict[str, str] = {}
-        # Of each result the workspace and the bytes: those of a statement that has ended do not change.
-        self._known: dict[str, tuple[str, int]] = {}
+        self._seen: dict[str, Seen] = {}
 
     def full(self, workspace_id: str) -> str | None:
         """The quota a workspace is beyond, in words; None when it is beyond none."""
@@ -46,8 +53,6 @@ class Quotas:
             await self._context.clock.sleep(self._context.settings.quota_interval)
             try:
                 await self.look()
-            except StoreUnavailable as error:
-                log.warning("store_unavailable", error=str(error))
             except Exception:
                 log.exception("quotas_failed")
 
@@ -73,29 +78,10 @@ class Quotas:
                 lane.limiter.passed(run, Reason.QUOTA, detail)
 
     async def _results(self, lanes: Sequence[Lane]) -> Counter[str]:
-        root = self._context.results_dir
-        present = await asyncio.to_thread(_names, root)
-        running = {lane.running: lane.session.workspace_id for lane in lanes if lane.running is not None}
-        self._known = {one: known for one, known in self._known.items() if one in present}
-        new = [one for one in present if one not in self._known]
-        sizes = await asyncio.to_thread(_sizes, [root / one for one in new])
-        taken: Counter[str] = Counter()
-        ended = [(one, size) for one, size in zip(new, sizes, strict=True) if one not in running]
-        for one, size_now in zip(new, sizes, strict=True):
-            if one in running:
-                taken[running[one]] += size_now
-        await self._learn(ended)
-        for workspace_id, size_then in self._known.values():
-            taken[workspace_id] += size_then
-        return taken
-
-    async def _learn(self, ended: Sequence[tuple[str, int]]) -> None:
-        """Remember whose the results of ended statements are; those without a record are nobody's, and swept."""
-        for start in range(0, len(ended), BATCH):
-            batch = dict(ended[start : start + BATCH])
-            for row in await self._context.store.statements(list(batch)):
-                if row.state.final:
-                    self._known[row.id] = row.workspace_id, batch[row.id]
+        running = frozenset(lane.running for lane in lanes if lane.running is not None)
+        root = results_root(self._context.settings.data_dir)
+        self._seen = await asyncio.to_thread(look_at_results, root, self._seen, running)
+        return Counter({workspace_id: seen.taken for workspace_id, seen in self._seen.items()})
 
     async def _files(self, lanes: Sequence[Lane]) -> Counter[str]:  # noqa: ARG002 (each measure is given them)
         root = self._context.settings.data_dir / "files"
@@ -111,11 +97,31 @@ class Quotas:
         return taken
 
 
+def look_at_results(root: Path, before: dict[str, Seen], running: Set[str]) -> dict[str, Seen]:
+    """What the folder of each workspace holds. ``running`` are the statements that ran when the look began."""
+    return {one: _look(root / one, before.get(one, Seen()), running) for one in _names(root)}
+
+
+def _look(folder: Path, before: Seen, running: Set[str]) -> Seen:
+    sizes: dict[str, int] = {}
+    others: set[str] = set()
+    taken = 0
+    for name in _names(folder):
+        known = before.sizes.get(name)
+        bytes_now = _size(folder / name) if known is None else known
+        taken += bytes_now
+        if known is not None or (name in before.others and name not in running):
+            sizes[name] = bytes_now
+        else:
+            others.add(name)
+    return Seen(sizes, frozenset(others), taken)
+
+
 def _names(folder: Path) -> list[str]:
     """What is in a folder, nothing when there is none."""
     try:
         return os.listdir(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

@@ -4,13 +4,17 @@ Left data files that could not be removed when they were left are tried again.
 """
 
 import asyncio
-from datetime import timedelta
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from treadle.results.layout import discard
 from treadle.scheduler.context import Context
+from treadle.store.base import DueResult
 from treadle.store.errors import StoreUnavailable
 
 log = structlog.get_logger("treadle.sweeper")
@@ -21,10 +25,7 @@ BATCH: Final = 500
 async def sweep(context: Context) -> None:
     """One sweep: every result whose time is over, every record older than ``record_ttl``."""
     store, now = context.store, context.clock.now()
-    while expired := await store.expire_results(now, BATCH):
-        for statement_id in expired:
-            await asyncio.to_thread(discard, context.results_dir, statement_id)
-        log.info("results_expired", count=len(expired))
+    await _expire(context, now)
     if passed := await store.purge_tombstones(now):
         log.info("early_cancels_forgotten", count=passed)
     before = now - timedelta(seconds=context.settings.record_ttl)
@@ -33,6 +34,49 @@ async def sweep(context: Context) -> None:
     before = now - timedelta(seconds=context.settings.audit_ttl)
     while purged := await store.purge_audit(before, BATCH):
         log.info("audit_purged", count=purged)
+
+
+async def _expire(context: Context, now: datetime) -> None:
+    """Remove the results whose time is over. Only what is gone is marked, so that a crash leaves none behind."""
+    store = context.store
+    while due := await store.due_results(now, BATCH):
+        gone = await asyncio.to_thread(_discard, context, due)
+        await store.expire_results([one.statement_id for one in gone])
+        log.info("results_expired", count=len(gone))
+        for workspace_id in await asyncio.to_thread(_emptied, context, gone):
+            if await store.workspace(workspace_id, None) is None:
+                await asyncio.to_thread(_clear_away, context, workspace_id)
+        if len(gone) < len(due):
+            return  # the disk is in trouble: the rest is for the next sweep
+
+
+def _discard(context: Context, due: Sequence[DueResult]) -> list[DueResult]:
+    """Remove their files; those that have gone."""
+    gone = []
+    for one in due:
+        try:
+            discard(context.results_dir(one.workspace_id), one.statement_id)
+        except OSError as error:
+            log.warning("result_stays", statement_id=one.statement_id, error=str(error))
+        else:
+            gone.append(one)
+    return gone
+
+
+def _emptied(context: Context, gone: Sequence[DueResult]) -> list[str]:
+    """The workspaces of these results that have a folder and no result left in it."""
+    found = []
+    for workspace_id in {one.workspace_id for one in gone}:
+        with suppress(FileNotFoundError), os.scandir(context.results_dir(workspace_id)) as entries:
+            if next(entries, None) is None:
+                found.append(workspace_id)
+    return found
+
+
+def _clear_away(context: Context, workspace_id: str) -> None:
+    """Remove the folder of a workspace that was deleted: nobody attaches to it any more."""
+    with suppress(OSError):
+        context.results_dir(workspace_id).rmdir()
 
 
 async def sweep_forever(context: Context) -> None:

@@ -20,8 +20,8 @@ AHEAD_BYTES: Final = 2**20
 SMALL_ROWS: Final = 64
 """Results of at most so many rows are read at once: handing them to a thread costs more."""
 
-_Key = tuple[str, int]
-"""A statement id and the number of a part."""
+_Key = tuple[Path, str, int]
+"""The folder of a workspace's results, a statement id and the number of a part."""
 
 
 class _Ahead(msgspec.Struct, frozen=True):
@@ -38,21 +38,20 @@ class Pages:
     client and service work at the same time. A caller of single pages costs nothing more.
     """
 
-    def __init__(self, results_dir: Path, page_rows: int) -> None:
-        self._results_dir = results_dir
+    def __init__(self, page_rows: int) -> None:
         self._page_rows = page_rows
         self._ahead: OrderedDict[_Key, _Ahead] = OrderedDict()
 
-    async def read(self, statement_id: str, part: int, number: int, rows: int) -> PageRows:
+    async def read(self, results_dir: Path, statement_id: str, part: int, number: int, rows: int) -> PageRows:
         """Page ``number`` (from 1) of a part of ``rows`` rows; raises `ResultMissing`."""
         if rows <= SMALL_ROWS:
-            return read_page(self._results_dir, statement_id, part, number, self._page_rows)
-        key = (statement_id, part)
+            return read_page(results_dir, statement_id, part, number, self._page_rows)
+        key = (results_dir, statement_id, part)
         expected = self._ahead.pop(key, None)
         goes_on = expected is not None and expected.number == number
         if goes_on and expected is not None and expected.rows is not None:
             page = await expected.rows
-            if not data_path(self._results_dir, statement_id, part).exists():
+            if not data_path(*key).exists():
                 raise ResultMissing(f"part {part} of the result of {statement_id} is not there")
         else:
             page = await self._start(key, number)
@@ -62,7 +61,7 @@ class Pages:
 
     def _start(self, key: _Key, number: int) -> "asyncio.Future[PageRows]":
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(None, read_page, self._results_dir, *key, number, self._page_rows)
+        return loop.run_in_executor(None, read_page, *key, number, self._page_rows)
 
     def _expect(self, key: _Key, number: int, *, now: bool) -> None:
         expected = _Ahead(number, self._start(key, number) if now else None)

@@ -11,7 +11,7 @@ from treadle.model.errors import NotFound, ResultExpired
 from treadle.model.ids import part_id, split_part_id
 from treadle.model.states import PartStatus, Rung, StatementState, cancel_message
 from treadle.results.inline import materialize, read_inline_page
-from treadle.results.layout import folder
+from treadle.results.layout import data_path, results_root, workspace_folder
 from treadle.results.reader import PageRows, ResultMissing
 from treadle.service.deps import Deps, Leaving, Verb, watched
 from treadle.service.pages import Pages
@@ -30,7 +30,7 @@ class Results(Verb):
 
     def __init__(self, deps: Deps) -> None:
         super().__init__(deps)
-        self._pages = Pages(deps.settings.data_dir / "results", deps.settings.page_rows)
+        self._pages = Pages(deps.settings.page_rows)
         self._known: dict[tuple[str, ...], tuple[_Found, float]] = {}
 
     async def show_result(
@@ -168,10 +168,12 @@ class Results(Verb):
 
     def _located(self, statement: Statement, part: Part, shown_id: str) -> PartView:
         self._refuse_expired(statement)
-        results_dir = self.deps.settings.data_dir / "results"
+        data_dir = self.deps.settings.data_dir
+        results_dir = workspace_folder(data_dir, statement.workspace_id)
         if statement.inline is not None:
             materialize(results_dir, statement.id, part.number, statement.inline)
-        path = folder(results_dir, statement.id)
+        bucket = results_root(data_dir)
+        path = data_path(results_dir, statement.id, part.number)
         return PartView(
             statement_id=shown_id,
             status=part.status,
@@ -179,9 +181,9 @@ class Results(Verb):
             page_count=_pages(part.rows, self.deps.settings.page_rows),
             columns=part.columns,
             location=Location(
-                endpoint=f"file://{results_dir.parent}",
-                bucket=results_dir.name,
-                prefix=f"{path.name}/{part.number}.arrow",
+                endpoint=f"file://{bucket.parent}",
+                bucket=bucket.name,
+                prefix=str(path.relative_to(bucket)),
             ),
         )
 
@@ -208,8 +210,9 @@ class Results(Verb):
             )
         if statement.inline is not None:
             return read_inline_page(statement.inline, page_num, page_rows)
+        results_dir = workspace_folder(self.deps.settings.data_dir, statement.workspace_id)
         try:
-            return await self._pages.read(statement.id, part.number, page_num, part.rows)
+            return await self._pages.read(results_dir, statement.id, part.number, page_num, part.rows)
         except ResultMissing:
             raise ResultExpired(f"the result of statement {statement.public_id} is gone: it has expired") from None
 

@@ -135,6 +135,13 @@ class Patience(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class DueResult(msgspec.Struct, frozen=True):
+    """A statement whose result's time is over."""
+
+    statement_id: str
+    workspace_id: str
+
+
 class EndpointFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Filters of the endpoint list; ``name`` is a case-insensitive part of the name."""
 
@@ -377,8 +384,11 @@ class Store(Directory, Protocol):
         """The leases of all unfinished statements that have one."""
 
     # -- time passes ------------------------------------------------------------------------
-    async def expire_results(self, now: datetime, limit: int) -> Sequence[str]:
-        """Statements whose results are over: marks at most ``limit`` and returns their ids."""
+    async def due_results(self, now: datetime, limit: int) -> Sequence[DueResult]:
+        """At most ``limit`` results whose time is over and that have not been marked, the longest due first."""
+
+    async def expire_results(self, ids: Sequence[str]) -> None:
+        """Mark the results of these statements as gone, and forget the small ones."""
 
     async def purge_records(self, before: datetime, limit: int) -> int:
         """Delete at most ``limit`` ended statements (and ended sessions without any) from before then."""

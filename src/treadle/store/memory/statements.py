@@ -9,7 +9,7 @@ from treadle.model.audit import By
 from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, Statement
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import StatementState
-from treadle.store.base import Asked, Finish, Lease, Page, Patience, RecordFilter, Scope
+from treadle.store.base import Asked, DueResult, Finish, Lease, Page, Patience, RecordFilter, Scope
 from treadle.store.errors import DuplicateId, DuplicateKey
 from treadle.store.memory.tables import Tables, among, newest
 from treadle.store.rules import asked, cancel_event, check_ending, check_statement, explained, is_within, light, started
@@ -247,18 +247,20 @@ class Statements(Tables):
             if one.keepalive is not None and one.lease_until is not None
         ]
 
-    async def expire_results(self, now: datetime, limit: int) -> Sequence[str]:
-        """Statements whose results are over: marks at most ``limit`` and returns their ids."""
+    async def due_results(self, now: datetime, limit: int) -> Sequence[DueResult]:
+        """At most ``limit`` results whose time is over and that have not been marked, the longest due first."""
         due = [
-            (one.results_expire_at, one.id)
+            (one.results_expire_at, one.id, one.workspace_id)
             for one in self._statements.values()
             if one.results_expire_at is not None and one.results_expire_at <= now and one.id not in self._expired
         ]
-        ids = [statement_id for _, statement_id in sorted(due)[:limit]]
-        self._expired.update(ids)
-        for statement_id in ids:
+        return [DueResult(statement_id, workspace_id) for _, statement_id, workspace_id in sorted(due)[:limit]]
+
+    async def expire_results(self, ids: Sequence[str]) -> None:
+        """Mark the results of these statements as gone, and forget the small ones."""
+        for statement_id in self._statements.keys() & set(ids):
+            self._expired.add(statement_id)
             self._statements[statement_id] = replace(self._statements[statement_id], inline=None)
-        return ids
 
     async def purge_records(self, before: datetime, limit: int) -> int:
         """Delete at most ``limit`` ended statements (and ended sessions without any) from before then.

@@ -11,7 +11,7 @@ from treadle.model.audit import By
 from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, Statement
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import Reason, StatementState
-from treadle.store.base import Asked, Finish, Lease, Page, Patience, RecordFilter, Scope
+from treadle.store.base import Asked, DueResult, Finish, Lease, Page, Patience, RecordFilter, Scope
 from treadle.store.errors import DuplicateId, DuplicateKey
 from treadle.store.postgres.pool import PoolBase
 from treadle.store.postgres.rows import encode, encode_parts, to_intent, to_statement
@@ -287,9 +287,14 @@ class Statements(PoolBase):
         """The leases of all unfinished statements that have one."""
         return [Lease(*row) for row in await self._rows("statements_leased")]
 
-    async def expire_results(self, now: datetime, limit: int) -> Sequence[str]:
-        """Statements whose results are over: marks at most ``limit`` and returns their ids."""
-        return await self._swept("results_expire", now, limit)
+    async def due_results(self, now: datetime, limit: int) -> Sequence[DueResult]:
+        """At most ``limit`` results whose time is over and that have not been marked, the longest due first."""
+        async with self._acquired(self._lists) as connection:
+            return [DueResult(*row) for row in await connection.fetch(sql("results_due"), now, limit)]
+
+    async def expire_results(self, ids: Sequence[str]) -> None:
+        """Mark the results of these statements as gone, and forget the small ones."""
+        await self._swept("results_expire", ids)
 
     async def purge_records(self, before: datetime, limit: int) -> int:
         """Delete at most ``limit`` ended statements (and ended sessions without any) from before then.
