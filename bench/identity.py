@@ -28,6 +28,7 @@ from treadle.config import Settings
 from treadle.model.errors import BadRequest
 from treadle.service import Service
 from treadle.service.accounts import NewCredential
+from treadle.service.strangers import Strangers
 
 PROJECT: Final = "bench"
 USER: Final = "caller"
@@ -53,7 +54,7 @@ async def _measure(target: Target, count: int, make: Make) -> list[float]:
     settings = Settings(data_dir=target.service.data_dir)
     async with operator(settings) as service:
         headers_of = await make(service)
-        door = Auth(_nothing, service, settings.max_signed_body)
+        door = Auth(_nothing, service, settings.max_signed_body, Strangers(settings, time.monotonic))
         taken = []
         for number in range(count):
             body = b'{"session_id":"0199c0de-1111-7000-8000-000000000000","statement":"SELECT %d"}' % number

@@ -168,6 +168,21 @@ class Settings(BaseSettings):
     )
     project_rate: Count = Field(4000, description="Requests a second of one project, cancels not counted.")
     login_rate: Count = Field(20, description="Logins a second from one address.")
+    stranger_rate: Count = Field(
+        100,
+        description="Requests a second from one address (of IPv6: one /64) that prove nobody: without a token, with a "
+        "wrong one or a bad signature; ten times as many at once after a pause.",
+    )
+    stranger_memory: ByteSize = Field(
+        ByteSize(64 * 2**20),
+        description="Bytes of request bodies in memory whose signers are not known yet; one address has a quarter "
+        "of it, or one body.",
+    )
+    body_memory: ByteSize = Field(
+        ByteSize(2**30),
+        description="Bytes of request bodies in memory that are being read of known users; one has a quarter of it, "
+        "or one body.",
+    )
     user_statements: Count = Field(50_000, description="Statements of one user that wait or run at once.")
     project_statements: Count = Field(100_000, description="Statements of one project that wait or run at once.")
     project_sessions: Count = Field(2000, description="Sessions of one project that have not ended.")
@@ -188,7 +203,8 @@ class Settings(BaseSettings):
     body_idle: Seconds = Field(60.0, description="Seconds a caller may pause within a request body.")
     send_timeout: Seconds = Field(60.0, description="Seconds a caller may take nothing of an answer that waits for it.")
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
-        (), description="Networks of proxies whose `X-Forwarded-For` is believed, for the audit."
+        (),
+        description="Networks of proxies whose `X-Forwarded-For` is believed, for the audit and the limits by address.",
     )
 
     # who calls

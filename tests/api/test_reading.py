@@ -109,7 +109,7 @@ async def test_unknown_parameters_and_fields_are_ignored(client: httpx.AsyncClie
         ),
         (SESSIONS, {**NEW_SESSION, "wait_timeout": 299}, "wait_timeout: must be an integer from 300 to 7200."),
         (SESSIONS, {**NEW_SESSION, "wait_timeout": 7201}, "wait_timeout: must be an integer from 300 to 7200."),
-        (SESSIONS, {**NEW_SESSION, "wait_timeout": 300.0}, "wait_timeout: must be an integer from 300 to 7200."),
+        (SESSIONS, {**NEW_SESSION, "wait_timeout": 300.5}, "wait_timeout: must be an integer from 300 to 7200."),
         (SESSIONS, {**NEW_SESSION, "wait_timeout": True}, "wait_timeout: must be an integer from 300 to 7200."),
         (EXECUTE, {"session_id": "s1"}, "statement: is required and must be a string of 0 to 10000000 characters."),
         (EXECUTE, {**SUBMISSION, "statement": 5}, "statement: must be a string of 0 to 10000000 characters."),

@@ -1,10 +1,13 @@
-"""Where a request comes from: the peer, and whom a trusted proxy speaks for."""
+"""Where a request comes from: the peer, and whom a trusted proxy speaks for. And where it says it went."""
 
 from ipaddress import ip_network
 
 import pytest
 
+from treadle.api.bodies import Nothing
 from treadle.api.middleware import client_address
+from treadle.api.routes import Ask
+from treadle.model.entities import Principal
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 
@@ -31,3 +34,23 @@ def test_only_trusted_proxies_are_believed(peer: str, told: list[str], expected:
     headers = [(b"x-forwarded-for", one.encode("latin-1")) for one in told]
     assert client_address({"client": (peer, 1), "headers": headers}, PROXIES) == expected
     assert client_address({"client": (peer, 1), "headers": headers}, ()) == peer
+
+
+@pytest.mark.parametrize(
+    ("host", "base"),
+    [
+        (b"treadle.example:8760", "http://treadle.example:8760"),
+        (b"[2001:db8::1]:80", "http://[2001:db8::1]:80"),
+        (b"192.0.2.1", "http://192.0.2.1"),
+        (b'evil.example"><script>', ""),
+        (b"evil.example/path", ""),
+        (b"user@evil.example", ""),
+        (b"evil.example\\", ""),
+        (b"\xff", ""),
+        (b"", ""),
+    ],
+)
+def test_links_lead_to_a_host_or_nowhere(host: bytes, base: str) -> None:
+    """What stands in the header of a request gets into the links of an answer only if it is a host."""
+    nobody = Principal(project_id="", project_name="", user_id="", user_name="")
+    assert Ask(nobody, {}, Nothing(), Nothing(), [(b"host", host)]).base == base

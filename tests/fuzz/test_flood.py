@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from tests.service.caller import Caller, calling
+from treadle.demo.processes import proportional_bytes
 
 TOTAL: Final = int(os.environ.get("TREADLE_FUZZ_BYTES", str(2**30)))
 PIECE: Final = bytes(2**20)
@@ -77,6 +79,65 @@ def test_a_gigabyte_leaves_the_memory_flat(caller: Caller) -> None:
     assert caller.http.get("/healthz").status_code == 200
     with caller.session() as sql:
         assert sql.rows("SELECT 1") == [["1"]]
+
+
+STRANGERS: Final = 200
+BEGUN: Final = 2**20
+"""Bytes that each of them sends of a body that does not end."""
+
+
+def strangers(caller: Caller) -> dict[str, tuple[bytes, set[bytes]]]:
+    """Who is not known and begins a body: the head, and the answers that may come while the body is still open."""
+    chunks = "Transfer-Encoding: chunked\r\n\r\n"
+    first = f"POST {caller.base}/sessions/statements HTTP/1.1\r\nHost: t\r\n"
+    date = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    signed = (
+        f"Authorization: SDK-HMAC-SHA256 Access={'A' * 20}, SignedHeaders=host;x-sdk-date, Signature={'0' * 64}\r\n"
+        f"X-Sdk-Date: {date}\r\n"
+    )
+    login = "POST /v3/auth/tokens HTTP/1.1\r\nHost: t\r\n"
+    return {
+        "no token": ((first + chunks).encode(), {b"401", b"429", b""}),
+        "a wrong token": ((first + "X-Auth-Token: wrong\r\n" + chunks).encode(), {b"401", b"429", b""}),
+        # Those that fit into the memory of strangers are read on, the others refused.
+        "a signature": ((first + signed + chunks).encode(), {b"429", b""}),
+        "a log-in": ((login + chunks).encode(), {b"413", b"429", b""}),
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["no token", "a wrong token", "a signature", "a log-in"])
+def test_strangers_bodies_are_not_kept(caller: Caller, kind: str) -> None:
+    """Hundreds of strangers begin large bodies at once: what they send is not kept, and whoever is known is served."""
+    head, expected = strangers(caller)[kind]
+    address = urlsplit(caller.service.url)
+    chunk = b"%x\r\n%s\r\n" % (BEGUN, bytes(BEGUN))
+    assert caller.http.get("/healthz").status_code == 200
+    before = proportional_bytes(caller.service.pid)
+    with contextlib.ExitStack() as open_wires:
+        wires = [
+            open_wires.enter_context(socket.create_connection((address.hostname, address.port), timeout=30))
+            for _ in range(STRANGERS)
+        ]
+        for wire in wires:
+            with contextlib.suppress(ConnectionError):
+                wire.sendall(head + chunk)
+        assert caller.http.get(f"{caller.base}/sessions").status_code == 200
+        after = proportional_bytes(caller.service.pid)
+        answers = {answered(wire) for wire in wires}
+    assert after > 0
+    assert answers <= expected
+    assert after - before < ROOM
+    with caller.session() as sql:
+        assert sql.rows("SELECT 3") == [["3"]]
+
+
+def answered(wire: socket.socket) -> bytes:
+    """The status that was answered so far; nothing when there is none, or it was lost with the connection."""
+    wire.setblocking(False)
+    with contextlib.suppress(BlockingIOError, ConnectionError):
+        return wire.recv(65536).partition(b" ")[2][:3]
+    return b""
 
 
 @pytest.mark.slow

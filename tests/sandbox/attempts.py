@@ -30,7 +30,9 @@ SECRETS: Final = (
     "{lake_file}",
     "{lake}/**/*.parquet",
     "{result}",
-    "{root}/results/*/*.arrow",
+    "{results}/**",
+    "{root}/results/*/*/*.arrow",
+    "{own_results}/*/*.arrow",
     "{spill}/canary.txt",
     "{root}/postgres.secrets",
     "{postgres}/pg_hba.conf",
@@ -84,7 +86,13 @@ GOALS: Final = (
     "tenant/canary.csv",
     "{lake_file}",
     "{lake}/main/secret/new.parquet",
+    "{result}",
+    "{results}",
+    "{results}/new.csv",
+    "{results}/new/1.arrow",
     "{root}/results/new.csv",
+    "{own_results}/../new.csv",
+    "{own_results}/new.csv",
     "{spill}/new.csv",
     "{root}/postgres.secrets",
     "{postgres}/pg_hba.conf",
@@ -229,11 +237,83 @@ FAMILIES: Final[dict[str, tuple[str, ...]]] = {
 }
 """The kernel's matter, all of it: each of them is tried with the engine's own locks and without."""
 
+LATER_IDEAS: Final = (
+    "FROM duckdb_secrets()",
+    "SELECT * FROM which_secret('s3://x', 's3')",
+    "FROM duckdb_databases()",
+    "PRAGMA DATABASE_LIST",
+    "pragma/**/database_list",
+    "FROM duckdb_settings()",
+    "SELECT current_setting('temp_directory')",
+    "SELECT system.main.current_setting('secret_directory')",
+    "FROM duckdb_temporary_files()",
+    "FROM duckdb_external_file_cache()",
+    "FROM duckdb_logs",
+    "FROM query('SELECT * FROM duckdb_settings()')",
+    "FROM Query('SEL' || 'ECT 1')",
+    "FROM query_table('duckdb_databases')",
+    "FROM query_table(['__ducklake_metadata_default.ducklake_data_file'])",
+    "CREATE MACRO m(x) AS TABLE FROM read_text(x)",
+    "CREATE MACRO m(x) AS TABLE FROM query(x)",
+    "CREATE TEMP MACRO m() AS TABLE FROM duckdb_settings()",
+    "CREATE TEMP VIEW v AS FROM __ducklake_metadata_default.ducklake_data_file",
+    "FROM ducklake_list_files('default', 'kept')",
+    "FROM ducklake_options('default')",
+    "CALL ducklake_add_data_files('default', 'kept', '/etc/passwd')",
+    "CALL ducklake_set_commit_message('default', 'x', 'y')",
+    "CALL default.set_option('data_path', '/tmp')",
+    "EXPORT DATABASE default TO 'x'",
+    "COPY FROM DATABASE default TO memory",
+    "SET VARIABLE p = '/etc/passwd'; FROM read_text(getvariable('p'))",
+    "PREPARE p AS FROM read_text($1); EXECUTE p('/etc/passwd')",
+    "EXPLAIN ANALYZE FROM read_text('/etc/passwd')",
+    "SUMMARIZE '/etc/passwd'",
+    "DESCRIBE FROM read_text('/etc/passwd')",
+    "PIVOT '/etc/passwd' ON column0",
+    "TABLE '/etc/passwd'",
+    "MERGE INTO kept USING '/etc/passwd' y ON true WHEN MATCHED THEN DELETE",
+    "CREATE TYPE e AS ENUM (SELECT content FROM read_text('/etc/passwd'))",
+    "DETACH default",
+    "USE __ducklake_metadata_default",
+    'SET "enable_external_access"=true',
+    "SET/**/allowed_directories=['/']",
+    'SET GLOBAL "Lock_Configuration" = 0',
+    "SET LOCAL lock_configuration=0",
+    'SET U&"lock_configuration"=0',
+    "SET \u217cock_configuration=0",
+    "SET search_path = '__ducklake_metadata_default.public'",
+    "PRAGMA enable_logging",
+    "CALL truncate_duckdb_logs()",
+    "FROM parquet_file_metadata('/etc/passwd')",
+    "FROM read_json_objects_auto('/etc/passwd')",
+    "FROM seq_scan('x')",
+    "FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+    "FROM sql_auto_complete('SEL')",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SELECT write_log('x', level := 'error', log_type := 'y', scope := 'database')",
+    "COPY (SELECT 1 AS a) TO 'in.csv' (FORMAT csv, FILE_EXTENSION '../../x')",
+    "COPY (SELECT 1 AS a) TO 'in.csv' (TMP_FILE_DIR '/etc')",
+    "COPY (SELECT 1 AS a) TO (getenv('HOME') || '/x')",
+    "COPY (SELECT 1 AS a) TO '~/new.csv'",
+    "SELECT 1;;;;FROM duckdb_secrets();",
+    "SELECT $$a$$; FROM/**/read_text/**/('/etc/passwd')",
+    r"FROM read_text(E'\x2fetc\x2fpasswd')",
+    "FROM system.main.read_text('/etc/passwd')",
+    "SELECT 'HOME'.getenv()",
+    "SELECT list_transform(['HOME'], lambda x: system.main.getenv(x))",
+    "SELECT list_aggregate([1], 'getenv')",
+    "SELECT 1 AS a LIMIT (SELECT length(getenv('HOME')))",
+    "SELECT sum(1) FILTER (getenv('HOME') IS NULL)",
+    "CREATE TABLE g (a INT, b VARCHAR DEFAULT (getenv('HOME')))",
+)
+"""What newer functions, odd spelling and nesting would get past a guard that compares words."""
+
 GUARDED: Final[dict[str, tuple[str, ...]]] = {
     **{
         f"guard: {name.lower().replace('_', ' ')}": tuple(getattr(guard, name))
         for name in ("METADATA_NAMES", "TEXT_AS_SQL", "DATABASES", "CATALOG_CARE", "INSIDE", "FILES", "COPIES")
     },
+    "guard: later ideas": LATER_IDEAS,
     "guard: through the service": tuple(
         attempt.replace("{data_path}", "{lake}").replace("{dsn}", "host={postgres} dbname={database} user={database}")
         for family in SERVICE_FAMILIES.values()
@@ -244,27 +324,48 @@ GUARDED: Final[dict[str, tuple[str, ...]]] = {
 
 LONG_ROWS: Final = "SELECT i, repeat(md5(i::VARCHAR), 30) AS s FROM range(1000000000000) t(i)"
 
-BOMBS: Final = {
-    "a huge string": "SELECT length(repeat('x', 3000000000))",
-    "a list of everything": "SELECT len(list(i)) FROM range(100000000000) t(i)",
-    "a list in one call": "SELECT len(range(10000000000))",
-    "endless recursion": (
-        "WITH RECURSIVE r(i, s) AS (SELECT 1, 'x' UNION ALL SELECT i + 1, s || s FROM r) SELECT count(*) FROM r"
-    ),
-    "rows that breed": (
-        "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r, range(4)) SELECT count(*) FROM r"
-    ),
-    "a cross join with a limit": (
-        "SELECT a.i, b.i FROM range(1000000) a(i), range(1000000) b(i) ORDER BY hash(a.i, b.i) LIMIT 5"
-    ),
-    "a sort that fills the disk": f"CREATE TEMP TABLE big AS {LONG_ROWS} ORDER BY hash(i)",
-    "a table that fills memory": f"CREATE TEMP TABLE wide AS {LONG_ROWS}",
-    "a file that fills the disk": f"COPY ({LONG_ROWS}) TO 'big.csv'",
-    "a result that fills the disk": LONG_ROWS,
-    "many columns": "SELECT " + ", ".join(f"{i} AS c{i}" for i in range(20000)),
-    "brackets": "SELECT " + "(" * 5000 + "1" + ")" * 5000,
+BOMBS: Final[dict[str, dict[str, str]]] = {
+    "memory": {
+        "a huge string": "SELECT length(repeat('x', 3000000000))",
+        "a list of everything": "SELECT len(list(i)) FROM range(100000000000) t(i)",
+        "a list in one call": "SELECT len(range(10000000000))",
+        "endless recursion": (
+            "WITH RECURSIVE r(i, s) AS (SELECT 1, 'x' UNION ALL SELECT i + 1, s || s FROM r) SELECT count(*) FROM r"
+        ),
+        "rows that breed": (
+            "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r, range(4)) SELECT count(*) FROM r"
+        ),
+        "a table that fills memory": f"CREATE TEMP TABLE wide AS {LONG_ROWS}",
+    },
+    "processor": {
+        "a cross join with a limit": (
+            "SELECT a.i, b.i FROM range(1000000) a(i), range(1000000) b(i) ORDER BY hash(a.i, b.i) LIMIT 5"
+        ),
+        "many columns": "SELECT " + ", ".join(f"{i} AS c{i}" for i in range(20000)),
+        "brackets": "SELECT " + "(" * 5000 + "1" + ")" * 5000,
+    },
+    "threads": {
+        "a swarm of threads": (
+            "SELECT h, count(*) FROM "
+            "(SELECT hash(a.i, b.i) % 100003 AS h FROM range(3000000) a(i), range(3000000) b(i)) GROUP BY h"
+        ),
+        "many branches at once": " UNION ALL ".join(
+            f"SELECT sum(hash(i + {n})) FROM range(100000000) t(i)" for n in range(64)
+        ),
+    },
+    "disk": {
+        "a sort that fills the disk": f"CREATE TEMP TABLE big AS {LONG_ROWS} ORDER BY hash(i)",
+        "a file that fills the disk": f"COPY ({LONG_ROWS}) TO 'big.csv'",
+        "a result that fills the disk": LONG_ROWS,
+    },
 }
-"""What eats the machine."""
+"""What eats the machine, by what of it."""
+
+HONEST: Final[dict[str, str]] = {
+    **dict.fromkeys(("memory", "processor", "threads"), "SELECT sum(hash(i) % 7) FROM range(1000000000000) t(i)"),
+    "disk": "COPY (SELECT i, repeat(md5(i::VARCHAR), 30) AS s FROM range(60000) t(i)) TO 'honest.csv'",
+}
+"""Honest work beside which a neighbour is measured too, as hungry for the same, within every limit."""
 
 LOOSENED: Final = "SET memory_limit = '1TB'; SET max_temp_directory_size = '1TB'; SET threads = 16"
 """What a session without the engine's locks says before a bomb."""

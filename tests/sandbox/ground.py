@@ -91,7 +91,7 @@ class Ground:
         self.neighbour.run("CREATE TABLE kept AS SELECT 1 AS i")
         self.neighbour.run("COPY secret TO 'canary.parquet'")
         shown = self.neighbour.execute("SELECT s, i FROM secret")
-        self.result = self.data_dir / "results" / shown["statement_id"] / "1.arrow"
+        self.result = self.victim.results / shown["statement_id"] / "1.arrow"
         assert self.result.exists()
         own = self.attacker.files
         for name, place in {
@@ -138,6 +138,8 @@ class Ground:
             "lake": self.lake["data_path"].rstrip("/"),
             "lake_file": str(self.lake_file),
             "result": str(self.result),
+            "results": str(self.victim.results),
+            "own_results": str(self.attacker.results),
             "foreign": str(self.victim.files),
             "files": str(self.attacker.files),
             "spill": str(self.spill),
@@ -171,14 +173,14 @@ class Ground:
     def snapshot(self) -> Snapshot:
         """What must not change, with what is in it."""
         found: Snapshot = {}
-        kept = (self.outside, self.victim.files, Path(self.lake["data_path"]), self.result.parent, self.spill)
+        kept = (self.outside, self.victim.files, Path(self.lake["data_path"]), self.victim.results, self.spill)
         for root in kept:
             for path in (root, *root.rglob("*")):
                 found[str(path)] = _state(path)
         for name in ("postgres.secrets", "postgres/pg_hba.conf", "postgres/postgresql.conf", "postgres/PG_VERSION"):
             found[name] = _state(self.data_dir / name)
         # Others work there as well: only what an attempt would leave is looked for.
-        for folder in (self.data_dir, Path("/dev/shm"), Path("/etc"), Path.home(), ROOT):
+        for folder in (self.data_dir, self.data_dir / "results", Path("/dev/shm"), Path("/etc"), Path.home(), ROOT):
             found[f"in {folder}"] = (0, " ".join(name for name in os.listdir(folder) if name.startswith(TRACES)))
         return found
 

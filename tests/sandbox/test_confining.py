@@ -34,8 +34,9 @@ confined_here = pytest.mark.skipif(bool(LACKING), reason=f"this kernel has no {'
 def order_of(folder: Path, dsn: str = "host=/run/pg user=u dbname=d") -> Attach:
     """An order to attach whose folders are there."""
     places = {name: folder / name for name in ("data", "tmp", "results", "files")}
+    places["results"] /= "own"
     for place in places.values():
-        place.mkdir(exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
     return Attach(
         catalog=CatalogTarget(name="default", metadata_name="m", dsn=dsn, password="p", data_path=f"{places['data']}/"),
         limits=Limits(memory=2**28, threads=1, spill=2**20),
@@ -87,14 +88,15 @@ def confined(folder: Path, deeds: dict[str, Callable[[], object]], **about: str)
 
 @confined_here
 def test_files_are_those_of_the_order(tmp_path: Path) -> None:
-    """Its own folders are to work in, the results' to fill, programs to read; the rest of the machine is not there."""
+    """Its own folders are to work in, its workspace's results to fill, programs to read; there is nothing else."""
     order_of(tmp_path)
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret").write_text("x")
-    theirs = tmp_path / "results" / "theirs"
-    theirs.mkdir()
-    (theirs / "1.arrow").write_text("x")
+    own, theirs = (tmp_path / "results" / whose / "statement" for whose in ("own", "theirs"))
+    for place in (own, theirs):
+        place.mkdir(parents=True)
+        (place / "1.arrow").write_text("x")
     (tmp_path / "files" / "link").symlink_to(outside)
 
     def work_in(folder: str) -> None:
@@ -105,7 +107,7 @@ def test_files_are_those_of_the_order(tmp_path: Path) -> None:
         assert os.listdir(tmp_path / folder / "b") == ["x"]
 
     def fill() -> None:
-        place = tmp_path / "results" / "mine"
+        place = tmp_path / "results" / "own" / "mine"
         place.mkdir()
         (place / "1.unfinished").write_text("x")
         (place / "1.unfinished").replace(place / "1.arrow")
@@ -136,8 +138,22 @@ def test_files_are_those_of_the_order(tmp_path: Path) -> None:
             "by a link": (tmp_path / "files" / "link" / "secret").read_text,
             "by dots": Path(f"{tmp_path}/files/../outside/secret").read_text,
             "by its root": Path(f"/proc/self/root{outside}/secret").read_text,
-            "list results": lambda: os.listdir(tmp_path / "results"),
-            "read a result": (theirs / "1.arrow").read_text,
+            "list the workspaces with results": lambda: os.listdir(tmp_path / "results"),
+            "make one more": (tmp_path / "results" / "new").mkdir,
+            "remove its own": (tmp_path / "results" / "own").rmdir,
+            "list its own": lambda: os.listdir(own.parent),
+            "list one of its own": lambda: os.listdir(own),
+            "read one of its own": (own / "1.arrow").read_text,
+            "list theirs": lambda: os.listdir(theirs.parent),
+            "list one of theirs": lambda: os.listdir(theirs),
+            "read one of theirs": (theirs / "1.arrow").read_text,
+            "add to theirs": (theirs.parent / "new").mkdir,
+            "add to one of theirs": lambda: (theirs / "2.arrow").write_text("x"),
+            "overwrite one of theirs": lambda: os.open(theirs / "1.arrow", os.O_WRONLY),
+            "cut one of theirs short": lambda: os.truncate(theirs / "1.arrow", 0),
+            "rename one of theirs": lambda: (theirs / "1.arrow").rename(theirs / "2.arrow"),
+            "remove one of theirs": (theirs / "1.arrow").unlink,
+            "give one of its own": lambda: (own / "1.arrow").rename(theirs / "1.arrow"),
             "read passwd": Path("/etc/passwd").read_text,
             "read its environment": Path("/proc/self/environ").read_text,
             "write its memory": lambda: os.open("/proc/self/mem", os.O_RDWR),
@@ -149,6 +165,7 @@ def test_files_are_those_of_the_order(tmp_path: Path) -> None:
     )
     assert set(refused.values()) == {"Permission denied"}, refused
     assert (outside / "secret").read_text() == "x"
+    assert [(path.name, path.read_text()) for path in theirs.parent.rglob("*.arrow")] == [("1.arrow", "x")]
 
 
 @confined_here

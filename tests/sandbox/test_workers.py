@@ -48,13 +48,46 @@ def test_every_thread_of_a_worker_is_confined(place: Ground) -> None:
                 assert int(shown[held], 16) & ~DAC == 0, (task.name, held, shown[held])
 
 
+def warm_workers(place: Ground) -> list[int]:
+    """The workers that stand ready and have no catalog yet."""
+    below = descendants(place.attacker.service.pid)
+    workers = [pid for pid in below if command_name(pid) == "treadle-worker"]
+    return [pid for pid in workers if len(os.listdir(f"/proc/{pid}/task")) == 1]
+
+
+@pytest.mark.skipif(not os.geteuid(), reason="root may look into every process: run this as another user")
+def test_a_worker_cannot_be_looked_into(place: Ground) -> None:
+    """Nor changed, by a process of the same user; what it had before it knew its catalog was no secret."""
+    with place.attacker.session() as session:
+        proc = Path(f"/proc/{worker_of(place.attacker.service, session.id)}")
+        for name in ("environ", "maps", "mem", "auxv", "smaps_rollup"):
+            with pytest.raises(PermissionError):
+                (proc / name).read_bytes()
+        for name in ("fd", "map_files"):
+            with pytest.raises(PermissionError):
+                os.listdir(proc / name)
+        for name in ("cwd", "root", "exe"):
+            with pytest.raises(PermissionError):
+                os.readlink(proc / name)
+        with pytest.raises(PermissionError):
+            (proc / "mem").open("r+b")
+    [warm, *_] = until(lambda: warm_workers(place), "a warm worker stands ready")
+    assert secret_names(warm) == []
+
+
+def secret_names(pid: int) -> list[str]:
+    """The names in the environment of a process that sound like secrets."""
+    names = [entry.partition(b"=")[0].decode() for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
+    return [name for name in names if any(word in name for word in SECRET_NAMES)]
+
+
 @confined_here
+@pytest.mark.skipif(bool(os.geteuid()), reason="only root can look into a worker")
 def test_a_worker_is_given_nothing_it_does_not_need(place: Ground) -> None:
     """Its environment names no secret; its open files are the null device, the log, its link and its data folder."""
     with place.attacker.session() as session:
         pid = worker_of(place.attacker.service, session.id)
-        names = [entry.partition(b"=")[0].decode() for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
-        assert not [name for name in names if any(word in name for word in SECRET_NAMES)]
+        assert secret_names(pid) == []
         opened = {int(fd.name): os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
         assert (opened.pop(0), opened.pop(1)) == ("/dev/null", "/dev/null")
         opened.pop(2)
@@ -71,13 +104,7 @@ def test_a_worker_is_given_nothing_it_does_not_need(place: Ground) -> None:
 @confined_here
 def test_a_worker_that_waits_has_one_thread(place: Ground) -> None:
     """One kept warm has no other thread that could miss its confinement."""
-
-    def warm() -> list[int]:
-        below = descendants(place.attacker.service.pid)
-        workers = [pid for pid in below if command_name(pid) == "treadle-worker"]
-        return [pid for pid in workers if len(os.listdir(f"/proc/{pid}/task")) == 1]
-
-    assert until(warm, "a warm worker stands ready")
+    assert until(lambda: warm_workers(place), "a warm worker stands ready")
 
 
 class TcpServer(StockServer):

@@ -6,13 +6,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from treadle.api import iam, v1
 from treadle.api.dispatch import dispatch
-from treadle.api.middleware import AccessLog, Auth, BodyLimit, Consent, Errors, Observe, RequestIds, Routing, Throttle
+from treadle.api.intake import BodyLimit
+from treadle.api.middleware import AccessLog, Auth, Consent, Errors, Observe, RequestIds, Routing, Throttle
 from treadle.api.routes import Router
 from treadle.api.system import Metrics, System
 from treadle.api.v2 import table as v2
 from treadle.api.verbs import Verbs
 from treadle.config import Settings
 from treadle.service.limits import Rates
+from treadle.service.strangers import Strangers
 
 
 def build(
@@ -31,8 +33,8 @@ def build(
     table = (*v1.routes(verbs, settings), *v2.routes(verbs, settings), *iam.routes(verbs))
     router = Router([*table, *System(verbs, metrics, table).routes])
     app: ASGIApp = Throttle(dispatch, Rates(settings, monotonic))
-    app = Auth(app, verbs, settings.max_signed_body)
-    app = BodyLimit(app, settings.max_body, body_idle or settings.body_idle)
+    app = Auth(app, verbs, settings.max_signed_body, Strangers(settings, monotonic))
+    app = BodyLimit(app, settings, body_idle or settings.body_idle)
     app = Routing(app, router)
     app = Errors(app)
     app = AccessLog(app, observe)

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from treadle.api.fields import (
+    CHOSEN_ID,
     END,
     AnyId,
     CatalogName,
@@ -96,6 +97,7 @@ class ExecuteStatement(msgspec.Struct, frozen=True, kw_only=True):
                     "An id of your own choice: 1-64 letters, digits, hyphens and underscores, not ending in `_` and a "
                     "number, new in its workspace. Also as header `X-Statement-Id`."
                 ),
+                extra_json_schema={"allOf": [{"pattern": CHOSEN_ID}]},
             ),
         ]
         | None
@@ -195,7 +197,8 @@ Config = Annotated[
         description=(
             "`engine` (duckdb, or another one of the operator's), `max_sessions` and `max_statements` that run at "
             "once, and `paused`: an endpoint that takes no new sessions. The rest is kept."
-        )
+        ),
+        extra_json_schema={"allOf": [{"$ref": "#/components/schemas/EndpointConfig"}]},
     ),
 ]
 

@@ -10,8 +10,9 @@ from starlette.types import Receive, Scope, Send
 
 from treadle.api.bodies import Nothing
 from treadle.api.exchange import exchange_of
-from treadle.api.middleware import read_whole, respond
-from treadle.api.reading import read_body, read_query
+from treadle.api.intake import read_whole
+from treadle.api.middleware import respond
+from treadle.api.reading import check_object, read_body, read_query
 from treadle.api.routes import ID_PATTERNS, AnyRoute, Ask, Match
 from treadle.model.entities import Principal
 from treadle.model.errors import BadRequest, RequestError
@@ -33,6 +34,7 @@ async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
     route = match.route
     query = _NOTHING if route.query is Nothing else read_query(scope["query_string"], route.query)
     body: Any = await _body(route, receive) if route.reads_body else _NOTHING
+    exchange.holding.release()
     leaving = partial(_leaving, receive)
     caller = exchange.caller or _ANYONE
     ask = Ask(caller, match.ids, query, body, scope["headers"], leaving, scope.get("scheme", "http"))
@@ -61,7 +63,6 @@ async def _body(route: AnyRoute, receive: Receive) -> object:
     raw = await read_whole(receive, None if route.secured else STRANGERS_BODY)
     if not route.any_object:
         return read_body(raw, route.body)
-    try:
-        return read_body(raw, route.body) if raw.strip() else _NOTHING
-    except BadRequest:
-        raise BadRequest from None
+    if raw.strip():
+        check_object(raw)
+    return _NOTHING

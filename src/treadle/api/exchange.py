@@ -6,6 +6,7 @@ from starlette.types import Scope
 
 from treadle.api.routes import Match
 from treadle.model.entities import Principal
+from treadle.service.holdings import Holding
 
 _KEY: Final = "treadle.exchange"
 
@@ -13,12 +14,13 @@ _KEY: Final = "treadle.exchange"
 class Exchange:
     """One request on its way in: filled by the middlewares in their order."""
 
-    __slots__ = ("caller", "match", "request_id")
+    __slots__ = ("caller", "holding", "match", "request_id")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         self.match: Match | None = None
         self.caller: Principal | None = None
+        self.holding = Holding()
 
 
 def attach(scope: Scope, exchange: Exchange) -> None:

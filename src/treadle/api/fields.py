@@ -12,6 +12,8 @@ PlainId = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9-]{{1,36}}{END}", descriptio
 StatementId = Annotated[
     str, Meta(pattern=rf"^[A-Za-z0-9_-]{{1,64}}{END}", description="1-64 letters, digits, hyphens and underscores.")
 ]
+CHOSEN_ID: Final = r"^(?!.*_[1-9][0-9]{0,6}$)[A-Za-z0-9_-]{1,64}$"
+"""The pattern of an id of the client's own choice, as it is described: none of those of parts."""
 InstanceId = Annotated[
     str, Meta(pattern=rf"^[A-Za-z0-9-]{{1,64}}{END}", description="1-64 letters, digits and hyphens.")
 ]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from treadle.api.fields import MAX_TAGS, TAG
+from treadle.api.fields import CHOSEN_ID, MAX_TAGS, TAG
 from treadle.model.errors import BadRequest
 from treadle.model.ids import STATEMENT_ID
 
@@ -14,6 +14,21 @@ TAGS: Final = "X-Statement-Tags"
 STATEMENT: Final = "X-Statement-Id"
 KEY: Final = "Idempotency-Key"
 BEFORE_SUBMIT: Final = "X-Cancel-Before-Submit"
+
+SUBJECT: Final = "X-Subject-Token"
+
+SCHEMAS: Final = {
+    # Other printable characters may be in a tag too, in UTF-8, which a header has no words for.
+    TAGS: {"type": "string", "pattern": r"^[\x20-\x2b\x2d-\x7e]{0,128}(,[\x20-\x2b\x2d-\x7e]{0,128}){0,15}$"},
+    STATEMENT: {"type": "string", "pattern": CHOSEN_ID},
+    KEY: {"type": "string", "pattern": r"^[\x20-\x7e]{1,128}$"},
+    BEFORE_SUBMIT: {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])?$"},
+    SUBJECT: {"type": "string", "minLength": 1},
+}
+"""What each may say, for the API description."""
+
+REQUIRED: Final = frozenset((SUBJECT,))
+"""Those without which the operations that take them do nothing."""
 
 _WIRE: Final = {name: name.lower().encode() for name in (TAGS, STATEMENT, KEY, BEFORE_SUBMIT)}
 _TAG: Final = re.compile(TAG)

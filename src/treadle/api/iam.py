@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from treadle.api.answers import answer
 from treadle.api.bodies import Nothing
+from treadle.api.headers import SUBJECT
 from treadle.api.replies import Reply
 from treadle.api.routes import AnyRoute, Ask, Route
 from treadle.api.verbs import Callers
@@ -22,7 +23,6 @@ from treadle.model.identity import Project, TokenHolder
 from treadle.service.identity import stamp
 from treadle.service.logins import Login, Named
 
-SUBJECT: Final = "X-Subject-Token"
 _SUBJECT: Final = SUBJECT.lower().encode()
 
 Word = Annotated[str, Meta(min_length=1, max_length=64, description="1-64 characters.")]
@@ -85,6 +85,19 @@ class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
 
     auth: AuthRef
 
+
+_GIVEN: Final = [{"required": [one], "properties": {one: {"type": "string"}}} for one in ("id", "name")]
+SHAPES: Final[dict[str, dict[str, Any]]] = {
+    "UserRef": {"anyOf": _GIVEN},
+    "ProjectRef": {"anyOf": _GIVEN},
+    "ScopeRef": {
+        "not": {
+            "required": ["project", "domain"],
+            "properties": {one: {"type": "object"} for one in ("project", "domain")},
+        }
+    },
+}
+"""What `_login` asks of these beside the types of their fields, for the API description."""
 
 Text = Annotated[str, Meta(max_length=64, description="Any text.")]
 

@@ -7,12 +7,11 @@ From outside to inside::
     AccessLog     one line and one observation a request
     Errors        what was raised becomes the documented body
     Routing       the operation, or 404 and 405
-    BodyLimit     413 as soon as the body is known to be too large; 408 when its rest does not come
-    Auth          the caller, or 401: before anything is told about ids or bodies
+    BodyLimit     413 as soon as the body is known to be too large; 408 when its rest does not come (`intake`)
+    Auth          the caller, or 401, and 429 for too many of those: before anything is told about ids or bodies
     Throttle      429 for whoever asks too often
 """
 
-import asyncio
 import re
 import secrets
 from collections.abc import Callable, Collection, Sequence
@@ -25,22 +24,22 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from treadle.api.errors import INTERNAL, BodyTimeout, WrongMethod, fault_of
+from treadle.api.errors import INTERNAL, WrongMethod, fault_of
 from treadle.api.exchange import Exchange, attach, exchange_of
+from treadle.api.intake import read_whole
 from treadle.api.routes import AnyRoute, Router
 from treadle.api.signature import is_signed, read_claim, signed_request
 from treadle.api.verbs import Verbs
 from treadle.model.entities import Principal
-from treadle.model.errors import CredentialRefused, RequestError, TooLarge, Unauthorized
+from treadle.model.errors import CredentialRefused, RequestError, Unauthorized
 from treadle.service.audit import ORIGIN, Origin
 from treadle.service.limits import Rates
+from treadle.service.signatures import Signed
+from treadle.service.strangers import Strangers, network_of
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}\Z")
 _CLIENT_GONE: Final = 499
 """The status logged when the caller left before there was an answer."""
-
-SLOWEST: Final = 1024
-"""Bytes a second of a body that is still waited for."""
 
 NO_ROUTE: Final = "none"
 """The route reported for a request that no operation answers."""
@@ -68,22 +67,6 @@ async def respond(response: Response, scope: Scope, receive: Receive, send: Send
     if scope["method"] == "HEAD":
         response.body = b""
     await response(scope, receive, send)
-
-
-async def read_whole(receive: Receive, most: int | None = None) -> bytes:
-    """The request body; raises `TooLarge` beyond ``most`` bytes, `ClientDisconnect` when the caller leaves before."""
-    pieces: list[bytes] = []
-    taken = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        pieces.append(message.get("body", b""))
-        taken += len(pieces[-1])
-        if most is not None and taken > most:
-            raise TooLarge
-        if not message.get("more_body", False):
-            return b"".join(pieces)
 
 
 class RequestIds:
@@ -263,29 +246,44 @@ class Auth:
     """Finds out who is calling, where the operation asks for it: by token or, if there is none, by signature.
 
     A token decides alone: what it does not open no signature beside it does. A signed body has to be read
-    before its sender is known, so it may have ``signed_most`` bytes.
+    before its sender is known, so it may have ``signed_most`` bytes. Who proves to be nobody is counted.
     """
 
-    def __init__(self, app: ASGIApp, verbs: Verbs, signed_most: int) -> None:
+    def __init__(self, app: ASGIApp, verbs: Verbs, signed_most: int, strangers: Strangers) -> None:
         self._app = app
         self._verbs = verbs
         self._signed_most = signed_most
+        self._strangers = strangers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         exchange = exchange_of(scope)
         assert exchange.match is not None
         if exchange.match.route.secured:
-            tokens = _values(scope, b"x-auth-token")
-            if len(tokens) > 1:
-                raise Unauthorized
-            if tokens or not (given := _values(scope, b"authorization")):
-                exchange.caller = await self._verbs.authenticate(tokens[0].decode("latin-1") if tokens else None)
-            elif is_signed(given[0]):
-                exchange.caller, receive = await self._by_signature(scope, receive, exchange.match.route)
-            else:
-                raise CredentialRefused("x-auth-token not found")
+            try:
+                exchange.caller, receive = await self._caller(scope, receive, exchange.match.route)
+            except Unauthorized:
+                self._strangers.count(ORIGIN.get().address)
+                raise
         await self._app(scope, receive, send)
+
+    async def _caller(self, scope: Scope, receive: Receive, route: AnyRoute) -> tuple[Principal, Receive]:
+        """Who asks, and the body as it is still to be read."""
+        tokens = _values(scope, b"x-auth-token")
+        if len(tokens) > 1:
+            raise Unauthorized
+        if tokens or not (given := _values(scope, b"authorization")):
+            return await self._by_token(tokens[0].decode("latin-1") if tokens else None), receive
+        if is_signed(given[0]):
+            return await self._by_signature(scope, receive, route)
+        raise CredentialRefused("x-auth-token not found")
+
+    async def _by_token(self, token: str | None) -> Principal:
+        address = ORIGIN.get().address
+        if not self._strangers.flood(address) or self._verbs.knows(token):
+            return await self._verbs.authenticate(token)
+        async with self._strangers.turn(address):
+            return await self._verbs.authenticate(token)
 
     async def _by_signature(self, scope: Scope, receive: Receive, route: AnyRoute) -> tuple[Principal, Receive]:
         """The signer, and the body again, which had to be read to know him."""
@@ -301,7 +299,9 @@ class Auth:
             repeatable=_is_repeatable(route, claim.signed),
             connection=scope.get("client"),
         )
-        caller = await self._verbs.authenticate_signature(signed)
+        caller = await self._signer(signed)
+        # From here on the body is that of somebody who is known.
+        exchange_of(scope).holding.release()
         read = False
 
         async def again() -> Message:
@@ -312,6 +312,13 @@ class Auth:
             return {"type": "http.request", "body": body, "more_body": False}
 
         return caller, again
+
+    async def _signer(self, signed: Signed) -> Principal:
+        address = ORIGIN.get().address
+        if not self._strangers.flood(address) or self._verbs.knows_key(signed.access):
+            return await self._verbs.authenticate_signature(signed)
+        async with self._strangers.turn(address):
+            return await self._verbs.authenticate_signature(signed)
 
 
 def _is_repeatable(route: AnyRoute, signed: Collection[bytes]) -> bool:
@@ -340,51 +347,5 @@ class Throttle:
         if exchange.caller is not None:
             self._rates.admit(exchange.caller, cancel=route.path.endswith("/cancel"))
         elif route.reads_body:
-            self._rates.admit_login(ORIGIN.get().address)
+            self._rates.admit_login(network_of(ORIGIN.get().address))
         await self._app(scope, receive, send)
-
-
-class BodyLimit:
-    """Guards the request body, at the moment it is asked for.
-
-    It may have ``limit`` bytes, pause for ``idle`` seconds, and after these must come `SLOWEST` bytes a second.
-    """
-
-    def __init__(self, app: ASGIApp, limit: int, idle: float) -> None:
-        self._app = app
-        self._limit = limit
-        self._idle = idle
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        declared = max((int(value) for value in _values(scope, b"content-length") if value.isdigit()), default=0)
-        taken = 0
-        whole = False
-        began = 0.0
-
-        async def guarded() -> Message:
-            nonlocal taken, whole, began
-            if whole:
-                # What comes now is the caller's leaving, if it comes at all.
-                return await receive()
-            if declared > self._limit:
-                raise TooLarge
-            message = await self._next(receive)
-            whole = not message.get("more_body", False)
-            taken += len(message.get("body", b""))
-            if taken > self._limit:
-                raise TooLarge
-            began = began or perf_counter()
-            seconds = perf_counter() - began
-            if not whole and seconds > self._idle and taken < seconds * SLOWEST:
-                raise BodyTimeout("the request body comes too slowly")
-            return message
-
-        await self._app(scope, guarded, send)
-
-    async def _next(self, receive: Receive) -> Message:
-        try:
-            async with asyncio.timeout(self._idle):
-                return await receive()
-        except TimeoutError:
-            raise BodyTimeout("the rest of the request body did not come") from None

@@ -8,10 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from treadle import __version__
-from treadle.api import errors
-from treadle.api.bodies import Nothing
+from treadle.api import errors, headers, iam
+from treadle.api.bodies import EndpointConfig, Nothing
 from treadle.api.routes import ID_PATTERNS, AnyRoute
-from treadle.api.schema import PREFIX, Schema, components, properties
+from treadle.api.schema import PREFIX, Schema, accepted, components, properties, storable
 
 _DESCRIPTION: Final = (
     "A self-hosted SQL statement service that speaks the DataArts Fabric SQL API. "
@@ -39,7 +39,7 @@ def document(routes: Iterable[AnyRoute]) -> Schema:
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in table)],
         "paths": paths,
         "components": {
-            "schemas": components(_bodies(table))[1] | components(_replies(table), sent=True)[1],
+            "schemas": _read(table) | components(_replies(table), sent=True)[1],
             "securitySchemes": {
                 "AuthToken": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
                 "Signature": {
@@ -53,8 +53,11 @@ def document(routes: Iterable[AnyRoute]) -> Schema:
     }
 
 
-def _bodies(table: Iterable[AnyRoute]) -> list[type[msgspec.Struct]]:
-    return list(dict.fromkeys(route.body for route in table if route.body is not Nothing))
+def _read(table: Iterable[AnyRoute]) -> dict[str, Schema]:
+    """What is taken; `EndpointConfig` is read of a field of a body."""
+    bodies = dict.fromkeys(route.body for route in table if route.body is not Nothing)
+    found = accepted((*bodies, EndpointConfig))
+    return {name: {**schema, **iam.SHAPES.get(name, {})} for name, schema in found.items()}
 
 
 def _replies(table: Iterable[AnyRoute]) -> list[type[msgspec.Struct]]:
@@ -98,15 +101,26 @@ def _query_parameters(route: AnyRoute) -> list[Schema]:
             "in": "query",
             "required": False,
             "description": schema.get("description", "One of the values."),
-            "schema": {key: value for key, value in schema.items() if key != "description"},
+            "schema": _bounded(route, name, schema),
         }
         for name, schema in properties(query).items()
     ]
 
 
+def _bounded(route: AnyRoute, name: str, schema: Schema) -> Schema:
+    bare: Schema = storable({key: value for key, value in schema.items() if key != "description"})
+    return {**bare, "maximum": min(bare["maximum"], route.most[name])} if name in route.most else bare
+
+
 def _header_parameters(route: AnyRoute) -> list[Schema]:
     return [
-        {"name": name, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "header",
+            "required": name in headers.REQUIRED,
+            "description": text,
+            "schema": headers.SCHEMAS[name],
+        }
         for name, text in route.takes.items()
     ]
 
@@ -162,6 +176,8 @@ def _nullable(value: Any) -> Any:
     match value:
         case {"anyOf": [dict() as inner, {"type": "null"}], **rest}:
             return {**_nullable(rest), **_nullable(inner), "nullable": True}
+        case {"anyOf": [*options, {"type": "null"}], **rest}:
+            return {**_nullable(rest), "anyOf": _nullable(options), "nullable": True}
         case {"type": [str() as kind, "null"], **rest}:
             return {**_nullable(rest), "type": kind, "nullable": True}
         case dict():

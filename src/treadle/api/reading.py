@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from treadle.api.fields import CODE
-from treadle.api.schema import properties
+from treadle.api.schema import DIGITS, properties
 from treadle.model.errors import BadRequest, InvalidParameter
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -26,7 +26,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 MAX_DEPTH: Final = 32
 MAX_QUERY_FIELDS: Final = 100
 
-_INTEGER: Final = re.compile(r"-?[0-9]{1,19}")
+_INTEGER: Final = re.compile(rf"-?[0-9]{{1,{DIGITS}}}")
 _PATH: Final = re.compile(r"`\$\.(?P<path>[^`]+)`\Z")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 _DECODING: Final = "DecodingException"
@@ -83,6 +83,16 @@ def parse_json(raw: bytes) -> object:
     return value
 
 
+def check_object(raw: bytes) -> None:
+    """Return for a JSON object, whatever is in it: nothing of it is kept."""
+    try:
+        value = json.loads(raw, parse_int=str, parse_float=str, parse_constant=_constant, object_pairs_hook=_object)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, BadRequest):
+        raise BadRequest from None
+    if not isinstance(value, dict):
+        raise BadRequest
+
+
 def _refuse(why: str) -> NoReturn:
     raise BadRequest(why, field="body", cause=_DECODING)
 
@@ -91,7 +101,9 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     value = dict(pairs)
     if len(value) != len(pairs):
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise BadRequest("given more than once", field=twice if twice.isprintable() else "body", cause=_DECODING)
+        raise BadRequest(
+            "given more than once", field=twice if twice and twice.isprintable() else "body", cause=_DECODING
+        )
     return value
 
 
@@ -149,7 +161,7 @@ def _check_characters(value: object) -> None:
         if not _storable(name):
             _refuse("holds a NUL character or an unpaired surrogate")
         if not all(_storable(item) for _, item in _walk(inside) if isinstance(item, str)):
-            raise BadRequest("holds a NUL character or an unpaired surrogate", field=name, cause=_DECODING)
+            raise BadRequest("holds a NUL character or an unpaired surrogate", field=name or "body", cause=_DECODING)
 
 
 def _pairs(raw: bytes) -> list[tuple[str, str]]:
@@ -162,9 +174,14 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
 
 
 def _coerce(value: object, name: str, shape: Mapping[str, str]) -> object:
-    """A number or boolean given as a string becomes one, in objects too; everything else stays for the check."""
+    """A number or boolean given as a string becomes one, in objects too; everything else stays for the check.
+
+    A whole number is an integer however it is written: 3.0 is 3.
+    """
     if isinstance(value, dict):
         return {inner: _coerce(item, f"{name}.{inner}", shape) for inner, item in value.items()}
+    if isinstance(value, float) and value.is_integer() and shape.get(name) == "integer":
+        return int(value)
     if not isinstance(value, str):
         return value
     kind = shape.get(name)

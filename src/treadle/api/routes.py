@@ -1,5 +1,6 @@
 """The route: one value that drives matching, reading, answering and the API description alike."""
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -24,6 +25,9 @@ ID_PATTERNS: Final = {
 }
 
 
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+"""A name or an address, and perhaps a port: what may stand in a link."""
+
 WORKSPACE: Final = "/v1/workspaces/{workspace_id}"
 V2: Final = "/v2/"
 SESSION: Final = WORKSPACE + "/sessions/{session_id}"
@@ -45,9 +49,9 @@ class Ask(msgspec.Struct, Generic[Q, B], frozen=True):
 
     @property
     def base(self) -> str:
-        """The address under which the caller has reached the service."""
-        host = next((value.decode("latin-1") for name, value in self.headers if name == b"host"), "")
-        return f"{self.scheme}://{host}" if host else ""
+        """The address under which the caller has reached the service; empty when that is none."""
+        host = next((value for name, value in self.headers if name == b"host"), b"")
+        return f"{self.scheme}://{host.decode()}" if _HOST.fullmatch(host) else ""
 
 
 class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
@@ -56,7 +60,8 @@ class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
     ``query`` and ``body`` are the structs read from the request and ``reply`` the one sent, or with
     ``many`` an array of it; `Nothing` as ``body`` leaves a request body unread. With ``any_object`` an
     absent body or any JSON object will do. ``errors`` are the documented error statuses, ``takes`` and
-    ``headers`` the headers of the request and of the response.
+    ``headers`` the headers of the request and of the response, ``most`` the largest values of query parameters that
+    are settings.
     """
 
     operation: str
@@ -76,6 +81,7 @@ class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
     documented: bool = True
     headers: dict[str, str] = {}
     takes: dict[str, str] = {}
+    most: dict[str, int] = {}
     example: dict[str, Any] | None = None
 
     @property

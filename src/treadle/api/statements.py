@@ -170,10 +170,10 @@ def routes(verbs: Verbs, *, max_chars: int, record_chars: int, max_wait: float) 
     At most ``record_chars`` characters of SQL are shown in a list; ``max_wait`` seconds may be waited for an end.
     """
     rooms = Statements(verbs, max_chars=max_chars, record_chars=record_chars, max_wait=max_wait)
-    return (*_statement_routes(rooms), *_record_routes(rooms))
+    return (*_statement_routes(rooms, max_wait), *_record_routes(rooms))
 
 
-def _statement_routes(rooms: Statements) -> tuple[AnyRoute, ...]:
+def _statement_routes(rooms: Statements, max_wait: float) -> tuple[AnyRoute, ...]:
     return (
         Route(
             operation="ExecuteSqlStatement",
@@ -199,6 +199,7 @@ def _statement_routes(rooms: Statements) -> tuple[AnyRoute, ...]:
             query=bodies.ResultQuery,
             body=Nothing,
             reply=replies.StatementResponse,
+            most={"wait": int(max_wait)},
         ),
         Route(
             operation="CancelSqlStatement",

@@ -35,6 +35,12 @@ class Callers(Protocol):
     async def authenticate(self, token: str | None) -> Principal:
         """Who holds the token; raises `Unauthorized`."""
 
+    def knows(self, token: str | None) -> bool:
+        """Whether nothing has to be found out about the token but whether it is still good."""
+
+    def knows_key(self, access: str) -> bool:
+        """The same of an access key."""
+
     def check_claim(self, access: str, at: datetime) -> None:
         """What of a signature can be refused before the body is there; raises `Unauthorized`."""
 

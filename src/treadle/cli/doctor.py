@@ -221,7 +221,10 @@ def _size(count: int) -> str:
 
 @command("doctor")
 def doctor(options: Options) -> None:
-    """Say what protects the service here; exit code 1 when something it cannot do without is missing."""
+    """Say what protects the service here and what it stands on.
+
+    Exit code 1 when something it cannot do without is missing.
+    """
     found = list(examine(options.settings))
     options.show(found, lambda all_: lines((one.state, one.check, one.detail) for one in all_))
     if any(one.state is State.MISSING for one in found):

@@ -10,6 +10,7 @@ from treadle.model.entities import Principal
 from treadle.model.errors import CredentialRefused, Unauthorized, Unavailable
 from treadle.model.identity import Token, TokenHolder
 from treadle.service.deps import Deps, Verb
+from treadle.service.strangers import Proven
 
 T = TypeVar("T")
 
@@ -34,7 +35,15 @@ class Identity(Verb):
     def __init__(self, deps: Deps) -> None:
         super().__init__(deps)
         self._remembered: dict[bytes, tuple[TokenHolder, float]] = {}
+        self._good = Proven()
         self._turn = 0
+
+    def knows(self, token: str | None) -> bool:
+        """Whether the token has been good before in this process, so that asking about it again is no guess.
+
+        True as well for what is refused without asking.
+        """
+        return not token or len(token) > MAX_TOKEN or digest_of(token) in self._good
 
     async def authenticate(self, token: str | None) -> Principal:
         """Who holds the token; raises `Unauthorized`, and `Unavailable` when that cannot be found out in the
@@ -109,7 +118,9 @@ class Identity(Verb):
         turn = self._turn
         found = await self.in_time(self.deps.store.token_holder(digest))
         if found is None:
+            self._good.drop(digest)
             raise Unauthorized("unknown token")
+        self._good.add(digest)
         if turn == self._turn:
             if len(self._remembered) >= REMEMBERED_MOST:
                 self._remembered.clear()

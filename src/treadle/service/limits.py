@@ -15,7 +15,7 @@ from treadle.model.ports import Clock
 from treadle.store.base import Store
 
 KNOWN_MOST: Final = 10_000
-"""Buckets kept; when there are more, those that are full are forgotten."""
+"""Buckets kept; when there are more, those that are full are forgotten, or else the half that are fullest."""
 
 BURST_SECONDS: Final = 1.0
 """How much of its rate a bucket holds: what may come at once after a pause."""
@@ -27,11 +27,11 @@ YOUNG_SECONDS: Final = 10.0
 class Bucket:
     """Token buckets of one rate, as the time at which each will be full again (GCRA)."""
 
-    def __init__(self, name: str, rate: float) -> None:
+    def __init__(self, name: str, rate: float, burst: float = BURST_SECONDS) -> None:
         self._name = name
         self._rate = rate
         self._interval = 1.0 / rate
-        self._holds = max(BURST_SECONDS, self._interval)
+        self._holds = max(burst, self._interval)
         self._full_at: dict[object, float] = {}
 
     def take(self, key: object, now: float) -> None:
@@ -40,15 +40,35 @@ class Bucket:
         if full_at < now:
             full_at = now
         full_at += self._interval
-        # A hair's breadth: sums of intervals are not exact.
-        if full_at - now > self._holds + self._interval * 1e-6:
+        if self._beyond(full_at, now):
             raise TooMany(
                 f"policy {self._name} over ratelimit,limit:{self._rate:g},time:1 second",
                 after=full_at - now - self._holds,
             )
         if len(self._full_at) >= KNOWN_MOST and key not in self._full_at:
-            self._full_at = {known: at for known, at in self._full_at.items() if at > now}
+            self._forget(now)
         self._full_at[key] = full_at
+
+    @property
+    def used(self) -> bool:
+        """Whether anybody has taken a token of late."""
+        return bool(self._full_at)
+
+    def empty(self, key: object, now: float) -> bool:
+        """Whether there is no token to take."""
+        full_at = self._full_at.get(key)
+        return full_at is not None and self._beyond(max(full_at, now) + self._interval, now)
+
+    def _beyond(self, full_at: float, now: float) -> bool:
+        # A hair's breadth: sums of intervals are not exact.
+        return full_at - now > self._holds + self._interval * 1e-6
+
+    def _forget(self, now: float) -> None:
+        """Make room: whoever is forgotten has a full bucket again."""
+        self._full_at = {known: at for known, at in self._full_at.items() if at > now}
+        if len(self._full_at) >= KNOWN_MOST:
+            emptiest = sorted(self._full_at.items(), key=lambda item: item[1])[KNOWN_MOST // 2 :]
+            self._full_at = dict(emptiest)
 
 
 class Rates:

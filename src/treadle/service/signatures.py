@@ -96,6 +96,10 @@ class Signatures(Identity):
         if abs((self.deps.clock.now() - at).total_seconds()) > self.deps.settings.signature_skew:
             raise CredentialRefused(_TOO_FAR)
 
+    def knows_key(self, access: str) -> bool:
+        """Whether the access key has been used rightly before in this process."""
+        return access in self._good
+
     async def authenticate_signature(self, signed: Signed) -> Principal:
         """Who signed the request; raises `CredentialRefused`, and `Forbidden` for a project he has nothing in.
 
@@ -112,6 +116,7 @@ class Signatures(Identity):
                 self._tell_lock(signed.access, key.holder)
             raise CredentialRefused(WRONG)
         self._locks.passed(signed.access)
+        self._good.add(signed.access)
         return self._judged(signed, key.holder)
 
     def _tell_lock(self, access: str, holder: KeyHolder | None) -> None:
@@ -153,6 +158,8 @@ class Signatures(Identity):
             return known
         turn = self._turn
         holder = await self.in_time(self.deps.store.key_holder(access, project_id))
+        if holder is None:
+            self._good.drop(access)
         made = _Key(await self._opened(holder), holder, now + REMEMBERED_SECONDS)
         if turn == self._turn:
             if len(self._keys) >= REMEMBERED_MOST:

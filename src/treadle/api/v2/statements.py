@@ -111,6 +111,7 @@ def routes(verbs: Verbs, *, max_chars: int, record_chars: int, max_wait: float) 
             query=AuraResultQuery,
             body=Nothing,
             reply=StatementResponse,
+            most={"wait": int(max_wait)},
         ),
         Route(
             operation="CancelAuraSqlStatement",
