@@ -53,3 +53,9 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def cli(data_dir: Path) -> Cli:
     """Commands on the module's data folder."""
     return Cli(data_dir)
+
+
+@pytest.fixture
+def workspace_id(cli: Cli, request: pytest.FixtureRequest) -> str:
+    """A workspace of the test's own."""
+    return cli.ok("workspace", "create", "--project", "p", request.node.name).strip()

@@ -1,21 +1,13 @@
-"""Tokens, workspaces, endpoints, catalogs, and what an operator sees and stops."""
+"""Tokens, workspaces, endpoints, catalogs."""
 
-import asyncio
 import hashlib
 import json
-import time
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from tests.cli.running import UNKNOWN, Cli
-from tests.store import things
 from treadle import config
-from treadle.app import operator
-from treadle.model.entities import Statement
-from treadle.model.states import CancelOutcome, Reason, Rung, StatementState
-from treadle.store.base import Store
 
 CATALOG_KEYS = {"id", "workspace_id", "instance_id", "name", "database", "data_path"}
 
@@ -23,12 +15,6 @@ CATALOG_KEYS = {"id", "workspace_id", "instance_id", "name", "database", "data_p
 def holds(folder: Path, word: str) -> list[Path]:
     """The files below that have the word in them."""
     return [p for p in folder.rglob("*") if p.is_file() and word.encode() in p.read_bytes()]
-
-
-@pytest.fixture
-def workspace_id(cli: Cli, request: pytest.FixtureRequest) -> str:
-    """A workspace of the test's own."""
-    return cli.ok("workspace", "create", "--project", "p", request.node.name).strip()
 
 
 # -- tokens ------------------------------------------------------------------------------------
@@ -79,7 +65,7 @@ def test_the_life_of_a_workspace(cli: Cli) -> None:
     assert cli.ok("workspace", "create", "--project", "another", "w1").strip() != made["id"]
     assert cli.ok("workspace", "delete", made["id"]) == ""
     assert made["id"] not in cli.ok("workspace", "list")
-    assert cli.fails("workspace", "delete", made["id"]) == UNKNOWN
+    assert cli.fails("workspace", "delete", made["id"]) == f"treadle: no such workspace: {made['id']}\n"
     assert not Path(catalog["data_path"]).exists()
 
 
@@ -126,37 +112,18 @@ def test_the_life_of_a_catalog(cli: Cli, workspace_id: str) -> None:
         ["catalog", "list", "--workspace", "nope"],
         ["catalog", "create", "--workspace", "nope", "c"],
         ["catalog", "delete", "--workspace", "nope", "c"],
-        ["cancel", "nope"],
+        ["sessions", "--workspace", "nope"],
+        ["statements", "--workspace", "nope"],
+        ["cancel", "--workspace", "nope", "s"],
     ],
 )
-def test_unknown_ids(cli: Cli, args: list[str]) -> None:
-    """Whatever is unknown has one answer and exit code 1, with and without JSON."""
-    assert cli.fails(*args) == UNKNOWN
-    assert cli.fails(*args, "--json") == UNKNOWN
-
-
-def test_unknown_ids_as_a_process(cli: Cli) -> None:
-    """The shell sees the exit code and the line."""
-    done = cli.process("cancel", "nope")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", UNKNOWN)
+def test_an_unknown_workspace(cli: Cli, args: list[str]) -> None:
+    """It is said so, with exit code 1, with and without JSON: its lists are not simply empty."""
+    assert cli.fails(*args) == "treadle: no such workspace: nope\n"
+    assert cli.fails(*args, "--json") == "treadle: no such workspace: nope\n"
 
 
 # -- what runs ---------------------------------------------------------------------------------
-
-
-def queued_statement(data_dir: Path, workspace_id: str, **changes: object) -> Statement:
-    """A statement that waits in a session without an owner."""
-
-    async def work() -> Statement:
-        async with operator(config.load(data_dir=data_dir)) as service:
-            store = service.deps.store
-            place = things.endpoint(workspace_id)
-            assert await store.add_endpoint(place)
-            session = things.session(place)
-            await store.add_session(session)
-            return await things.new_statement(store, session, **changes)
-
-    return uvloop.run(work())
 
 
 def test_nothing_runs(cli: Cli, workspace_id: str) -> None:
@@ -188,74 +155,6 @@ def test_where_there_is_no_service(bare: Cli, args: list[str]) -> None:
     """A command that looks, or stops, or copies, makes no service where there is none, and says where it looked."""
     assert bare.fails(*args) == f"treadle: data_dir: there is no service data in {bare.data_dir}\n"
     assert not bare.data_dir.exists()
-
-
-async def wanted(store: Store, statement_id: str) -> None:
-    """Return when the statement is to be cancelled."""
-    seen = None
-    while seen is None or seen.cancel is None:
-        seen = await store.statement(statement_id)
-
-
-def test_a_stop_is_told_when_it_is_made(cli: Cli, workspace_id: str) -> None:
-    """A cancel beside the service, where nobody wakes it, returns soon after the owner has written the end."""
-
-    async def work() -> float:
-        async with operator(config.load(data_dir=cli.data_dir)) as service:
-            store = service.deps.store
-            place = things.endpoint(workspace_id)
-            assert await store.add_endpoint(place)
-            session = things.session(place)
-            await store.add_session(session)
-            running = await things.new_running(store, session)
-            stopping = asyncio.create_task(service.stop(running, "operator", Reason.OPERATOR))
-            await wanted(store, running.id)
-            end = things.ending(StatementState.CANCELLED, reason=Reason.OPERATOR, rung=Rung.INTERRUPTED)
-            assert await store.finish(running.id, things.OWNER, end, [], things.at(1e9))
-            written = time.monotonic()
-            assert (await stopping).outcome is CancelOutcome.CANCELLED
-            return time.monotonic() - written
-
-    assert uvloop.run(work()) < 0.2
-
-
-def test_see_it_and_stop_it(cli: Cli, workspace_id: str) -> None:
-    """A waiting statement is listed, cancelled without having started, and a second cancel says so."""
-    statement = queued_statement(cli.data_dir, workspace_id)
-    (session,) = cli.json("sessions", "--workspace", workspace_id, "--status", "CREATING")
-    assert session["id"] == statement.session_id
-    assert cli.json("sessions", "--workspace", workspace_id, "--status", "FAIL") == []
-    (listed,) = cli.json("statements", "--session", statement.session_id)
-    assert (listed["id"], listed["state"]) == (statement.id, "queued")
-    assert "SUBMITTED" in cli.ok("statements", "--workspace", workspace_id)
-
-    first = cli.json("cancel", statement.id)
-    assert set(first) == {"state", "outcome", "rung", "millis"}
-    assert (first["state"], first["outcome"], first["rung"]) == ("CANCELED", "cancelled", "dequeued")
-    assert first["millis"] < 2000
-    assert cli.json("cancel", statement.id)["outcome"] == "already_cancelled"
-    assert cli.ok("cancel", statement.id).startswith("already_cancelled (CANCELED, dequeued) after ")
-
-    (ended,) = cli.json("statements", "--workspace", workspace_id, "--status", "CANCELED")
-    assert (ended["ending"]["reason"], ended["ending"]["actor"]) == ("operator", "operator")
-    assert "operator by operator" in cli.ok("statements", "--session", statement.session_id)
-
-
-def test_long_statements_are_cut_in_the_list(cli: Cli, workspace_id: str) -> None:
-    """A list shows the beginning of a long statement, on one line."""
-    statement = queued_statement(cli.data_dir, workspace_id, content="SELECT\n1 -- " + "x" * 5000)
-    (line,) = cli.ok("statements", "--session", statement.session_id).splitlines()
-    assert "SELECT 1 -- xxx" in line
-    assert len(line) < 200
-    (listed,) = cli.json("statements", "--session", statement.session_id)
-    assert len(listed["content"]) == config.load().record_chars
-
-
-def test_the_newest_come_first_up_to_the_limit(cli: Cli, workspace_id: str) -> None:
-    """`--limit` shows the newest."""
-    made = [queued_statement(cli.data_dir, workspace_id, created_at=things.at(n)) for n in range(3)]
-    listed = cli.json("statements", "--workspace", workspace_id, "--limit", "2")
-    assert [one["id"] for one in listed] == [made[2].id, made[1].id]
 
 
 def test_a_server_that_was_not_running_is_stopped_again(tmp_path_factory: pytest.TempPathFactory) -> None:

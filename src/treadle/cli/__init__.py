@@ -3,15 +3,15 @@
 import click
 
 from treadle import __version__
-from treadle.cli import audit, doctor, identity, operate, resources, running
+from treadle.cli import audit, doctor, identity, operate, resources, running, statements
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="treadle")
 def main() -> None:
     """Treadle: a SQL statement service whose cancel is true."""
 
 
-for module in (running, resources, identity, operate, audit, doctor):
+for module in (running, resources, identity, operate, statements, audit, doctor):
     for entry in module.COMMANDS:
         main.add_command(entry)

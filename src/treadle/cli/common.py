@@ -1,20 +1,31 @@
 """What every command shares: its options, its output, its exit code."""
 
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
 import msgspec
 import uvloop
 
 from treadle import config, logs
-from treadle.model.errors import RequestError, TreadleError
+from treadle.app import is_served, operator
+from treadle.model.errors import NotStopped, RequestError, TreadleError
+from treadle.service import Service
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+ALONE_SECONDS: Final = 1.0
+"""Seconds a command waits for a stop where no service runs that could make it."""
+
+
+class Refused(TreadleError):
+    """A command that cannot be carried out; the message says why."""
 
 
 class Options:
@@ -46,6 +57,8 @@ def command(
                 level: logs.Level = settings.log_level if name == "serve" else "warning"
                 logs.configure(level, settings.log_format, log_sql=settings.log_sql)
                 function(Options(settings, as_json=as_json), *args, **kwargs)
+            except BrokenPipeError:
+                raise  # whoever reads has seen enough
             except (TreadleError, OSError) as error:
                 click.echo(f"treadle: {describe(error)}", err=True)
                 sys.exit(1)
@@ -68,7 +81,7 @@ def describe(error: BaseException) -> str:
     """One line for a person."""
     if isinstance(error, RequestError) and not str(error):
         return "no such workspace, endpoint, session or statement"
-    return str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def lines(rows: Iterable[Sequence[str]]) -> str:
@@ -78,6 +91,21 @@ def lines(rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table
     )
+
+
+@asynccontextmanager
+async def stopping(settings: config.Settings) -> AsyncIterator[Service]:
+    """`operator`, for what the service carries out; where none runs that is said soon, and the intent stays."""
+    alone = settings.database_url is None and not is_served(settings.data_dir)
+    if alone:
+        settings = settings.model_copy(update={"cancel_timeout": ALONE_SECONDS})
+    async with operator(settings) as service:
+        try:
+            yield service
+        except NotStopped as late:
+            if not alone:
+                raise
+            raise Refused(f"no service runs on {settings.data_dir}: what was asked is done when it starts") from late
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

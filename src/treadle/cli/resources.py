@@ -3,10 +3,9 @@
 import click
 
 from treadle.app import operator
-from treadle.cli.common import Options, command, lines, run_async
+from treadle.cli.common import Options, Refused, command, lines, run_async, stopping
 from treadle.model.access import BUILT_IN
 from treadle.model.entities import Catalog, Endpoint, Principal, Workspace
-from treadle.model.errors import NotFound
 from treadle.service import Service
 from treadle.service.views import NewEndpoint, NewWorkspace
 from treadle.store.base import EndpointFilter, Page, WorkspaceFilter
@@ -35,12 +34,18 @@ def catalog() -> None:
 
 
 async def principal_of(service: Service, workspace_id: str, user: str = "operator") -> tuple[Principal, Workspace]:
-    """The operator as a user of the workspace's own project; raises `NotFound`."""
+    """The operator as a user of the workspace's own project; raises `Refused`."""
     found = await service.deps.store.workspace(workspace_id, None)
     if found is None:
-        raise NotFound
+        raise Refused(f"no such workspace: {workspace_id}")
     principal = Principal(project_id=found.project_id, project_name="", user_id="", user_name=user)
     return principal, found
+
+
+async def require_workspace(service: Service, workspace_id: str | None) -> None:
+    """Raise `Refused` for a workspace that is named and is not there: its lists are not empty, they are wrong."""
+    if workspace_id is not None:
+        await principal_of(service, workspace_id)
 
 
 # -- tokens ---------------------------------------------------------------------------------
@@ -157,7 +162,7 @@ def delete_endpoint(options: Options, workspace_id: str, endpoint_id: str) -> No
     """Delete an endpoint; its sessions are closed and what runs on it is stopped."""
 
     async def work() -> None:
-        async with operator(options.settings) as service:
+        async with stopping(options.settings) as service:
             principal, _ = await principal_of(service, workspace_id)
             await service.delete_endpoint(principal, workspace_id, endpoint_id)
 

@@ -38,7 +38,10 @@ def show_config(options: Options) -> None:
 @command("demo")
 @click.option("--scale", type=float, default=1.0, show_default=True, help="TPC-H scale factor.")
 def demo(options: Options, scale: float) -> None:
-    """Start a service, load TPC-H, run a query, cancel a heavy statement and a deaf one."""
+    """Show a query and two cancels on a service for a moment.
+
+    TPC-H is loaded, a heavy statement and a deaf one are cancelled, and the processor is looked at.
+    """
     from treadle.demo.client import ApiError, StatementFailed
     from treadle.demo.interrupt import interruptible
     from treadle.demo.local import LocalService, ServiceFailed, make_token
