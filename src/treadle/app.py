@@ -30,6 +30,7 @@ from treadle.scheduler.owner import Owner
 from treadle.scheduler.processes import ForkedWorkers
 from treadle.scheduler.quotas import Quotas
 from treadle.scheduler.recovery import recover
+from treadle.scheduler.regrouping import regroup
 from treadle.scheduler.sweeper import sweep_forever
 from treadle.service import Deps, Service
 from treadle.service.audit import ORIGIN, Origin
@@ -207,6 +208,7 @@ class Gateway:
             catalogs=lakes,
             figures=self._metrics,
         )
+        await regroup(context)
         await recover(context)
         self._workers = ForkedWorkers(
             settings.data_dir, new_id, settings.warm_workers, settings.worker_start, sandbox_options(settings)
@@ -290,6 +292,18 @@ def sole_owner(data_dir: Path) -> Iterator[None]:
         except BlockingIOError:
             raise ConfigError(f"data_dir: another service runs on {data_dir}") from None
         yield
+
+
+def is_served(data_dir: Path) -> bool:
+    """Whether a service holds the data folder."""
+    try:
+        with (data_dir / "serve.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
 
 
 def bind(host: str, port: int) -> socket.socket:

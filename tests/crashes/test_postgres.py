@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,14 +17,18 @@ from tests.crashes.ledger import Ledger
 from tests.crashes.load import ENDLESS, Load, prepare
 from tests.crashes.rounds import serves
 from tests.crashes.targets import postmaster
-from tests.support.world import BOUND, World, spent, start, until, world
+from tests.support.world import BOUND, World, alive, spent, start, until, world
 from treadle.demo.client import ApiError, Session
+from treadle.demo.local import LocalService
 from treadle.demo.processes import descendants
 from treadle.service.identity import REMEMBERED_SECONDS
 from treadle.store.embedded import EmbeddedPostgres
 
 CANCEL_TIMEOUT = 3.0
 SETTINGS = {"TREADLE_CANCEL_TIMEOUT": str(CANCEL_TIMEOUT)}
+DOWN_SECONDS = 30.0
+"""Seconds within which a service ends whose PostgreSQL hangs: its grace, and five for each of four last words."""
+
 BURSTS = 25
 """How often the slow server stops and goes on."""
 
@@ -80,8 +84,18 @@ def cancel_many(running: World, session: Session, statement_id: str) -> None:
     session.api.call("POST", f"{running.base}/statements/cancel", {"statement_ids": [statement_id]})
 
 
+def close_session(_: World, session: Session, __: str) -> None:
+    """The end of a session."""
+    session.close()
+
+
+def delete_endpoint(running: World, _: Session, __: str) -> None:
+    """The end of an endpoint, and of all that is on it."""
+    running.api.call("DELETE", f"{running.base}/endpoints/{running.endpoint_id}")
+
+
 class Canceller(threading.Thread):
-    """A cancel under way: ``status`` and ``text`` are what it was answered, ``seconds`` how long that took."""
+    """A stop under way: ``status`` and ``text`` are what it was answered, ``seconds`` how long that took."""
 
     def __init__(self, running: World, session: Session, statement_id: str, ask: Ask = cancel_one) -> None:
         super().__init__(daemon=True)
@@ -147,6 +161,52 @@ def test_a_cancel_asked_of_a_stopped_postgres_is_answered_in_time(running: World
         assert answered_in_time, f"answered {asking.status} after {asking.seconds:.1f} s"
         assert asking.status in {408, 503}, asking.text
         assert session.run("SELECT 1").rows == [["1"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ask", [close_session, delete_endpoint])
+def test_a_close_asked_of_a_stopped_postgres_is_answered_in_time(
+    tmp_path_factory: pytest.TempPathFactory, ask: Ask
+) -> None:
+    """C18 for whatever ends a session: 408 says how far it has come, and the close goes on or is asked for again."""
+    with world(tmp_path_factory.mktemp("close") / "data", SETTINGS) as running:
+        session = running.session()
+        statement = start(running, session, ENDLESS)
+        pid = running.worker(session.id)
+        asking = Canceller(running, session, statement.statement_id, ask)
+        with stopped(running.service.data_dir):
+            asking.start()
+            asking.join(CANCEL_TIMEOUT + 3)
+            answered_in_time = not asking.is_alive()
+        asking.join(90)
+        assert answered_in_time, f"answered {asking.status} after {asking.seconds:.1f} s"
+        assert asking.status in {408, 503}, asking.text
+        if asking.status == 503 or "ask again" in asking.text:
+            ask(running, running.same(session), statement.statement_id)
+        until(lambda: not alive(pid), "the session is closed and its worker gone")
+        assert running.record(statement.statement_id)["status"] == "CANCELED"
+
+
+@pytest.mark.slow
+def test_a_service_whose_postgres_is_stopped_goes_down(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """SIGTERM: the service ends in the time it is given and a little more; the next start tells what became of it."""
+    folder = tmp_path_factory.mktemp("down") / "data"
+    settings = {**SETTINGS, "TREADLE_SHUTDOWN_GRACE": "2"}
+    with world(folder, settings) as running:
+        session = running.session()
+        statement = start(running, session, ENDLESS)
+        pid, gateway, token = running.worker(session.id), running.service.pid, running.token
+        with stopped(folder):
+            os.kill(gateway, signal.SIGTERM)
+            began = time.monotonic()
+            until(lambda: not alive(gateway), "the service has ended", timeout=60)
+            assert time.monotonic() - began < DOWN_SECONDS
+            assert not alive(pid)
+        until(lambda: not EmbeddedPostgres(folder).running(), "the server ends as soon as it goes on")
+    with LocalService(folder) as service, closing(World(service, token)) as after:
+        record = after.record(statement.statement_id)
+        assert record["status"] in {"CANCELED", "ERROR"}
+        assert after.same(session).status() in {"CLOSED", "FAIL"}
 
 
 @pytest.mark.slow

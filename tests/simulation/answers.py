@@ -71,7 +71,9 @@ class Answers(Ledger):
         self._hold("C18", seconds >= timeout - 1e-6 or life.vanished, f"408 for {statement_id} after {seconds:.3f} s")
         allowed = self._bound + self.trouble.until(self._clock()) - trouble
         self._hold("C18", allowed > timeout or life.vanished, f"408 for {statement_id}, and there was no trouble")
-        kept = life.vanished or life.row.cancel is not None or life.row.state.final
+        # While the store is away the owner alone has it, and the answer says so.
+        recorded = life.row.cancel is not None or life.row.state.final
+        kept = recorded or life.vanished or self.trouble.at(self._clock())
         self._hold("C18", kept, f"408 for {statement_id}, and the intent is gone")
 
     def told_result(self, view: StatementView, page: int, page_rows: int) -> None:

@@ -91,6 +91,8 @@ class Hosting:
         self._session: Open | None = None
         self._settings: dict[str, str] = {}
         self._wrote = False
+        # The data files of the open transaction.
+        self._written: list[Path] = []
         self._inline: bytes | None = None
         self.current: str | None = None
         self.hogs = False
@@ -103,6 +105,11 @@ class Hosting:
         if self._labour is None or step is None or step.deaf or self._struck:
             return False
         return self._ground.loop.time() - self._step_since > step.gap + 1.0
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open, or waits to be rolled back."""
+        return self._settings.get("transaction", "none") != "none"
 
     @property
     def session_id(self) -> str | None:
@@ -175,6 +182,7 @@ class Hosting:
                     pass
                 case Close():
                     await self._moment()
+                    self._end_transaction()
                     await self._death()
 
     async def _attach(self, order: Attach) -> None:
@@ -268,6 +276,8 @@ class Hosting:
             file = self._file(order.statement_id, number)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(b"")
+            if self.in_transaction:
+                self._written.append(file)
         self._step, self._step_since, self._labour, self._struck = step, loop.time(), loop.create_future(), False
         try:
             if step.death is Death.WORKING:
@@ -290,7 +300,7 @@ class Hosting:
             case Kind.BEGIN:
                 self._settings = {**self._settings, "transaction": "open"}
             case Kind.COMMIT | Kind.ROLLBACK:
-                self._settings = {**self._settings, "transaction": "none"}
+                self._end_transaction()
             case _:
                 pass
         if step.kind is not Kind.ROWS:
@@ -325,9 +335,20 @@ class Hosting:
 
     async def _roll_back(self, step: Step) -> None:
         await asyncio.sleep(step.lag / 4)
-        if self._settings["transaction"] == "open":
-            ended = step.kind is Kind.COMMIT
-            self._settings = {**self._settings, "transaction": "none" if ended else "aborted"}
+        if self._settings["transaction"] != "open":
+            return
+        if step.kind is Kind.COMMIT:
+            self._end_transaction()
+        else:
+            self._settings = {**self._settings, "transaction": "aborted"}
+
+    def _end_transaction(self) -> None:
+        """The engine removes the files of a transaction that it rolls back."""
+        for file in self._written:
+            if not self._ground.lake.knows(file):
+                file.unlink(missing_ok=True)
+        self._written.clear()
+        self._settings = {**self._settings, "transaction": "none"}
 
     async def _commit(self, statement_id: str, number: int, step: Step, *, last: bool) -> Effects:
         point = self._commit_point(statement_id, number, step, last=last)
@@ -371,7 +392,8 @@ class Hosting:
             landing = Landing(
                 self._attached.catalog.dsn, statement_id, number, step.reply, self._ground.loop.create_future()
             )
-            landing.file = self._file(statement_id, number).name if step.writes else ""
+            own = [self._file(statement_id, number)] if step.writes else []
+            landing.files = tuple(file.name for file in (*own, *self._written))
             try:
                 await self._ground.lake.commit(landing, step.commit_seconds)
             except Refused as error:

@@ -28,7 +28,7 @@ class Landing:
         self.number = number
         self.reply = reply
         self.answer = answer
-        self.file = ""
+        self.files: tuple[str, ...] = ()
 
 
 class Lake:
@@ -73,8 +73,7 @@ class Lake:
             self._answer(landing, Refused("a conflict"))
             return
         self._markers.add(part_id(landing.statement_id, landing.number))
-        if landing.file:
-            self._files.add(landing.file)
+        self._files.update(landing.files)
         self._truth.endures(landing.statement_id, landing.number)
         self._answer(landing, Refused("the connection was lost") if landing.reply is Reply.LOST else None)
 
@@ -111,9 +110,13 @@ class Lake:
         await asyncio.sleep(self._random.choice((0.0, 0.01)))
         return None if self.down else frozenset(self._files.intersection(names))
 
+    def knows(self, file: Path) -> bool:
+        """Whether a commit knows the data file."""
+        return file.name in self._files
+
     def left_files(self, folder: Path) -> list[str]:
         """The data files that no commit knows."""
-        return sorted(path.name for path in folder.rglob("*.parquet") if path.name not in self._files)
+        return sorted(path.name for path in folder.rglob("*.parquet") if not self.knows(path))
 
     def _later(self, seconds: float, call: Callable[..., None], *args: object) -> None:
         self._loop.call_later(seconds, call, *args, context=self._outside)

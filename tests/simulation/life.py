@@ -38,6 +38,10 @@ class Trouble:
         spans = sum(max(0.0, min(now, end) - start) + (tail if now >= end else 0.0) for start, end, tail in self._spans)
         return self._sum + spans
 
+    def at(self, now: float) -> bool:
+        """Whether there is an outage, or one that not everybody has seen the end of."""
+        return any(start <= now < end + tail for start, end, tail in self._spans)
+
 
 class Life:
     """What really became of one statement."""

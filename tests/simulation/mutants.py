@@ -417,4 +417,10 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "leaves-files": Mutant(
         about="data files of aborted writes stay", changes=lambda: [(Keeper, "tidy", _nothing)], within=40
     ),
+    "forgets-litter": Mutant(
+        about="a new gateway does not know which catalogs have left data files",
+        changes=lambda: [(Keeper, "recall", _nothing)],
+        within=8000,
+        rare=True,
+    ),
 }

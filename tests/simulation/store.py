@@ -25,7 +25,7 @@ PAUSE_AFTER_FAILURE: Final = 2.0
 ON_DISK_SECONDS: Final = 1.0
 """Seconds until a change that nobody waited for is on disk."""
 
-QUIET: Final = frozenset({"open_sessions", "queued_sessions", "running", "expire_results", "purge_records"})
+QUIET: Final = frozenset({"open_sessions", "queued_sessions", "running", "due_results", "purge_records"})
 """What is asked so often that a trace does without."""
 
 

@@ -277,8 +277,10 @@ class World:
         gateway = self.gateway
         if self.truth.violations or gateway is None:
             return None
+        if not await self._until(lambda: not self.lake.down, SPAN + 1):
+            return self._blame("the catalogs' server is gone for good")
         await asyncio.sleep(1.5 * SWEEP)
-        self._check_files()
+        self._check_files(gateway)
         self.memory.noise = Noise(pipe_seconds=self.scenario.noise.pipe_seconds)
         stopping = gateway.spawn(gateway.stop())
         if not await self._until(stopping.done, 60):
@@ -291,16 +293,14 @@ class World:
         self._check_left(gateway)
         return None
 
-    def _check_files(self) -> None:
-        """Data files that no commit knows are gone once the catalog is quiet (C11).
-
-        What is to be removed is known to a gateway only as long as it lives.
-        """
+    def _check_files(self, gateway: Gateway) -> None:
+        """Data files that no commit knows are gone once the catalog is quiet, whoever has left them (C11)."""
         if self.lake.busy or any(life.engine is not None for life in self.truth.lives.values()):
             return
-        open_transaction = any(step.kind == "begin" for plan in self.scenario.programs for step in plan.steps)
+        if any(worker.hosting.in_transaction for worker in gateway.workers.alive):
+            return
         left = self.lake.left_files(self.folder / "lake")
-        if left and not open_transaction and len(self._older) == 1:
+        if left:
             self.truth.wrong("C11", f"left data files: {left}")
 
     def _check_left(self, gateway: Gateway) -> None:

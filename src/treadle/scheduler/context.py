@@ -9,8 +9,10 @@ import structlog
 
 from treadle.config import Settings
 from treadle.model.ports import Clock, NewId
+from treadle.results.layout import workspace_folder
 from treadle.scheduler.deadlines import TimeLimits
 from treadle.scheduler.keeper import Keeper
+from treadle.scheduler.marks import Marks
 from treadle.scheduler.ports import Catalogs, Figures
 from treadle.scheduler.turns import Turns
 from treadle.scheduler.waits import Waits
@@ -43,17 +45,16 @@ class Context:
         self.settings = settings
         self.catalogs = catalogs
         self.figures = figures
-        self.keeper = Keeper(catalogs)
+        self.keeper = Keeper(catalogs, Marks(settings.data_dir / "littered"))
         self.turns = Turns()
         self.limits = TimeLimits.of(settings)
         self.waits = Waits(self.limits)
         self._overdue = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    @property
-    def results_dir(self) -> Path:
-        """Where results live."""
-        return self.settings.data_dir / "results"
+    def results_dir(self, workspace_id: str) -> Path:
+        """Where the results of a workspace live."""
+        return workspace_folder(self.settings.data_dir, workspace_id)
 
     def session_settings(self) -> dict[str, str]:
         """What sessions begin with, until their SQL says otherwise."""
@@ -71,11 +72,12 @@ class Context:
         self._overdue += change
         self.figures.cancel_overdue(self._overdue)
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run something beside; its failure is logged, never lost."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)

@@ -3,7 +3,8 @@
 An interrupted or killed write leaves Parquet files that no snapshot refers to. Which they are can be
 told for certain only in a quiet moment, when no session works on the catalog: then every file that
 the metadata does not know is one. Nothing here compares clocks. A catalog that is not quiet stays
-on the list, and is looked at again whenever one of its statements ends.
+on the list, and is looked at again whenever one of its statements ends. The list is on disk as well:
+what a service did not come to, because it went down or a catalog did not answer, the next one does.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from treadle.model.entities import Catalog
+from treadle.scheduler.marks import Marks
 from treadle.scheduler.ports import Catalogs
 
 log = structlog.get_logger("treadle.keeper")
@@ -23,8 +25,9 @@ log = structlog.get_logger("treadle.keeper")
 class Keeper:
     """Knows which catalogs may hold left files, and removes them."""
 
-    def __init__(self, catalogs: Catalogs) -> None:
+    def __init__(self, catalogs: Catalogs, marks: Marks) -> None:
         self._catalogs = catalogs
+        self._marks = marks
         self._littered: dict[str, Catalog] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self._working: dict[str, set[str]] = {}
@@ -39,9 +42,24 @@ class Keeper:
         """The session has neither a statement nor a transaction on the catalog."""
         self._working.get(catalog_id, set()).discard(session_id)
 
-    def littered(self, catalog: Catalog) -> None:
+    async def recall(self) -> None:
+        """Take over the list of an earlier service; whoever calls this tidies."""
+        for mark in await asyncio.to_thread(self._marks.all):
+            catalog = await self._catalogs.of_session(mark.workspace_id, mark.instance_id, mark.name)
+            if catalog is not None and catalog.id == mark.catalog_id:
+                self._littered[catalog.id] = catalog
+            else:
+                await asyncio.to_thread(self._marks.remove, mark.catalog_id)  # deleted, and its folder with it
+
+    async def littered(self, catalog: Catalog) -> None:
         """A write on this catalog was aborted."""
+        if catalog.id in self._littered:
+            return
         self._littered[catalog.id] = catalog
+        try:
+            await asyncio.to_thread(self._marks.put, catalog)
+        except OSError as error:
+            log.warning("left_files_not_marked", catalog_id=catalog.id, error=str(error))
 
     def needs(self, catalog_id: str) -> bool:
         """Whether the catalog may hold left files."""
@@ -69,6 +87,8 @@ class Keeper:
             del self._littered[catalog_id]
             try:
                 await asyncio.to_thread(_remove, left)
+                if catalog_id not in self._littered:
+                    self._marks.remove(catalog_id)
             except OSError as error:
                 log.warning("left_files_stay", catalog_id=catalog_id, error=str(error))
                 self._littered[catalog_id] = catalog

@@ -8,6 +8,7 @@ which holds the idle session for a statement that is being submitted.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import structlog
 
@@ -43,6 +44,9 @@ from treadle.wire import (
 )
 
 log = structlog.get_logger("treadle.owner")
+
+TIDY_SECONDS: Final = 1.0
+"""Seconds a verdict waits for the data files of an aborted write to be removed."""
 
 
 class Lane:
@@ -257,6 +261,7 @@ class Lane:
         self._dead = True
         self.worker.send(Close())
         await self._wait_or_kill(self._context.settings.cancel_grace)
+        await self._drop_transaction()
         self._leave_catalog()
         await self._end_session(status, reason, message)
         self._bury()
@@ -428,18 +433,27 @@ class Lane:
             self._bury()
 
     async def _tidy(self) -> None:
-        """Remove the data files of the aborted write, at once if nobody else works on the catalog (C11)."""
-        self._context.keeper.littered(self._catalog)
-        self._leave_catalog()
-        await self._context.keeper.tidy(self._catalog.id)
+        """Remove the data files of the aborted write, at once if nobody else works on the catalog (C11).
 
-    def _leave_catalog(self) -> None:
-        """The statement works on the catalog no more; an open transaction still does."""
-        if self._dead or self._settings.get("transaction", "none") == "none":
-            keeper = self._context.keeper
-            keeper.end(self._catalog.id, self.session.id)
-            if keeper.needs(self._catalog.id):
-                self._context.spawn(keeper.tidy(self._catalog.id))
+        A catalog that does not answer holds no verdict up: the keeper goes on.
+        """
+        await self._context.keeper.littered(self._catalog)
+        tidying = self._leave_catalog()
+        if tidying is not None:
+            await asyncio.wait([tidying], timeout=TIDY_SECONDS)
+
+    async def _drop_transaction(self) -> None:
+        """The worker is gone: an open transaction may have left what it wrote."""
+        if self._settings.get("transaction", "none") != "none":
+            await self._context.keeper.littered(self._catalog)
+
+    def _leave_catalog(self) -> "asyncio.Task[None] | None":
+        """The statement works on the catalog no more; an open transaction still does. What tidies it, if anything."""
+        if not self._dead and self._settings.get("transaction", "none") != "none":
+            return None
+        keeper = self._context.keeper
+        keeper.end(self._catalog.id, self.session.id)
+        return self._context.spawn(keeper.tidy(self._catalog.id)) if keeper.needs(self._catalog.id) else None
 
     async def _fail_session(self, run: Run | None) -> None:
         """The worker is gone: the session fails and says why (C10), unless it was to end anyway."""
@@ -458,6 +472,7 @@ class Lane:
         """The worker died while nothing ran."""
         self._dead = True
         await self._aftermath.cut_off()
+        await self._drop_transaction()
         self._leave_catalog()
         await self._fail_session(None)
         self._bury()

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import structlog
 
@@ -28,6 +29,9 @@ from treadle.store.base import Page, RecordFilter, Wake
 from treadle.store.errors import StoreUnavailable
 
 log = structlog.get_logger("treadle.owner")
+
+LEAST_SETTLING: Final = 1.0
+"""Seconds of a stop that are left for what runs beside, however long the sessions took."""
 
 
 class Owner:
@@ -82,6 +86,7 @@ class Owner:
         await asyncio.gather(*self._duties, return_exceptions=True)
         if self._unlisten is not None:
             await self._unlisten()
+        deadline = self._context.clock.monotonic() + seconds
         closings = [
             asyncio.create_task(lane.close(SessionStatus.CLOSED, Reason.SHUTDOWN, "system", "the service went down"))
             for lane in self.lanes
@@ -90,7 +95,7 @@ class Owner:
             await asyncio.wait(closings, timeout=seconds)
         await self._opening.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(max(deadline - self._context.clock.monotonic(), LEAST_SETTLING)):
                 await self._context.settle()
 
     # -- hearing ----------------------------------------------------------------------------

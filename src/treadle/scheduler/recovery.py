@@ -29,6 +29,7 @@ async def recover(context: Context) -> None:
     for session in lost:
         await _cut_off(context, session)
     # Not before the last backend of an old worker is gone: until then a file may still become part of a table.
+    await context.keeper.recall()
     await context.keeper.tidy_all()
     for session in lost:
         await _end_lost_session(context, session)
@@ -50,7 +51,7 @@ async def end_lost_statement(context: Context, statement: Statement, *, unsent: 
     if not unsent:
         await aftermath.cut_off()
         if catalog is not None:
-            context.keeper.littered(catalog)
+            await context.keeper.littered(catalog)
     commit, now = statement.commit, context.clock.now()
     verdict = judge(
         Seen(
@@ -75,7 +76,7 @@ async def _cut_off(context: Context, session: Session) -> None:
     catalog = await context.catalogs.of_session(session.workspace_id, session.instance_id, session.catalog)
     await Aftermath(context, session, catalog).cut_off()
     if catalog is not None:
-        context.keeper.littered(catalog)
+        await context.keeper.littered(catalog)
 
 
 async def _end_lost_session(context: Context, session: Session) -> None:

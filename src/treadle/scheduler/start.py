@@ -29,7 +29,7 @@ class Start:
         self.on_record = on_record
         self.refused = False
 
-    def within(self, late: Callable[[], None]) -> None:
+    def within(self, late: Callable[[], object]) -> None:
         """Call ``late`` when the statement is still not on record after `LATEST_SECONDS`."""
         if not self.on_record:
             self._timer = asyncio.get_running_loop().call_later(LATEST_SECONDS, late)

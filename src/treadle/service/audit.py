@@ -28,6 +28,9 @@ FLUSH_SECONDS: Final = 0.2
 KEPT_MOST: Final = 10_000
 """Events kept for a store that does not answer; of more, the newest are lost, and the log says so."""
 
+PROMPT_SECONDS: Final = 5.0
+"""Seconds an event that is written now may take; then it is written later, and twice rather than not at all."""
+
 RETRY_SECONDS: Final = 2.0
 """Seconds until events are tried again that the store did not take."""
 
@@ -108,8 +111,9 @@ class Audit:
     async def record(self, event: Event) -> None:
         """Have it written now; later when the store does not answer now."""
         try:
-            await self._store.add_audit([event])
-        except StoreUnavailable:
+            async with asyncio.timeout(PROMPT_SECONDS):
+                await self._store.add_audit([event])
+        except (StoreUnavailable, TimeoutError):
             self.note(event)
 
     async def flush(self) -> None:
@@ -148,6 +152,7 @@ class Audit:
             await asyncio.wait([self._writer])
             self._writer = None
         try:
-            await self.flush()
-        except StoreUnavailable as error:
+            async with asyncio.timeout(PROMPT_SECONDS):
+                await self.flush()
+        except (StoreUnavailable, TimeoutError) as error:
             log.error("audit_lost", count=len(self._waiting), error=str(error))

@@ -6,8 +6,8 @@ proven in time the answer says so, and the intent stays (C18).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack
 from datetime import timedelta
 from functools import partial
 
@@ -27,8 +27,9 @@ from treadle.model.states import (
     cancel_outcome,
     record_status,
 )
+from treadle.service.attempt import Attempt, in_time, not_recorded
 from treadle.service.audit import ORIGIN, asker
-from treadle.service.results import Results, has_ended
+from treadle.service.results import Results, has_ended, refuse_unknown_part
 from treadle.service.views import CancelEntry, CancelFilter, CancelReport
 from treadle.store.base import Asked, Scope, Wake
 from treadle.store.rules import cancel_key
@@ -42,13 +43,6 @@ class Stopped(msgspec.Struct, frozen=True):
     before: StatementState
     statement: Statement
     millis: float
-
-
-class Attempt:
-    """One call that stops; ``late`` makes its error when its time is over, as far as it has come."""
-
-    def __init__(self, late: Callable[[], NotStopped]) -> None:
-        self.late = late
 
 
 class Cancels(Results):
@@ -139,22 +133,18 @@ class Cancels(Results):
         missing = CancelOutcome.NOT_FOUND
         return [known.get(one) or CancelEntry(statement_id=one, outcome=missing) for one in where.statement_ids]
 
-    async def stop(self, statement: Statement, actor: str, reason: Reason) -> CancelReport:
-        """Cancel one statement and wait for its end, whatever it is."""
+    async def stop(self, statement: Statement, actor: str, reason: Reason, *, part: int | None = None) -> CancelReport:
+        """Cancel one statement and wait for its end, whatever it is; a ``part`` that has ended stays as it is."""
+        refuse_unknown_part(statement, part)
+        if part is not None and part <= len(statement.parts):
+            return _report_of_part(statement, part)
         async with self._in_time() as attempt:
             by = By(user_name=actor, address=ORIGIN.get().address) if reason is Reason.OPERATOR else None
             return await self._stop(attempt, statement, actor, reason, by)
 
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[Attempt]:
-        """Look up, write the intent and wait, all within ``cancel_timeout``; raises `NotStopped`."""
-        attempt = Attempt(self._not_recorded)
-        try:
-            async with asyncio.timeout(self.deps.settings.cancel_timeout):
-                yield attempt
-        except TimeoutError:
-            # A write that PostgreSQL has read by now takes effect all the same: the owner looks for intents.
-            raise attempt.late() from None
+    def _in_time(self) -> AbstractAsyncContextManager[Attempt]:
+        seconds = self.deps.settings.cancel_timeout
+        return in_time(seconds, partial(not_recorded, "the cancel", seconds))
 
     async def _stop(
         self, attempt: Attempt, statement: Statement, actor: str, reason: Reason, by: By | None
@@ -302,10 +292,6 @@ class Cancels(Results):
 
     def _intent(self, actor: str, reason: Reason) -> CancelIntent:
         return CancelIntent(requested_at=self.deps.clock.now(), reason=reason, actor=actor)
-
-    def _not_recorded(self) -> NotStopped:
-        seconds = self.deps.settings.cancel_timeout
-        return NotStopped(f"whether the cancel was recorded is not known after {seconds:g} s; ask again")
 
     def _not_stopped(self, left: int, total: int) -> NotStopped:
         what = "the stop" if total == 1 else f"the stop of {left} of {total} statements"

@@ -44,7 +44,7 @@ class Plant(Protocol):
         """Remove them."""
 
     async def remove_files(self, workspace_id: str) -> None:
-        """Remove the files folder of a workspace."""
+        """Remove the files and the results of a workspace that was deleted."""
 
 
 class Deps:
@@ -80,6 +80,14 @@ class Deps:
         self.full: Callable[[str], str | None] = lambda _: None
         self.places: dict[tuple[str, str, str], str] = {}
         self.closing = False
+        self._behind: set[asyncio.Task[None]] = set()
+
+    def carry_on(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do something to its end, whoever still waits for it."""
+        task = asyncio.create_task(work)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
+        return task
 
 
 class Verb:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from treadle.model.entities import Endpoint, EndpointStatus, Principal
 from treadle.model.errors import BadRequest, NotFound
 from treadle.model.grants import grants_of
 from treadle.model.states import Reason, SessionStatus
+from treadle.service.attempt import Attempt, in_time, not_recorded
 from treadle.service.closing import Closing
 from treadle.service.deps import EVERYTHING, slice_of
 from treadle.service.views import Dpu, EndpointChange, NewEndpoint
@@ -108,22 +110,27 @@ class Endpoints(Closing):
     async def delete_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> None:
         """Delete an endpoint: no session comes any more, those there are closed, and what runs on it is stopped."""
         self.allow(p, Action.DELETE_ENDPOINT, workspace_id, endpoint_id)
-        await self.own_workspace(p, workspace_id)
-        await self._change(workspace_id, endpoint_id, lambda one: replace(one, status=EndpointStatus.DELETING))
-        for status in (SessionStatus.CREATING, SessionStatus.WAITING, SessionStatus.RUNNING):
-            await self._close_sessions(p, workspace_id, SessionFilter(endpoint_id=endpoint_id, status=status))
-        if await self.deps.store.drop_endpoint(workspace_id, endpoint_id):
+        seconds = self.deps.settings.cancel_timeout
+        late = partial(not_recorded, f"the deletion of endpoint {endpoint_id}", seconds)
+        async with in_time(seconds, late) as attempt:
+            await self.own_workspace(p, workspace_id)
+            await self._change(workspace_id, endpoint_id, lambda one: replace(one, status=EndpointStatus.DELETING))
+            for status in (SessionStatus.CREATING, SessionStatus.WAITING, SessionStatus.RUNNING):
+                where = SessionFilter(endpoint_id=endpoint_id, status=status)
+                await self._close_sessions(attempt, p, workspace_id, where)
+            attempt.late = late
+            dropped = await self.deps.store.drop_endpoint(workspace_id, endpoint_id)
+            if not dropped and await self.deps.store.endpoint(workspace_id, endpoint_id) is not None:
+                raise BadRequest("the endpoint still has sessions", field="endpoint_id")
+        if dropped:
             await self.audited(p, Action.DELETE_ENDPOINT, workspace_id, f"endpoint:{endpoint_id}")
-        elif await self.deps.store.endpoint(workspace_id, endpoint_id) is not None:
-            raise BadRequest("the endpoint still has sessions", field="endpoint_id")
 
-    async def _close_sessions(self, p: Principal, workspace_id: str, where: SessionFilter) -> None:
+    async def _close_sessions(self, attempt: Attempt, p: Principal, workspace_id: str, where: SessionFilter) -> None:
         while True:
             _, sessions = await self.deps.store.sessions(workspace_id, where, Page(limit=100))
             if not sessions:
                 return
-            for session in sessions:
-                await self.end_session(session, p.user_name, Reason.USER)
+            await self.end_sessions(attempt, sessions, p.user_name, Reason.USER)
 
     async def _endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint:
         endpoint = await self.deps.store.endpoint(workspace_id, endpoint_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from treadle.config import MIN_MEMORY
@@ -9,6 +10,7 @@ from treadle.model.access import Action
 from treadle.model.entities import Endpoint, EndpointStatus, Principal, Session, Statement
 from treadle.model.errors import BadRequest, InvalidParameter, NotFound, SessionNotReady, TooMany, Unavailable
 from treadle.model.states import Reason, SessionStatus
+from treadle.service.attempt import in_time, not_recorded
 from treadle.service.closing import Closing
 from treadle.service.deps import unknown_marker
 from treadle.service.views import NewSession, SessionView
@@ -161,10 +163,16 @@ class Sessions(Closing):
         return view_of(session, await self.deps.store.endpoint(workspace_id, session.endpoint_id))
 
     async def close_session(self, p: Principal, workspace_id: str, session_id: str) -> None:
-        """Close a session: what runs in it is stopped first. Closing an ended one changes nothing."""
-        session = await self.permitted_session(p, Action.CLOSE_SESSION, workspace_id, session_id)
-        self.noted(p, Action.CLOSE_SESSION, workspace_id, f"session:{session.id}")
-        await self.end_session(session, p.user_name, Reason.USER)
+        """Close a session: what runs in it is stopped first. Closing an ended one changes nothing.
+
+        Raises `NotStopped` after ``cancel_timeout``, whatever the store does.
+        """
+        seconds = self.deps.settings.cancel_timeout
+        late = partial(not_recorded, f"the close of session {session_id}", seconds)
+        async with in_time(seconds, late) as attempt:
+            session = await self.permitted_session(p, Action.CLOSE_SESSION, workspace_id, session_id)
+            self.noted(p, Action.CLOSE_SESSION, workspace_id, f"session:{session.id}")
+            await self.end_sessions(attempt, [session], p.user_name, Reason.USER)
 
 
 def view_of(session: Session, endpoint: Endpoint | None) -> SessionView:

@@ -1,21 +1,31 @@
 """Workspaces and their catalogs."""
 
+import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
+
+import structlog
 
 from treadle.model.access import Action
 from treadle.model.entities import Catalog, Principal, Workspace
-from treadle.model.errors import BadRequest, NotFound
+from treadle.model.errors import BadRequest, NotFound, NotStopped
+from treadle.service.attempt import in_time, not_recorded
 from treadle.service.deps import EVERYTHING, Verb, slice_of
 from treadle.service.views import NewWorkspace
 from treadle.store.base import Page, WorkspaceFilter
 from treadle.store.catalogs import lake_name, lake_path
-from treadle.store.errors import DuplicateName, QuotaReached
+from treadle.store.errors import DuplicateName, QuotaReached, StoreUnavailable
+
+log = structlog.get_logger("treadle.service")
 
 DEFAULT_INSTANCE: Final = "default"
 DEFAULT_CATALOG: Final = "default"
 CATALOG_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,255}\Z")
+RETRY_SECONDS: Final = 2.0
+"""Seconds between two tries to remove what a deleted catalog kept."""
+
 INSTANCE_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 
 
@@ -92,14 +102,17 @@ class Workspaces(Verb):
     async def delete_workspace(self, p: Principal, workspace_id: str) -> None:
         """Delete a workspace without endpoints, with its catalogs and files; raises `BadRequest` otherwise."""
         self.allow(p, Action.DELETE_WORKSPACE, workspace_id)
-        await self.own_workspace(p, workspace_id)
-        catalogs = await self.deps.store.catalogs(workspace_id)
-        if not await self.deps.store.drop_workspace(workspace_id):
-            raise BadRequest("the workspace still has endpoints", field="workspace_id")
-        for catalog in catalogs:
-            await self.deps.plant.destroy(catalog)
-        await self.deps.plant.remove_files(workspace_id)
-        await self.audited(p, Action.DELETE_WORKSPACE, workspace_id, f"workspace:{workspace_id}")
+        seconds = self.deps.settings.cancel_timeout
+        late = partial(not_recorded, f"the deletion of workspace {workspace_id}", seconds)
+        async with in_time(seconds, late) as attempt:
+            await self.own_workspace(p, workspace_id)
+            catalogs = await self.deps.store.catalogs(workspace_id)
+            if not await self.deps.store.drop_workspace(workspace_id):
+                raise BadRequest("the workspace still has endpoints", field="workspace_id")
+            attempt.late = partial(self._not_razed, f"workspace {workspace_id}")
+            razing = self.deps.carry_on(self._raze_all(workspace_id, catalogs))
+            await self.audited(p, Action.DELETE_WORKSPACE, workspace_id, f"workspace:{workspace_id}")
+            await asyncio.shield(razing)
 
     # -- catalogs ---------------------------------------------------------------------------
 
@@ -124,12 +137,38 @@ class Workspaces(Verb):
     async def delete_catalog(self, p: Principal, workspace_id: str, instance_id: str, name: str) -> None:
         """Delete a catalog and everything in it; raises `NotFound`."""
         self.allow(p, Action.DELETE_CATALOG, workspace_id)
-        await self.own_workspace(p, workspace_id)
-        catalog = await self.deps.store.catalog(workspace_id, instance_id, name)
-        if catalog is None or not await self.deps.store.drop_catalog(catalog.id):
-            raise NotFound
-        await self.deps.plant.destroy(catalog)
-        await self.audited(p, Action.DELETE_CATALOG, workspace_id, f"catalog:{catalog.id}", f"{instance_id}/{name}")
+        seconds = self.deps.settings.cancel_timeout
+        late = partial(not_recorded, f"the deletion of catalog {name}", seconds)
+        async with in_time(seconds, late) as attempt:
+            await self.own_workspace(p, workspace_id)
+            catalog = await self.deps.store.catalog(workspace_id, instance_id, name)
+            if catalog is None or not await self.deps.store.drop_catalog(catalog.id):
+                raise NotFound
+            attempt.late = partial(self._not_razed, f"catalog {name}")
+            razing = self.deps.carry_on(self._raze(catalog))
+            await self.audited(p, Action.DELETE_CATALOG, workspace_id, f"catalog:{catalog.id}", f"{instance_id}/{name}")
+            await asyncio.shield(razing)
+
+    async def _raze_all(self, workspace_id: str, catalogs: Sequence[Catalog]) -> None:
+        """Remove all that a deleted workspace kept."""
+        await self.deps.plant.remove_files(workspace_id)
+        for catalog in catalogs:
+            await self._raze(catalog)
+
+    async def _raze(self, catalog: Catalog) -> None:
+        """Remove a catalog that nobody can ask for any more, and try until it is done."""
+        while True:
+            try:
+                return await self.deps.plant.destroy(catalog)
+            except StoreUnavailable as error:
+                log.warning("catalog_stays", catalog_id=catalog.id, error=str(error))
+                await self.deps.clock.sleep(RETRY_SECONDS)
+
+    def _not_razed(self, what: str) -> NotStopped:
+        seconds = self.deps.settings.cancel_timeout
+        return NotStopped(
+            f"{what} is deleted; its data could not be removed within {seconds:g} s, and the service goes on"
+        )
 
     async def _add_catalog(self, workspace_id: str, instance_id: str, name: str) -> Catalog:
         deps = self.deps

@@ -12,6 +12,7 @@ import asyncpg
 
 from treadle.model.entities import Catalog
 from treadle.store.dsn import Address
+from treadle.store.errors import StoreUnavailable
 from treadle.store.postgres.pool import translated
 from treadle.store.scram import scram_verifier
 from treadle.store.sql import sql
@@ -126,10 +127,16 @@ async def referenced(dsn: str, catalog: Catalog, names: Sequence[str]) -> frozen
 
 @asynccontextmanager
 async def _connected(address: Address) -> "AsyncIterator[Connection]":
-    with translated():
-        connection = await asyncpg.connect(
-            address.dsn, timeout=TIMEOUT, command_timeout=6 * TIMEOUT, server_settings={"application_name": "treadle"}
-        )
+    try:
+        with translated():
+            connection = await asyncpg.connect(
+                address.dsn,
+                timeout=TIMEOUT,
+                command_timeout=6 * TIMEOUT,
+                server_settings={"application_name": "treadle"},
+            )
+    except asyncpg.PostgresError as error:
+        raise StoreUnavailable(f"database {address.database} lets nobody in: {error}") from error
     try:
         with translated():
             yield connection

@@ -12,6 +12,7 @@ import pwd
 import secrets
 import shlex
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -35,6 +36,9 @@ PORT: Final = 5432
 MAX_SOCKET_PATH: Final = 100
 INIT_TIMEOUT: Final = 120.0
 PROBE_TIMEOUT: Final = 5.0
+SSL_REQUEST: Final = (8).to_bytes(4) + (80877103).to_bytes(4)
+"""The shortest question of PostgreSQL's protocol; on a unix socket its answer is N."""
+
 
 SETTINGS: Final = {
     "listen_addresses": "",
@@ -86,6 +90,22 @@ class Postmaster(msgspec.Struct, frozen=True):
             except OSError:
                 return False
         return True
+
+    def end(self) -> None:
+        """Tell it to shut down, connections cut off; it need not be done yet."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGINT)
+
+    def answers(self) -> bool:
+        """Whether it says anything: the kernel takes a connection for a server that is stopped or hangs, too."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(PROBE_TIMEOUT)
+            try:
+                probe.connect(f"{self.socket_dir}/.s.PGSQL.{PORT}")
+                probe.sendall(SSL_REQUEST)
+                return bool(probe.recv(1))
+            except OSError:
+                return False
 
 
 def postmaster(pgdata: Path) -> Postmaster | None:

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Final, Self
 
 import msgspec
+import structlog
 
 from treadle.store import cluster
 from treadle.store.dsn import Address
 from treadle.store.errors import EmbeddedError
+
+log = structlog.get_logger("treadle")
 
 START_TIMEOUT: Final = 120.0
 """Seconds for a start, recovery after a crash included."""
@@ -75,11 +78,19 @@ class EmbeddedPostgres:
         return postmaster is not None and postmaster.accepts()
 
     def stop(self) -> None:
-        """Shut the server down, connections cut off; nothing happens when it does not run."""
+        """Shut the server down, connections cut off; nothing happens when it does not run.
+
+        One that does not answer is told to, and ends when it goes on: the data of either is safe.
+        """
         if cluster.postmaster(self._pgdata) is None:
             return
         with self._locked():
-            if cluster.postmaster(self._pgdata) is None:
+            postmaster = cluster.postmaster(self._pgdata)
+            if postmaster is None:
+                return
+            if not postmaster.answers():
+                log.warning("postgres_hangs", pid=postmaster.pid)
+                postmaster.end()
                 return
             done = cluster.run(
                 "pg_ctl",
