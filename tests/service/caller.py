@@ -31,6 +31,11 @@ class Caller:
         """The workspace's files folder."""
         return self.service.data_dir / "files" / self.workspace_id
 
+    @property
+    def results(self) -> Path:
+        """The workspace's results folder."""
+        return self.service.data_dir / "results" / self.workspace_id
+
     def made(self, path: str, body: Json) -> Json:
         """The answer to a POST that must succeed."""
         answer = self.http.post(path, json=body)
@@ -157,12 +162,12 @@ class Sql:
 
 
 @contextmanager
-def calling(data_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[Caller]:
-    """A caller of a service of its own, for a while."""
+def calling(data_dir: Path, settings: Mapping[str, str] | None = None, name: str = "service") -> Iterator[Caller]:
+    """A caller of a service of its own, for a while; ``name`` is its workspace's, which must be new."""
     with LocalService(data_dir, settings) as service:
         headers = {"X-Auth-Token": make_token(data_dir, "project-s", "alice")}
         with httpx.Client(base_url=service.url, headers=headers, timeout=120.0) as http:
-            yield Caller(service, http)
+            yield Caller(service, http, name)
 
 
 def refused(answer: httpx.Response, field: str) -> None:

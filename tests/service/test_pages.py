@@ -43,11 +43,11 @@ def _write(place: Path, name: str, text: str = "x") -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12), st.booleans()), max_size=30))
 async def test_every_order_of_asking(folder: Path, asked: list[tuple[str, int, bool]]) -> None:
     """Whoever asks for what, one after the other or at once, gets the page that stands in the file."""
-    reader = Pages(folder, PAGE_ROWS)
+    reader = Pages(PAGE_ROWS)
     waiting: list[asyncio.Task[PageRows]] = []
     expected: list[PageRows] = []
     for name, number, at_once in asked:
-        waiting.append(asyncio.create_task(reader.read(name, 1, number, ROWS)))
+        waiting.append(asyncio.create_task(reader.read(folder, name, 1, number, ROWS)))
         expected.append(read_page(folder, name, 1, number, PAGE_ROWS))
         if not at_once:
             await waiting[-1]
@@ -63,26 +63,26 @@ async def test_the_next_page_is_ready_for_whoever_goes_on(folder: Path, monkeypa
         return read_page(results_dir, statement_id, part, page, page_rows)
 
     monkeypatch.setattr(pages, "read_page", counted)
-    reader = Pages(folder, PAGE_ROWS)
+    reader = Pages(PAGE_ROWS)
     for number in (1, 5, 9, 3):
-        await reader.read("a", 1, number, ROWS)
+        await reader.read(folder, "a", 1, number, ROWS)
     assert read == [1, 5, 9, 3]
     read.clear()
     for number in range(1, 11):
-        assert (await reader.read("a", 1, number, ROWS)).row_count == (PAGE_ROWS if number < 10 else 50)
+        assert (await reader.read(folder, "a", 1, number, ROWS)).row_count == (PAGE_ROWS if number < 10 else 50)
     assert sorted(read) == list(range(1, 11))
 
 
 async def test_a_discarded_result_has_no_page_left(tmp_path: Path) -> None:
     """A page that was read ahead is not shown when its result is gone meanwhile."""
     _write(tmp_path, "s")
-    reader = Pages(tmp_path, PAGE_ROWS)
+    reader = Pages(PAGE_ROWS)
     for number in (1, 2, 3):
-        await reader.read("s", 1, number, ROWS)
+        await reader.read(tmp_path, "s", 1, number, ROWS)
     layout.discard(tmp_path, "s")
     for number in (4, 5, 4):
         with pytest.raises(ResultMissing):
-            await reader.read("s", 1, number, ROWS)
+            await reader.read(tmp_path, "s", 1, number, ROWS)
 
 
 async def test_what_is_kept_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,23 +90,23 @@ async def test_what_is_kept_is_bounded(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(pages, "READERS", 2)
     for name in "abcd":
         _write(tmp_path, name)
-    reader = Pages(tmp_path, PAGE_ROWS)
+    reader = Pages(PAGE_ROWS)
     for name in "abcd":
         for number in (1, 2):
-            await reader.read(name, 1, number, ROWS)
-    assert [key[0] for key in reader._ahead] == ["c", "d"]
+            await reader.read(tmp_path, name, 1, number, ROWS)
+    assert [key[1] for key in reader._ahead] == ["c", "d"]
     monkeypatch.setattr(pages, "AHEAD_BYTES", 10)
-    await reader.read("d", 1, 3, ROWS)
+    await reader.read(tmp_path, "d", 1, 3, ROWS)
     assert [expected.rows for expected in reader._ahead.values() if expected.number == 4] == [None]
 
 
 async def test_a_reader_that_leaves_disturbs_nobody(folder: Path) -> None:
     """A caller that is gone while its page is read takes nothing from the next one."""
-    reader = Pages(folder, PAGE_ROWS)
+    reader = Pages(PAGE_ROWS)
     for number in range(1, 6):
-        leaving = asyncio.create_task(reader.read("a", 1, number, ROWS))
+        leaving = asyncio.create_task(reader.read(folder, "a", 1, number, ROWS))
         await asyncio.sleep(0)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
-        page = await reader.read("a", 1, number, ROWS)
+        page = await reader.read(folder, "a", 1, number, ROWS)
         assert msgspec.json.decode(page.rows_json)[0][0] == str((number - 1) * PAGE_ROWS)

@@ -1,5 +1,6 @@
 """Results: pages and their edges, the files behind them, and their end."""
 
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -7,7 +8,11 @@ import pyarrow as pa
 import pytest
 
 from tests.service.caller import Caller, Json, Sql, calling, refused
-from tests.support.world import until
+from tests.service.test_v2 import opened
+from tests.support.world import log_of, until
+
+LARGE = "SELECT i FROM range(50000) t(i)"
+"""What has a file."""
 
 
 def place(result: Json) -> Path:
@@ -105,6 +110,20 @@ def test_the_place_of_a_result_can_be_asked_for_later(sql: Sql) -> None:
     refused(answer, "is_enable_obs_path")
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_result_lies_in_the_folder_of_its_workspace(caller: Caller, version: int) -> None:
+    """Small or large, of either version: what READ_OBS names is there, and is the workspace's own."""
+    with caller.session() if version == 1 else opened(caller) as sql:
+        for rows in (1, 50_000):
+            query = f"SELECT i FROM range({rows}) t(i)"
+            [told] = sql.execute(query, resultset_fetch_mode="READ_OBS")["results"]
+            asked_later = sql.execute(query)["statement_id"]
+            [later] = sql.show(asked_later, is_enable_obs_path="true")["results"]
+            for result in (told, later):
+                assert (result["obs_bucket_name"], arrow(result).num_rows) == ("results", rows)
+                assert place(result) == caller.results / result["statement_id"] / "1.arrow"
+
+
 def test_results_outlive_their_session(caller: Caller) -> None:
     """A closed session's results are still readable."""
     with caller.session() as session:
@@ -118,8 +137,7 @@ def test_an_expired_result_is_an_error_that_says_so(tmp_path_factory: pytest.Tem
     with calling(tmp_path_factory.mktemp("expiry") / "data", settings) as caller, caller.session() as sql:
         script = sql.execute("SELECT 1 AS x; CREATE TEMP TABLE t (x int); SELECT 2 AS y")["statement_id"]
         failed = sql.execute("SELECT nope")["statement_id"]
-        results = caller.service.data_dir / "results"
-        until(lambda: not list(results.iterdir()), "the files are gone")
+        until(lambda: not list(caller.results.iterdir()), "the files are gone")
 
         def asked(statement: str, **query: str) -> tuple[int, str]:
             answer = caller.http.get(f"{sql.path}/statements/{statement}", params=query)
@@ -134,17 +152,52 @@ def test_an_expired_result_is_an_error_that_says_so(tmp_path_factory: pytest.Tem
         assert sql.cancel(script) == "already_succeeded"
 
 
+def test_the_results_of_a_deleted_workspace_go_with_it(caller: Caller) -> None:
+    """Its folder too; those of the others stay."""
+    doomed = Caller(caller.service, caller.http, "doomed")
+    with doomed.session() as session, caller.session() as neighbour:
+        kept = neighbour.execute(LARGE)["statement_id"]
+        session.execute(LARGE)
+        assert list(doomed.results.iterdir())
+    for path in (f"{doomed.base}/endpoints/{doomed.endpoint_id}", doomed.base):
+        assert caller.http.delete(path).is_success
+    assert not doomed.results.exists()
+    assert not doomed.files.exists()
+    assert (caller.results / kept / "1.arrow").exists()
+
+
+def test_results_of_an_earlier_version_can_be_read_on(tmp_path: Path) -> None:
+    """They lay side by side: the next start brings each to its workspace, and removes what is nobody's."""
+    data = tmp_path / "data"
+    with calling(data) as caller, caller.session() as sql:
+        other = Caller(caller.service, caller.http, "other")
+        with other.session() as theirs:
+            made = [(one, one.execute(LARGE)["statement_id"]) for one in (sql, theirs)]
+            pages = [one.show(statement, page_num=50) for one, statement in made]
+    root = data / "results"
+    for one, statement in made:
+        (one.caller.results / statement).rename(root / statement)
+        one.caller.results.rmdir()
+    nobodys = root / "0190f3c1-0000-7000-8000-000000000001"
+    shutil.copytree(root / made[0][1], nobodys)
+    with calling(data, name="again") as again:
+        found = [again.got(f"{one.path}/statements/{statement}", page_num=50) for one, statement in made]
+        assert found == pages
+        assert sorted(place.name for place in root.iterdir()) == sorted((caller.workspace_id, other.workspace_id))
+        assert [line["count"] for line in log_of(again.service) if line["event"] == "results_regrouped"] == [3]
+
+
 def test_an_old_record_is_forgotten(tmp_path_factory: pytest.TempPathFactory) -> None:
     """After record_ttl a statement that has ended is unknown, with its files; one that runs is kept."""
     settings = {"TREADLE_RECORD_TTL": "1", "TREADLE_SWEEP_INTERVAL": "0.5"}
     with calling(tmp_path_factory.mktemp("forgotten") / "data", settings) as caller, caller.session() as sql:
         running = sql.start("SELECT sum(i % 1009 * 7 % 17) FROM range(1000000000000) t(i)")
         with caller.session() as other:
-            old = other.execute("SELECT 1 AS x")["statement_id"]
+            old = other.start("SELECT 1 AS x; SELECT 2 AS y")
             url = f"{other.path}/statements/{old}"
             gone = "response status exception, code: 404"
             until(lambda: caller.http.get(url).json().get("error_msg") == gone, "the record is forgotten")
             assert caller.got(f"{caller.base}/statement-records", statement_id=old)["total"] == 0
-            until(lambda: not (caller.service.data_dir / "results" / old).exists(), "its files are gone")
+            until(lambda: not (caller.results / old).exists(), "its files are gone")
         assert caller.record(running)["status"] == "RUNNING"
         assert sql.cancel(running) == "cancelled"

@@ -163,6 +163,8 @@ class DuckDB:
                     return self._set_or_show(prepared, row_limit)
                 case Kind.QUERY:
                     return self._query(prepared, bindings, row_limit)
+                case Kind.EXECUTE:
+                    return self._execute(prepared, marker, bindings, row_limit)
                 case _:
                     return self._command(prepared, marker, bindings, row_limit)
 
@@ -309,6 +311,19 @@ class DuckDB:
             self._to_commit = True
         commits = own or self._copy is not None
         return msgspec.structs.replace(outcome, commits=commits)
+
+    def _execute(
+        self, planned: Planned, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
+    ) -> Rows | Command:
+        """EXECUTE: parameters that do not fit are a mistake in the statement, as in PostgreSQL."""
+        try:
+            with translated():
+                return self._command(planned, marker, bindings, row_limit)
+        except EngineError as error:
+            if error.sql_state != "08P01":
+                raise
+            message = f"wrong number of parameters for prepared statement: {error.message}"
+            raise EngineError("42601", message) from error
 
     def _final(self, planned: Planned, marker: str) -> "duckdb.Statement | str":
         if planned.copy_to is None:

@@ -33,10 +33,11 @@ _SHORT_ENDING: Final = re.compile(r"db\b")
 
 
 class PreparedStatement(msgspec.Struct, frozen=True):
-    """What an EXECUTE of it does."""
+    """What an EXECUTE of it does, and the command tag it has."""
 
     writes: bool
     returns_rows: bool
+    tag: str = "EXECUTE"
 
 
 class Guard:
@@ -82,12 +83,17 @@ class Guard:
         """Keep what a PREPARE says. A name once given to a write counts as one for ever: the PREPARE
         that gives it to something else may fail.
         """
-        known = self.recall(name)
-        self._prepared[name.lower()] = PreparedStatement(prepared.writes or known.writes, prepared.returns_rows)
+        writes = prepared.writes or self.recall(name).writes
+        self._prepared[name.lower()] = msgspec.structs.replace(prepared, writes=writes)
 
     def recall(self, name: str) -> "PreparedStatement":
         """What is known of a prepared statement; the engine refuses a name nobody gave."""
         return self._prepared.get(name.lower(), PreparedStatement(writes=False, returns_rows=True))
+
+    @property
+    def prepared(self) -> tuple[str, ...]:
+        """Every name that was ever given to a prepared statement, in lower case: the engine knows no other case."""
+        return tuple(self._prepared)
 
     def judge(self, text: str) -> list[Segment]:
         """The statements of a text, every name and file in them judged; raises `EngineError` (42501)."""

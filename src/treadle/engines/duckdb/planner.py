@@ -12,6 +12,7 @@ from treadle.engines.duckdb.copy_statement import read_copy
 from treadle.engines.duckdb.errors import translated
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
+from treadle.engines.duckdb.opening import quoted
 from treadle.engines.duckdb.planned import PLAIN, Kind, Planned
 from treadle.engines.duckdb.settings import Show
 from treadle.engines.duckdb.vocabulary import WRITERS, words
@@ -63,6 +64,8 @@ class Planner:
                 return self._prepare(segment)
             case "execute":
                 return self._execute(segment)
+            case "deallocate":
+                return self._deallocate(segment)
             case _:
                 return self._parsed(segment)
 
@@ -139,7 +142,7 @@ class Planner:
         start = next((index for index, token in enumerate(tokens) if token.text.lower() == "as"), len(tokens)) + 1
         statements = self._parse(self._source(segment))
         inner = self._inner(segment, tokens, start, "PREPARE")
-        self._guard.remember(name_of(tokens[1]), PreparedStatement(inner.writes, inner.returns_rows))
+        self._guard.remember(name_of(tokens[1]), PreparedStatement(inner.writes, inner.returns_rows, inner.tag))
         return Planned(kind=Kind.PREPARE, text=self._source(segment), tag="PREPARE", statements=statements)
 
     def _execute(self, segment: Segment) -> Planned:
@@ -148,11 +151,20 @@ class Planner:
         return Planned(
             kind=Kind.EXECUTE,
             text=self._source(segment),
-            tag="EXECUTE",
+            tag=prepared.tag,
             statements=statements,
             writes=prepared.writes,
             returns_rows=prepared.returns_rows,
         )
+
+    def _deallocate(self, segment: Segment) -> Planned:
+        """DEALLOCATE; for ALL, which the engine does not have, of every name. One that nobody has it takes as well."""
+        words = [token.text.lower() for token in self._tokens(segment)]
+        if words[1:] not in (["all"], ["prepare", "all"]):
+            return self._parsed(segment)
+        names = self._guard.prepared or ("nothing",)
+        statements = tuple(one for name in names for one in self._parse(f"DEALLOCATE {quoted(name)}"))
+        return Planned(kind=Kind.DEALLOCATE, text=self._source(segment), tag="DEALLOCATE ALL", statements=statements)
 
     def _inner(self, segment: Segment, tokens: Sequence[Token], start: int, where: str) -> Planned:
         """The statement inside another one, judged as one that stands alone."""
