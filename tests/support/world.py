@@ -116,7 +116,7 @@ class World:
 
     def result_files(self, statement_id: str) -> list[str]:
         """The files of a statement's result."""
-        folder = self.service.data_dir / "results" / statement_id
+        folder = self.service.data_dir / "results" / self.workspace_id / statement_id
         return sorted(path.name for path in folder.glob("*"))
 
     def data_files(self) -> list[str]:
