@@ -6,15 +6,14 @@ which holds the idle session for a statement that is being submitted.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import structlog
 
 from treadle.model.entities import CancelIntent, Catalog, Session, Statement
 from treadle.model.states import Reason, SessionStatus
 from treadle.scheduler.aftermath import Aftermath
+from treadle.scheduler.arrivals import Arrivals
 from treadle.scheduler.commits import Commits
 from treadle.scheduler.conclusion import Conclusion, Last
 from treadle.scheduler.context import Context
@@ -30,6 +29,7 @@ from treadle.scheduler.recovery import end_orphans
 from treadle.scheduler.run import Run
 from treadle.scheduler.seat import LaneSeat
 from treadle.scheduler.start import Start
+from treadle.scheduler.stay import Stay
 from treadle.wire import (
     AtCommit,
     Cancelled,
@@ -44,9 +44,6 @@ from treadle.wire import (
 )
 
 log = structlog.get_logger("treadle.owner")
-
-TIDY_SECONDS: Final = 1.0
-"""Seconds a verdict waits for the data files of an aborted write to be removed."""
 
 
 class Lane:
@@ -66,14 +63,10 @@ class Lane:
         self.session = session
         self.worker = worker
         self._closing: tuple[SessionStatus, Reason, str] | None = None
-        # When the statements that wait in this session were heard of; they keep their place in the line.
-        self._arrivals: deque[float] = deque()
-        self._looking = False
-        # Whether statements may wait that were never heard of: claims go on until one finds nothing.
-        self._unheard = True
+        self._arrivals = Arrivals()
         self._context = context
         self._line = line
-        self._catalog = catalog
+        self._stay = Stay(context, session, catalog)
         self._aftermath = Aftermath(context, session, catalog)
         self._endings = Endings(context, session)
         self._conclusion = Conclusion(context, session, self._aftermath)
@@ -100,8 +93,8 @@ class Lane:
         self._dead = False
         self._opened = self.idle_since = context.clock.monotonic()
         # What was submitted before the session opened is looked for, from the place of the first one heard of.
-        self.expect()
-        self._looking = True
+        self._arrivals.look(self._opened)
+        line.note(self)
         worker.attend(self._hear)
 
     # -- what the owner asks ----------------------------------------------------------------
@@ -119,21 +112,17 @@ class Lane:
     @property
     def waiting_since(self) -> float | None:
         """When the oldest statement that waits here came, as far as was heard; None when none is known."""
-        return self._arrivals[0] if self._arrivals else None
+        return self._arrivals.oldest
 
     def expect(self) -> None:
         """A statement has been submitted to the session."""
-        if self._dead:
-            return
-        if self._looking:
-            self._arrivals.clear()
-            self._looking = False
-        self._arrivals.append(self._context.clock.monotonic())
-        self._line.note(self)
+        if not self._dead:
+            self._arrivals.add(self._context.clock.monotonic())
+            self._line.note(self)
 
     def recheck(self) -> None:
         """The store has statements of the session that nobody told of."""
-        self._unheard = True
+        self._arrivals.unheard = True
         self.expect()
 
     @property
@@ -171,15 +160,15 @@ class Lane:
 
     def start(self) -> None:
         """Claim and run the next statement."""
-        self._arrivals.popleft()
-        self._looking = False
+        self._arrivals.take()
         self._line.note(self)
         self._occupy()
         self._task = asyncio.create_task(self._work(None, claim=True), name=f"lane-{self.session.id}")
 
     def offer(self, project_id: str) -> "LaneSeat | None":
         """A seat, if the session is idle and nothing waits in it."""
-        if self._slot or self._task is not None or self._arrivals or self._unheard or self.closing or self._dead:
+        waiting = self._arrivals or self._arrivals.unheard
+        if waiting or self._slot or self._task is not None or self.closing or self._dead:
             return None
         self._occupy()
         self._seat = asyncio.get_running_loop().create_future()
@@ -261,8 +250,7 @@ class Lane:
         self._dead = True
         self.worker.send(Close())
         await self._wait_or_kill(self._context.settings.cancel_grace)
-        await self._drop_transaction()
-        self._leave_catalog()
+        await self._stay.lost(self._settings)
         await self._end_session(status, reason, message)
         self._bury()
 
@@ -272,13 +260,13 @@ class Lane:
         self._slot = True
         self._line.started(self)
         # Before the statement can start.
-        self._context.keeper.begin(self._catalog.id, self.session.id)
+        self._stay.begin()
 
     def _vacate(self) -> None:
         self._slot = False
         self._line.stopped(self)
         self._early.clear()
-        self._leave_catalog()
+        self._stay.end(self._settings, lost=self._dead)
         self.idle_since = self._context.clock.monotonic()
         if not self._dead:
             self._on_idle()
@@ -313,7 +301,7 @@ class Lane:
                 statement = await self._claim()
             if statement is not None:
                 await self._perform(statement, on_record=on_record)
-                if self._unheard and not self._arrivals:
+                if self._arrivals.unheard and not self._arrivals:
                     self.expect()
             if not self._dead and self._inbox:
                 # It died right after its last word, or before it could be given another statement.
@@ -331,7 +319,7 @@ class Lane:
         context = self._context
         claimed = await context.store.claim(self.session.id, context.owner_id, context.clock.now())
         if claimed is None:
-            self._unheard = False
+            self._arrivals.unheard = False
         return claimed
 
     async def _perform(self, statement: Statement, *, on_record: bool) -> None:
@@ -424,36 +412,13 @@ class Lane:
                 # First, so that nothing more can be submitted when the cancel is answered.
                 await self._fail_session(run)
         if died or (isinstance(last, Failed | Cancelled) and last.wrote):
-            await self._tidy()
+            await self._stay.tidy(self._settings, lost=died)
         await self._conclusion.write(run, last)
         if died:
             # Whoever closes the session is answered when its statement is on record.
             if self.closing:
                 await self._fail_session(run)
             self._bury()
-
-    async def _tidy(self) -> None:
-        """Remove the data files of the aborted write, at once if nobody else works on the catalog (C11).
-
-        A catalog that does not answer holds no verdict up: the keeper goes on.
-        """
-        await self._context.keeper.littered(self._catalog)
-        tidying = self._leave_catalog()
-        if tidying is not None:
-            await asyncio.wait([tidying], timeout=TIDY_SECONDS)
-
-    async def _drop_transaction(self) -> None:
-        """The worker is gone: an open transaction may have left what it wrote."""
-        if self._settings.get("transaction", "none") != "none":
-            await self._context.keeper.littered(self._catalog)
-
-    def _leave_catalog(self) -> "asyncio.Task[None] | None":
-        """The statement works on the catalog no more; an open transaction still does. What tidies it, if anything."""
-        if not self._dead and self._settings.get("transaction", "none") != "none":
-            return None
-        keeper = self._context.keeper
-        keeper.end(self._catalog.id, self.session.id)
-        return self._context.spawn(keeper.tidy(self._catalog.id)) if keeper.needs(self._catalog.id) else None
 
     async def _fail_session(self, run: Run | None) -> None:
         """The worker is gone: the session fails and says why (C10), unless it was to end anyway."""
@@ -472,8 +437,7 @@ class Lane:
         """The worker died while nothing ran."""
         self._dead = True
         await self._aftermath.cut_off()
-        await self._drop_transaction()
-        self._leave_catalog()
+        await self._stay.lost(self._settings)
         await self._fail_session(None)
         self._bury()
 
