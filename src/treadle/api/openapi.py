@@ -39,7 +39,7 @@ def document(routes: Iterable[AnyRoute]) -> Schema:
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in table)],
         "paths": paths,
         "components": {
-            "schemas": _read(table) | components(_replies(table), sent=True)[1],
+            "schemas": _united(_read(table), components(_replies(table), sent=True)[1]),
             "securitySchemes": {
                 "AuthToken": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
                 "Signature": {
@@ -51,6 +51,13 @@ def document(routes: Iterable[AnyRoute]) -> Schema:
             },
         },
     }
+
+
+def _united(read: dict[str, Schema], sent: dict[str, Schema]) -> dict[str, Schema]:
+    """Both; raises ValueError when one name stands for two things."""
+    if twice := [name for name in read.keys() & sent.keys() if read[name] != sent[name]]:
+        raise ValueError(f"described in two ways: {', '.join(sorted(twice))}")
+    return read | sent
 
 
 def _read(table: Iterable[AnyRoute]) -> dict[str, Schema]:

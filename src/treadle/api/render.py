@@ -231,7 +231,7 @@ def workspace(one: Workspace, caller: Principal, base: str) -> replies.Workspace
         metastore_id=one.metastore_id,
         access_url=f"{base}/v1/workspaces/{one.id}" if base else "",
         enterprise_project_id=one.enterprise_project_id,
-        tags=tuple(replies.ResourceTag(key=tag.key, value=tag.value) for tag in one.tags),
+        tags=tuple(replies.TagInfo(key=tag.key, value=tag.value) for tag in one.tags),
     )
 
 

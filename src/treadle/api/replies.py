@@ -213,7 +213,7 @@ class CancelledStatements(Reply, frozen=True, kw_only=True):
     outcomes: tuple[CancelledStatement, ...]
 
 
-class ResourceTag(Reply, frozen=True, kw_only=True):
+class TagInfo(Reply, frozen=True, kw_only=True):
     """A tag of a workspace."""
 
     key: str
@@ -232,7 +232,7 @@ class WorkspaceInfo(Reply, frozen=True, kw_only=True):
     metastore_id: str
     access_url: str
     enterprise_project_id: str
-    tags: tuple[ResourceTag, ...]
+    tags: tuple[TagInfo, ...]
 
 
 class Workspaces(Reply, frozen=True, kw_only=True):
