@@ -141,7 +141,7 @@ def test_cancelling_a_session_stops_all_of_it_and_nothing_else(duck: World) -> N
         assert headers["X-Cancel-Outcome"] == "cancelled"
         assert {duck.record(statement_id)["status"] for statement_id in ids} == {"CANCELED"}
         assert spent(pid, 0.2) < 0.05
-        assert spent(other, 0.2) > 0.1
+        until(lambda: spent(other, 0.2) > 0.05, "the neighbour's engine works on")
         assert neighbour.show(bystander.statement_id).status == 1
         assert session.run("SELECT 1").rows == [["1"]]
 
