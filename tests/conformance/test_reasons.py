@@ -218,5 +218,5 @@ def test_a_viewer_may_not_cancel(duck: World) -> None:
         with pytest.raises(ApiError) as refused:
             Session(viewer, duck.workspace_id, session.id).cancel(reply.statement_id)
         assert refused.value.status == 403
-        assert spent(pid, 0.2) > 0.1
+        until(lambda: spent(pid, 0.2) > 0.05, "the statement runs on")
         session.cancel(reply.statement_id)

@@ -239,5 +239,5 @@ def test_who_may_not_cancel_is_told_in_the_plain_shape(caller: Caller) -> None:
         path = f"{session.path}/statements/{running}/cancel"
         answer = caller.http.post(path, headers={"X-Auth-Token": token})
         assert (answer.status_code, answer.json()["error_code"]) == (403, "common.00000403")
-        assert spent(pid, 0.3) > 0.05
+        until(lambda: spent(pid, 0.3) > 0.05, "the engine works on")
         assert session.cancel(running) == "cancelled"
