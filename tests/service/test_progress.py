@@ -18,7 +18,7 @@ def test_a_long_scan_tells_how_far_it_is(caller: Caller, sql: Sql) -> None:
     def look() -> bool:
         shown = sql.show(statement_id)
         if shown["status"] != 1:
-            return shown["status"] != 3  # it waits for its start; otherwise it has ended
+            return bool(shown["status"] != 3)  # 3: it waits for its start; otherwise it has ended
         record = caller.record(statement_id)
         if shown["progress"] is not None:
             seen.append(shown["progress"])
