@@ -47,7 +47,9 @@ def tried(engine: DuckDB, planned: Planned) -> bool:
     """Run one statement while it is struck, undone without strikes when it does not succeed; whether it did."""
     try:
         with struck(engine):
-            engine.execute(planned, "marker", None, None)
+            outcome = engine.execute(planned, "marker", None, None)
+            if isinstance(outcome, Rows):
+                assert list(outcome.batches)
     except EngineError:
         engine.rollback()
         return False
@@ -62,9 +64,12 @@ def value(engine: DuckDB, planned: Planned) -> object:
     return batch.column(0)[0].as_py()
 
 
-@pytest.mark.parametrize("sql", ["BEGIN", "CREATE TABLE interrupted AS SELECT 1"])
+@pytest.mark.parametrize("sql", ["BEGIN", "CREATE TABLE interrupted AS SELECT 1", "SELECT 1 + 1"])
 def test_transaction_that_was_interrupted_is_over(engine: DuckDB, judge: Judge, sql: str) -> None:
-    """A BEGIN that raised may have begun a transaction in the engine, the user's or ours: it is taken back."""
+    """A BEGIN that raised may have begun a transaction in the engine, the user's or ours: it is taken back.
+
+    So is the one a query ran in, whose end may be interrupted as well.
+    """
     planned, begin, rollback = (judge(one)[0] for one in (sql, "BEGIN", "ROLLBACK"))
     stopped = 0
     for _ in range(TRIALS):
@@ -73,6 +78,26 @@ def test_transaction_that_was_interrupted_is_over(engine: DuckDB, judge: Judge, 
             continue
         stopped += 1
         assert engine.settings()["transaction"] == "none"
+        engine.execute(begin, "marker", None, None)
+        engine.execute(rollback, "marker", None, None)
+    assert stopped
+
+
+def test_query_that_was_interrupted_at_its_end_is_over(engine: DuckDB, judge: Judge) -> None:
+    """The transaction it ran in is taken back when its last step is hit."""
+    query, begin, rollback = (judge(one)[0] for one in ("SELECT 1 + 1", "BEGIN", "ROLLBACK"))
+    stopped = 0
+    for _ in range(TRIALS):
+        outcome = engine.execute(query, "marker", None, None)
+        assert isinstance(outcome, Rows)
+        batches = iter(outcome.batches)
+        assert next(batches).num_rows == 1
+        try:
+            with struck(engine):
+                assert not list(batches)
+        except EngineError:
+            engine.rollback()
+            stopped += 1
         engine.execute(begin, "marker", None, None)
         engine.execute(rollback, "marker", None, None)
     assert stopped

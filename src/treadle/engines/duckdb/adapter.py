@@ -1,8 +1,9 @@
 """The DuckDB engine: one session is one in-memory instance with a DuckLake catalog attached.
 
 Autocommit writes run inside a transaction of ours, so that the commit is a step of its own which
-the owner can allow or refuse (C7). A transaction that a cancel hit stays aborted until the caller
-rolls back, as in PostgreSQL (C10).
+the owner can allow or refuse (C7). Queries have one as well, because the engine looks into the catalog
+twice for each: for its columns, and to run it. A transaction that a cancel hit stays aborted until the
+caller rolls back, as in PostgreSQL (C10).
 """
 
 import contextlib
@@ -33,7 +34,8 @@ BATCH_ROWS: Final = 10_240
 COUNTED: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "COPY"))
 """The command tags that PostgreSQL writes with a count of rows."""
 
-_RETURNING: Final = re.compile(r"\breturning\b", re.IGNORECASE)
+_PING: Final = re.compile(r"\s*select\s+(?:[0-9.]+|'[^']*'|true|false|null)\s*;?\s*", re.IGNORECASE)
+"""What drivers and pools ask to see whether anybody is there: it looks for nothing in the catalog."""
 
 
 class Transaction(Enum):
@@ -284,6 +286,8 @@ class DuckDB:
 
     def _query(self, planned: Planned, bindings: Sequence[str | None] | None, row_limit: int | None) -> Rows:
         """Stream a result: nothing is materialised, whatever its size."""
+        if self._transaction is Transaction.NONE and not _PING.fullmatch(planned.text):
+            self._open_transaction("BEGIN TRANSACTION")
         for prelude in planned.statements[:-1]:
             self._con.execute(prelude)
         relation = self._con.sql(planned.statements[-1], params=_parameters(bindings))
@@ -358,8 +362,12 @@ class DuckDB:
                 yield batch
                 if left == 0:
                     break
-        self._close_stream()
-        self._profiler.end()
+            self._close_stream()
+            self._profiler.end()
+            if self._implicit:
+                # An interrupt may still hit this one: then `rollback` finds what there is to undo.
+                self._con.execute("COMMIT")
+                self._implicit = False
 
     def _close_stream(self) -> None:
         if self._stream is not None:
