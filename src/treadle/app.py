@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import ipaddress
 import os
 import signal
@@ -20,9 +21,9 @@ from treadle.api.app import build
 from treadle.api.http import Bounds, Certificate, server_config
 from treadle.config import Settings
 from treadle.lakes import Lakes
+from treadle.levels import Levels
 from treadle.metrics import Metrics
 from treadle.model.errors import ConfigError, Unavailable
-from treadle.model.states import RecordStatus
 from treadle.outside import SystemClock, new_id, new_secret
 from treadle.scheduler.context import Context
 from treadle.scheduler.forking import end_leftovers
@@ -36,9 +37,7 @@ from treadle.service import Deps, Service
 from treadle.service.audit import ORIGIN, Origin
 from treadle.service.deps import LOOK_SECONDS
 from treadle.slices import take_short_turns
-from treadle.store.base import Page, RecordFilter
 from treadle.store.embedded import EmbeddedPostgres
-from treadle.store.errors import StoreUnavailable
 from treadle.store.migrate import migrate
 from treadle.store.postgres import PostgresStore
 from treadle.store.signals import Signals
@@ -218,8 +217,9 @@ class Gateway:
         self._owner = Owner(context, self._workers)
         await self._owner.start()
         quotas = Quotas(context, lambda: self._owner.lanes)
-        for duty in (quotas.forever(), sweep_forever(context), self._memory.watch(), self._measure_forever()):
+        for duty in (quotas.forever(), sweep_forever(context), self._memory.watch()):
             self._undo.push_async_callback(_end, asyncio.create_task(duty))
+        self.levels = Levels(context, self._metrics, self._owner, self._workers)
         self.service = _service(settings, self._store, signals, lakes, self._check_ready, self._metrics)
         self.service.deps.full = quotas.full
         self._undo.push_async_callback(self.service.deps.audit.close)
@@ -241,23 +241,6 @@ class Gateway:
     async def _check_ready(self) -> None:
         if not self._workers.ready:
             raise Unavailable("no worker can be started")
-
-    async def _measure_forever(self) -> None:
-        while True:
-            try:
-                await self._measure()
-            except StoreUnavailable as error:
-                log.warning("store_unavailable", error=str(error))
-            await asyncio.sleep(self._settings.poll_interval)
-
-    async def _measure(self) -> None:
-        """The levels that nobody reports: counted now and then."""
-        queued, _ = await self._store.records(None, RecordFilter(status=RecordStatus.SUBMITTED), Page(limit=1), 0)
-        lanes = self._owner.lanes
-        self._metrics.statements(queued=queued, running=sum(lane.running is not None for lane in lanes))
-        self._metrics.sessions(self._owner.sessions)
-        warm = self._workers.warm
-        self._metrics.workers(warm=warm, busy=len(self._workers.alive) - warm, memory_bytes=self._workers.memory())
 
 
 async def _end(duty: "asyncio.Task[None]") -> None:
@@ -361,6 +344,9 @@ async def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
         gateway = Gateway(settings)
         try:
             await gateway.start()
+            # What is there now stays: to look through it again for garbage would hold up everybody.
+            gc.collect()
+            gc.freeze()
             await _answer(gateway, settings, sock, tls, stopping, say)
         finally:
             await gateway.stop()
@@ -376,7 +362,7 @@ async def _answer(
     say: Callable[[str], None],
 ) -> None:
     config = server_config(
-        build(gateway.service, settings, gateway.metrics.render, observe=gateway.metrics.request_ended),
+        build(gateway.service, settings, gateway.levels.scrape, observe=gateway.metrics.request_ended),
         bounds=Bounds(
             uri=settings.max_uri,
             head=settings.max_head,

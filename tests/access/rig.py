@@ -113,7 +113,7 @@ class Rig:
             )
         )
         self.service.people = {}
-        self.app = build(self.service, self.settings, lambda: ("text/plain", b"up 1\n"))
+        self.app = build(self.service, self.settings, _scrape)
         self.a: Tenant
         self.b: Tenant
 
@@ -181,6 +181,10 @@ class Rig:
         await self.service.deps.audit.close()
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+
+async def _scrape() -> tuple[str, bytes]:
+    return "text/plain", b"up 1\n"
 
 
 async def _ready() -> None:

@@ -28,10 +28,14 @@ def twin() -> Twin:
     return Twin()
 
 
+async def _scrape() -> tuple[str, bytes]:
+    return METRICS
+
+
 @pytest.fixture
 def app(twin: Twin, settings: Settings) -> ASGIApp:
     """The real application."""
-    return build(twin, settings, lambda: METRICS)
+    return build(twin, settings, _scrape)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from treadle.api.bodies import Nothing
 from treadle.api.routes import AnyRoute, Ask, Route
 from treadle.api.verbs import Verbs
 
-Metrics = Callable[[], tuple[str, bytes]]
+Metrics = Callable[[], Awaitable[tuple[str, bytes]]]
 """Content type and text of the metrics."""
 
 _NoAsk = Ask[Nothing, Nothing]
@@ -77,7 +77,7 @@ class System:
     async def metrics(self, _: _NoAsk) -> Response:
         """Show the metrics."""
         assert self._metrics is not None
-        content_type, text = self._metrics()
+        content_type, text = await self._metrics()
         return Response(text, headers={"Content-Type": content_type})
 
     async def description(self, _: _NoAsk) -> Response:

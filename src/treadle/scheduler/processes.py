@@ -209,8 +209,8 @@ class ForkedWorkers:
         return bool(self._warm) or not self._failing
 
     def memory(self) -> int:
-        """Bytes of resident memory of all workers together."""
-        return sum(worker.memory() for worker in self._alive)
+        """Bytes of resident memory of all workers together; may be asked in any thread."""
+        return sum(worker.memory() for worker in tuple(self._alive))
 
     @property
     def alive(self) -> frozenset[int]:
