@@ -6,7 +6,7 @@ which holds the idle session for a statement that is being submitted.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 
@@ -19,29 +19,17 @@ from treadle.scheduler.conclusion import Conclusion, Last
 from treadle.scheduler.context import Context
 from treadle.scheduler.deadlines import Deadline, of_session
 from treadle.scheduler.endings import Endings, until_stored
-from treadle.scheduler.inbox import Inbox
 from treadle.scheduler.ladder import Ladder
 from treadle.scheduler.limits import Limiter
 from treadle.scheduler.line import Line
+from treadle.scheduler.performing import Performer
 from treadle.scheduler.ports import Worker
 from treadle.scheduler.recording import Recording
 from treadle.scheduler.recovery import end_orphans
 from treadle.scheduler.run import Run
 from treadle.scheduler.seat import LaneSeat
-from treadle.scheduler.start import Start
 from treadle.scheduler.stay import Stay
-from treadle.wire import (
-    AtCommit,
-    Cancelled,
-    Close,
-    Exceeded,
-    Execute,
-    Failed,
-    Finished,
-    FromWorker,
-    Progress,
-    SoFar,
-)
+from treadle.wire import Cancelled, Close, Failed, FromWorker
 
 log = structlog.get_logger("treadle.owner")
 
@@ -72,12 +60,11 @@ class Lane:
         self._conclusion = Conclusion(context, session, self._aftermath)
         self._ladder = Ladder(context, worker)
         self._recording = Recording(context, self._ladder)
-        self._commits = Commits(context, catalog, worker, self._ladder, self._recording)
+        commits = Commits(context, catalog, worker, self._ladder, self._recording)
         self.limiter = Limiter(context, self.stop, self._recording.start)
-        self._settings = settings
+        self._performer = Performer(context, worker, self._ladder, self._recording, commits, self.limiter, settings)
         self._on_idle = on_idle
         self._on_dead = on_dead
-        self._inbox = Inbox()
         self._slot = False
         # Whose session it is, once the store has accepted a statement of theirs.
         self._project_id = ""
@@ -85,9 +72,6 @@ class Lane:
         # A statement has taken its seat and is about to be what runs.
         self._beginning: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._run: Run | None = None
-        # The statement that was given to the worker last.
-        self._sent = ""
         # Intents that came before their statement was heard of: between its start in the store and here.
         self._early: dict[str, CancelIntent] = {}
         self._dead = False
@@ -133,12 +117,12 @@ class Lane:
     @property
     def running(self) -> str | None:
         """The id of the statement that runs."""
-        return self._run.id if self._run else None
+        return self.current.id if self.current else None
 
     @property
     def current(self) -> Run | None:
         """The statement that runs."""
-        return self._run
+        return self._performer.run
 
     def touch(self) -> None:
         """Somebody reads results of the session: it is not idle."""
@@ -146,17 +130,13 @@ class Lane:
 
     def progress(self, statement_id: str) -> float | None:
         """Percent done of the statement, if it runs here and that is known."""
-        run = self._run
+        run = self.current
         return run.gauge.percent(self._context.clock.monotonic()) if run and run.id == statement_id else None
-
-    def _seconds(self, name: str) -> float:
-        """A time-out as the session has it; 0 is none."""
-        return float(self._settings.get(name, "0"))
 
     def deadline(self) -> Deadline | None:
         """Until when the session may stay open."""
         idle_since = None if self.busy or self._arrivals else self.idle_since
-        return of_session(self._context.limits, self._seconds("session_timeout"), self._opened, idle_since)
+        return of_session(self._context.limits, self._performer.seconds("session_timeout"), self._opened, idle_since)
 
     def start(self) -> None:
         """Claim and run the next statement."""
@@ -190,7 +170,7 @@ class Lane:
         """Have what runs here on record, so that whoever looks at the store finds it."""
         if self._beginning is not None:
             await asyncio.wait([self._beginning])
-        run = self._run
+        run = self.current
         if run is None:
             return
         if not await self._recording.start(run):
@@ -203,16 +183,16 @@ class Lane:
     def unseat(self) -> None:
         """The seat stays empty."""
         self._rise()
-        if self._inbox:
+        if self._performer.inbox:
             self._task = asyncio.create_task(self._work(None, claim=False))
         else:
             self._vacate()
 
     def stop(self, statement_id: str, intent: CancelIntent) -> None:
         """Climb the ladder for the statement, if it is the one that runs or the one that is about to."""
-        if self._run is not None and self._run.id == statement_id:
-            self._ladder.stop(self._run, intent)
-        elif self._slot and self._run is None:
+        if self.current is not None and self.current.id == statement_id:
+            self._ladder.stop(self.current, intent)
+        elif self._slot and self.current is None:
             self._early[statement_id] = intent
 
     def stop_here(self, statement_id: str, intent: CancelIntent) -> str | None:
@@ -220,7 +200,7 @@ class Lane:
 
         The intent goes on record with the end, or soon.
         """
-        run = self._run
+        run = self.current
         if run is None or run.statement.public_id != statement_id or run.commit is not None or run.ended.is_set():
             return None
         if run.asking is None and run.intent is None:
@@ -240,9 +220,9 @@ class Lane:
         intent = CancelIntent(requested_at=self._context.clock.now(), reason=stop_reason, actor=actor)
         for statement_id, stored in await self._endings.cancel_all(intent):
             self.stop(statement_id, stored)
-        if self._run is not None:
+        if self.current is not None:
             # A crash of the store may have taken its row.
-            self.stop(self._run.id, intent)
+            self.stop(self.current.id, intent)
         if self._task is not None:
             await asyncio.wait([self._task])
         if self._dead:
@@ -250,7 +230,7 @@ class Lane:
         self._dead = True
         self.worker.send(Close())
         await self._wait_or_kill(self._context.settings.cancel_grace)
-        await self._stay.lost(self._settings)
+        await self._stay.lost(self._performer.settings)
         await self._end_session(status, reason, message)
         self._bury()
 
@@ -266,7 +246,7 @@ class Lane:
         self._slot = False
         self._line.stopped(self)
         self._early.clear()
-        self._stay.end(self._settings, lost=self._dead)
+        self._stay.end(self._performer.settings, lost=self._dead)
         self.idle_since = self._context.clock.monotonic()
         if not self._dead:
             self._on_idle()
@@ -284,16 +264,7 @@ class Lane:
                 self._dead = True
                 self._task = asyncio.create_task(self._worker_lost())
             return
-        if isinstance(message, SoFar):
-            # It may come when its statement has ended: it is news of nothing then, and never an ending.
-            self._gauge(message)
-            return
-        self._inbox.put(message)
-
-    def _gauge(self, message: SoFar) -> None:
-        run = self._run
-        if run is not None and run.id == message.statement_id:
-            run.gauge.told(message.part, message.percent, self._context.clock.monotonic())
+        self._performer.hear(message)
 
     async def _work(self, statement: Statement | None, *, claim: bool, on_record: bool = True) -> None:
         try:
@@ -303,7 +274,7 @@ class Lane:
                 await self._perform(statement, on_record=on_record)
                 if self._arrivals.unheard and not self._arrivals:
                     self.expect()
-            if not self._dead and self._inbox:
+            if not self._dead and self._performer.inbox:
                 # It died right after its last word, or before it could be given another statement.
                 await self._worker_lost()
         except Exception:
@@ -312,7 +283,7 @@ class Lane:
             log.exception("work_failed", session_id=self.session.id)
         finally:
             self._task = None
-            self._run = None
+            self._performer.rest()
             self._vacate()
 
     async def _claim(self) -> Statement | None:
@@ -323,80 +294,12 @@ class Lane:
         return claimed
 
     async def _perform(self, statement: Statement, *, on_record: bool) -> None:
-        clock, now = self._context.clock, self._context.clock.monotonic()
-        wall = clock.now()
-        queued = (wall - statement.created_at).total_seconds()
-        waited_since = self._context.waits.started(statement.id)
-        start = Start(self._context, statement, on_record=on_record)
-        submitted = now - max(queued, 0.0) if waited_since is None else waited_since
-        run = self._run = Run(statement, start, submitted, now, wall)
+        run = self._performer.begin(statement, on_record=on_record)
         if self._beginning is not None:
             self._beginning.set_result(None)
             self._beginning = None
-        self._context.figures.statement_started(queued)
-        self.limiter.arm(run, self._seconds("statement_timeout"))
-        self._sent = run.id
-        self.worker.send(
-            Execute(
-                statement_id=run.id,
-                content=statement.content,
-                user_name=statement.user_name,
-                bindings=statement.bindings[0] if statement.bindings else None,
-                row_limit=statement.row_limit,
-                as_file=statement.fetch_mode == "READ_OBS",
-            )
-        )
-        self._recording.begin(run)
-        for intent in (statement.cancel, self._early.pop(run.id, None)):
-            if intent is not None:
-                self._ladder.stop(run, intent)
-        last = await self._follow(run)
-        self.limiter.disarm()
-        self._commits.end_turn(run)
-        run.ended.set()
-        if run.killed and last is not None:
-            # It answered in the moment it was killed: its session is lost all the same.
-            await self._death()
+        last = await self._performer.perform(run, (statement.cancel, self._early.pop(run.id, None)))
         await self._end(run, last)
-
-    async def _follow(self, run: Run) -> Last:
-        """Everything the worker says about the statement, up to its last word."""
-        while True:
-            match await self._inbox.get():
-                case Finished() | Failed() | Cancelled() as last:
-                    self._settings = last.settings or self._settings
-                    return last
-                case AtCommit() as question:
-                    await self._commits.asked(run, question)
-                case Progress() as progress:
-                    await self._progress(run, self._inbox.run_of(Progress, progress))
-                case Exceeded(what=what):
-                    self.limiter.exceeded(run, what)
-                case None:
-                    return None
-                case unexpected:
-                    log.error("unexpected_message", statement_id=run.id, message=type(unexpected).__name__)
-
-    async def _death(self) -> None:
-        """Wait until the killed worker is gone; nothing it says meanwhile matters."""
-        while await self._inbox.get() is not None:
-            pass
-
-    async def _progress(self, run: Run, news: Sequence[Progress]) -> None:
-        """Parts have ended: many small ones are written at once, or their records would fall behind."""
-        self._commits.end_turn(run)
-        for progress in news:
-            self._settings = progress.settings or self._settings
-            run.next_part(progress.part, self._context.clock.monotonic())
-        parts = [progress.part for progress in news]
-        if await self._recording.start(run):
-            await until_stored(
-                self._context,
-                lambda: self._context.store.add_parts(run.id, self._context.owner_id, parts),
-            )
-        run.commit = None
-        self.limiter.arm(run, self._seconds("statement_timeout"))
-        self._ladder.press(run)
 
     # -- ending -----------------------------------------------------------------------------
 
@@ -412,7 +315,7 @@ class Lane:
                 # First, so that nothing more can be submitted when the cancel is answered.
                 await self._fail_session(run)
         if died or (isinstance(last, Failed | Cancelled) and last.wrote):
-            await self._stay.tidy(self._settings, lost=died)
+            await self._stay.tidy(self._performer.settings, lost=died)
         await self._conclusion.write(run, last)
         if died:
             # Whoever closes the session is answered when its statement is on record.
@@ -430,14 +333,14 @@ class Lane:
     async def _end_session(self, status: SessionStatus, reason: Reason, message: str) -> None:
         """Its end on purpose, after that of whatever is on record as running here: the worker is gone."""
         context = self._context
-        await until_stored(context, lambda: end_orphans(context, self.session.id, self._sent))
+        await until_stored(context, lambda: end_orphans(context, self.session.id, self._performer.sent))
         await self._endings.end_session(status, reason, message)
 
     async def _worker_lost(self) -> None:
         """The worker died while nothing ran."""
         self._dead = True
         await self._aftermath.cut_off()
-        await self._stay.lost(self._settings)
+        await self._stay.lost(self._performer.settings)
         await self._fail_session(None)
         self._bury()
 

@@ -1,0 +1,154 @@
+"""What a worker is given to do: one statement after another, each from the order to the last word about it."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from treadle.model.entities import CancelIntent, Statement
+from treadle.scheduler.commits import Commits
+from treadle.scheduler.conclusion import Last
+from treadle.scheduler.context import Context
+from treadle.scheduler.endings import until_stored
+from treadle.scheduler.inbox import Inbox
+from treadle.scheduler.ladder import Ladder
+from treadle.scheduler.limits import Limiter
+from treadle.scheduler.ports import Worker
+from treadle.scheduler.recording import Recording
+from treadle.scheduler.run import Run
+from treadle.scheduler.start import Start
+from treadle.wire import (
+    AtCommit,
+    Cancelled,
+    Exceeded,
+    Execute,
+    Failed,
+    Finished,
+    FromWorker,
+    Progress,
+    SoFar,
+)
+
+log = structlog.get_logger("treadle.owner")
+
+
+class Performer:
+    """Has one worker perform the statements of its session."""
+
+    def __init__(
+        self,
+        context: Context,
+        worker: Worker,
+        ladder: Ladder,
+        recording: Recording,
+        commits: Commits,
+        limiter: Limiter,
+        settings: dict[str, str],
+    ) -> None:
+        self.settings = settings
+        self.inbox = Inbox()
+        self.run: Run | None = None
+        self.sent = ""
+        """The statement that was given to the worker last."""
+        self._context = context
+        self._worker = worker
+        self._ladder = ladder
+        self._recording = recording
+        self._commits = commits
+        self._limiter = limiter
+
+    def seconds(self, name: str) -> float:
+        """A time-out as the session has it; 0 is none."""
+        return float(self.settings.get(name, "0"))
+
+    def hear(self, message: FromWorker | None) -> None:
+        """The worker has said something; None when it is gone."""
+        if isinstance(message, SoFar):
+            # It may come when its statement has ended: it is news of nothing then, and never an ending.
+            run = self.run
+            if run is not None and run.id == message.statement_id:
+                run.gauge.told(message.part, message.percent, self._context.clock.monotonic())
+            return
+        self.inbox.put(message)
+
+    def begin(self, statement: Statement, *, on_record: bool) -> Run:
+        """The statement is what runs from now on; it is on record or will soon be."""
+        clock, now = self._context.clock, self._context.clock.monotonic()
+        wall = clock.now()
+        queued = (wall - statement.created_at).total_seconds()
+        waited_since = self._context.waits.started(statement.id)
+        start = Start(self._context, statement, on_record=on_record)
+        submitted = now - max(queued, 0.0) if waited_since is None else waited_since
+        self.run = Run(statement, start, submitted, now, wall)
+        self._context.figures.statement_started(queued)
+        return self.run
+
+    def rest(self) -> None:
+        """Nothing runs."""
+        self.run = None
+
+    async def perform(self, run: Run, intents: Iterable[CancelIntent | None]) -> Last:
+        """Order it, and the stops asked for before, and listen up to the last word; None when the worker died."""
+        statement = run.statement
+        self._limiter.arm(run, self.seconds("statement_timeout"))
+        self.sent = run.id
+        self._worker.send(
+            Execute(
+                statement_id=run.id,
+                content=statement.content,
+                user_name=statement.user_name,
+                bindings=statement.bindings[0] if statement.bindings else None,
+                row_limit=statement.row_limit,
+                as_file=statement.fetch_mode == "READ_OBS",
+            )
+        )
+        self._recording.begin(run)
+        for intent in intents:
+            if intent is not None:
+                self._ladder.stop(run, intent)
+        last = await self._follow(run)
+        self._limiter.disarm()
+        self._commits.end_turn(run)
+        run.ended.set()
+        if run.killed and last is not None:
+            # It answered in the moment it was killed: its session is lost all the same.
+            await self._death()
+        return last
+
+    async def _follow(self, run: Run) -> Last:
+        """Everything the worker says about the statement, up to its last word."""
+        while True:
+            match await self.inbox.get():
+                case Finished() | Failed() | Cancelled() as last:
+                    self.settings = last.settings or self.settings
+                    return last
+                case AtCommit() as question:
+                    await self._commits.asked(run, question)
+                case Progress() as progress:
+                    await self._progress(run, self.inbox.run_of(Progress, progress))
+                case Exceeded(what=what):
+                    self._limiter.exceeded(run, what)
+                case None:
+                    return None
+                case unexpected:
+                    log.error("unexpected_message", statement_id=run.id, message=type(unexpected).__name__)
+
+    async def _progress(self, run: Run, news: Sequence[Progress]) -> None:
+        """Parts have ended: many small ones are written at once, or their records would fall behind."""
+        self._commits.end_turn(run)
+        for progress in news:
+            self.settings = progress.settings or self.settings
+            run.next_part(progress.part, self._context.clock.monotonic())
+        parts = [progress.part for progress in news]
+        if await self._recording.start(run):
+            await until_stored(
+                self._context,
+                lambda: self._context.store.add_parts(run.id, self._context.owner_id, parts),
+            )
+        run.commit = None
+        self._limiter.arm(run, self.seconds("statement_timeout"))
+        self._ladder.press(run)
+
+    async def _death(self) -> None:
+        """Wait until the killed worker is gone; nothing it says meanwhile matters."""
+        while await self.inbox.get() is not None:
+            pass
