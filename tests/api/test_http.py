@@ -14,6 +14,7 @@ from tests.api.twin import Twin
 from treadle.api.app import build
 from treadle.api.http import MAX_HEAD, MAX_URI, server_config
 from treadle.config import Settings
+from treadle.model.entities import Principal
 
 Reply = tuple[int, dict[str, str], bytes]
 CANCEL = "/v1/workspaces/w1/sessions/s1/statements/t1/cancel"
@@ -120,6 +121,38 @@ async def test_what_is_not_http_gets_the_documented_body(dial: Dial, raw: bytes)
     assert (status, headers["content-type"], body) == (400, "application/json", MALFORMED)
     assert headers["x-request-id"]
     assert await wire.ended()
+
+
+class Slow(Twin):
+    """Does not know its callers at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = asyncio.Event()
+
+    async def authenticate(self, token: str | None) -> Principal:
+        """The caller, after a while."""
+        await self.known.wait()
+        return await super().authenticate(token)
+
+
+async def test_what_was_asked_for_is_done_when_the_caller_has_left(settings: Settings) -> None:
+    """A cancel that came whole is not lost because nobody waits for its answer."""
+    slow = Slow()
+    async for dial in serve(build(slow, settings), settings):
+        wire = await dial()
+        await wire.send(request("POST", CANCEL, b"{}"))
+        wire.writer.close()
+        await wire.writer.wait_closed()
+        later = await dial()
+        for _ in range(3):
+            # Meanwhile the server has seen that nobody is there any more.
+            await later.send(request("GET", "/healthz"))
+            assert (await later.reply())[0] == 200
+        slow.known.set()
+        await later.send(request("POST", CANCEL, b"{}"))
+        assert (await later.reply())[0] == 200
+    assert [verb for verb, _ in slow.asked] == ["cancel", "cancel"]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ its answer is not waited for.
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httptools
 import msgspec
+from starlette.types import Message
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -167,6 +168,7 @@ class FabricHttpProtocol(HttpToolsProtocol):
         self._in_head = False
         super().on_headers_complete()
         self._last = self.cycle
+        self.cycle.receive = _received(self.cycle)  # type: ignore[assignment, method-assign]
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body; after the answer it is thrown away, up to a bound."""
@@ -250,6 +252,24 @@ class FabricHttpProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(LINGER, self.timeout_keep_alive_handler)
+
+
+def _received(cycle: RequestResponseCycle) -> Callable[[], Awaitable[Message]]:
+    """What came whole is handed over also when its caller has left meanwhile: what he asked for is done."""
+    receive = cycle.receive
+    handed = False
+
+    async def next_message() -> Message:
+        nonlocal handed
+        message = cast("Message", await receive())
+        if message["type"] == "http.disconnect":
+            if handed or cycle.more_body or cycle.response_complete:
+                return message
+            message = {"type": "http.request", "body": bytes(cycle.body), "more_body": False}
+        handed = not message["more_body"]
+        return message
+
+    return next_message
 
 
 class Certificate(msgspec.Struct, frozen=True):
