@@ -62,13 +62,21 @@ class Performer:
 
     def hear(self, message: FromWorker | None) -> None:
         """The worker has said something; None when it is gone."""
-        if isinstance(message, SoFar):
-            # It may come when its statement has ended: it is news of nothing then, and never an ending.
-            run = self.run
-            if run is not None and run.id == message.statement_id:
-                run.gauge.told(message.part, message.percent, self._context.clock.monotonic())
-            return
+        run = self.run
+        match message:
+            case SoFar():
+                # It may come when its statement has ended: it is news of nothing then, and never an ending.
+                if run is not None and run.id == message.statement_id:
+                    run.gauge.told(message.part, message.percent, self._context.clock.monotonic())
+                return
+            case Finished() | Failed() | Cancelled() if run is not None and run.id == message.statement_id:
+                # Whatever is still to be recorded before: there is nothing to stop any more.
+                self._over(run)
         self.inbox.put(message)
+
+    def _over(self, run: Run) -> None:
+        self._limiter.disarm()
+        run.ended.set()
 
     def begin(self, statement: Statement, *, on_record: bool) -> Run:
         """The statement is what runs from now on; it is on record or will soon be."""
@@ -106,9 +114,8 @@ class Performer:
             if intent is not None:
                 self._ladder.stop(run, intent)
         last = await self._follow(run)
-        self._limiter.disarm()
+        self._over(run)
         self._commits.end_turn(run)
-        run.ended.set()
         if run.killed and last is not None:
             # It answered in the moment it was killed: its session is lost all the same.
             await self._death()
@@ -138,15 +145,17 @@ class Performer:
         for progress in news:
             self.settings = progress.settings or self.settings
             run.next_part(progress.part, self._context.clock.monotonic())
+        # The next part runs already: to stop it must not wait for the store.
+        run.commit = None
+        if not run.ended.is_set():
+            self._limiter.arm(run, self.seconds("statement_timeout"))
+            self._ladder.press(run)
         parts = [progress.part for progress in news]
         if await self._recording.start(run):
             await until_stored(
                 self._context,
                 lambda: self._context.store.add_parts(run.id, self._context.owner_id, parts),
             )
-        run.commit = None
-        self._limiter.arm(run, self.seconds("statement_timeout"))
-        self._ladder.press(run)
 
     async def _death(self) -> None:
         """Wait until the killed worker is gone; nothing it says meanwhile matters."""
