@@ -37,13 +37,13 @@ class Levels:
         return self._metrics.render()
 
     async def _count(self) -> None:
-        lanes = self._owner.lanes
-        warm = self._workers.warm
         # With many workers this is some milliseconds of reading, which nobody has to wait for.
         memory = await asyncio.to_thread(self._workers.memory)
-        self._metrics.sessions(self._owner.sessions)
+        warm = self._workers.warm
         self._metrics.workers(warm=warm, busy=len(self._workers.alive) - warm, memory_bytes=memory)
+        self._metrics.sessions(self._owner.sessions)
         queued, _ = await self._context.store.records(
             None, RecordFilter(status=RecordStatus.SUBMITTED), Page(limit=1), 0
         )
-        self._metrics.statements(queued=queued, running=sum(lane.running is not None for lane in lanes))
+        running = sum(lane.running is not None for lane in self._owner.lanes)
+        self._metrics.statements(queued=queued, running=running)

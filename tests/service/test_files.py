@@ -23,6 +23,15 @@ def test_what_is_copied_out_reads_back(sql: Sql, ending: str) -> None:
     assert sql.rows(f"FROM {name} ORDER BY a") == ROWS
 
 
+def test_a_pivot_is_copied_out(sql: Sql) -> None:
+    """The engine makes several statements of it; within a transaction as well."""
+    sql.run("CREATE TEMP TABLE sold AS SELECT * FROM (VALUES ('a', 1), ('b', 2), ('a', 4)) v(item, n)")
+    pivot = "PIVOT sold ON item USING sum(n)"
+    assert sql.run(f"COPY ({pivot}) TO 'pivot.csv'") == "COPY 1"
+    assert sql.run(f"BEGIN; COPY ({pivot}) TO 'again.csv'; COMMIT") == "COMMIT"
+    assert sql.rows("SELECT * FROM 'pivot.csv' UNION ALL SELECT * FROM 'again.csv'") == [["5", "2"]] * 2
+
+
 def test_a_partitioned_folder(sql: Sql) -> None:
     """PARTITION_BY writes a folder, which reads back with its keys; again it needs OVERWRITE."""
     copy = "COPY (SELECT i, i % 3 AS k FROM range(9) t(i)) TO 'parts' (FORMAT parquet, PARTITION_BY (k){})"

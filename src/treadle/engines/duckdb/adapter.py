@@ -21,6 +21,7 @@ from treadle.engines.base import Command, EngineError, Rows
 from treadle.engines.duckdb import copying, memory, opening
 from treadle.engines.duckdb.errors import translated
 from treadle.engines.duckdb.guard import Guard, Vocabulary
+from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
 from treadle.engines.duckdb.script import Kind, Planned, split
 from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
@@ -207,7 +208,8 @@ class DuckDB:
             copying.discard(self._copy)
             self._copy = None
         if self._implicit:
-            self._roll_back()
+            with contextlib.suppress(duckdb.InterruptException):
+                self._roll_back()
         elif self._transaction is Transaction.OPEN:
             self._transaction = Transaction.ABORTED
         self._to_commit = False
@@ -254,10 +256,17 @@ class DuckDB:
         return Command(tag="ROLLBACK")
 
     def _roll_back(self) -> None:
-        """ROLLBACK; the transaction is over also when there was none, or its catalog is out of reach."""
+        """ROLLBACK; the transaction is over also when there was none, or its catalog is out of reach.
+
+        Not when it was interrupted: that leaves it open, and is raised.
+        """
         self._implicit = False
-        with contextlib.suppress(duckdb.Error):
+        try:
             self._con.execute("ROLLBACK")
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error:
+            pass
 
     def _mark(self, marker: str) -> None:
         """Put the statement's id beside the commit: it is how a lost commit is found again (C7)."""
@@ -305,9 +314,10 @@ class DuckDB:
         own = planned.writes and self._transaction is Transaction.NONE
         if own:
             self._open_transaction("BEGIN TRANSACTION")
-        for prelude in planned.statements[:-1]:
+        *preludes, final = self._steps(planned, marker)
+        for prelude in preludes:
             self._con.execute(prelude)
-        self._con.execute(self._final(planned, marker), _parameters(bindings))
+        self._con.execute(final, _parameters(bindings))
         outcome = self._outcome(planned, row_limit)
         self._profiler.end()
         if own:
@@ -329,11 +339,11 @@ class DuckDB:
             message = f"wrong number of parameters for prepared statement: {error.message}"
             raise EngineError("42601", message) from error
 
-    def _final(self, planned: Planned, marker: str) -> "duckdb.Statement | str":
+    def _steps(self, planned: Planned, marker: str) -> Sequence[duckdb.Statement]:
         if planned.copy_to is None:
-            return planned.statements[-1]
+            return planned.statements
         self._copy = copying.stage(planned.copy_to, marker)
-        return self._copy.sql
+        return parse(self._con, self._copy.sql)
 
     def _outcome(self, planned: Planned, row_limit: int | None) -> Rows | Command:
         described = self._con.description or []
@@ -365,9 +375,17 @@ class DuckDB:
             self._close_stream()
             self._profiler.end()
             if self._implicit:
-                # An interrupt may still hit this one: then `rollback` finds what there is to undo.
-                self._con.execute("COMMIT")
-                self._implicit = False
+                self._end_reading()
+
+    def _end_reading(self) -> None:
+        """COMMIT of a query's transaction; that the catalog has gone meanwhile takes nothing from its rows."""
+        try:
+            self._con.execute("COMMIT")
+        except duckdb.InterruptException:
+            raise  # `rollback` finds what there is to undo
+        except duckdb.Error:
+            self._roll_back()
+        self._implicit = False
 
     def _close_stream(self) -> None:
         if self._stream is not None:

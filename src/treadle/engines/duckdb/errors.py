@@ -76,7 +76,27 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"could not connect|connection to server"), "08006"),
 )
 
-_PARSE_PREFIX: Final = re.compile(r"^[A-Z][A-Za-z ]*? Error: ")
+_STREAMED: Final = {
+    "Binder": duckdb.BinderException,
+    "Catalog": duckdb.CatalogException,
+    "Constraint": duckdb.ConstraintException,
+    "Conversion": duckdb.ConversionException,
+    "FATAL": duckdb.FatalException,
+    "INTERNAL": duckdb.InternalException,
+    "Invalid Input": duckdb.InvalidInputException,
+    "Invalid type": duckdb.InvalidTypeException,
+    "Mismatch Type": duckdb.TypeMismatchException,
+    "Not implemented": duckdb.NotImplementedException,
+    "Out of Memory": duckdb.OutOfMemoryException,
+    "Out of Range": duckdb.OutOfRangeException,
+    "Permission": duckdb.PermissionException,
+    "Sequence": duckdb.SequenceException,
+    "TransactionContext": duckdb.TransactionException,
+}
+"""What DuckDB raises while a result streams, by the word Arrow passes on; the rest is `duckdb.IOException`."""
+
+_INTERRUPTED: Final = re.compile(r"INTERRUPT Error|Interrupted!")
+_PARSE_PREFIX: Final = re.compile(r"^([A-Z][A-Za-z ]*?) Error: ")
 # Traces, and the commands to the metadata's server that a failed commit repeats.
 _STACK: Final = re.compile(
     r"\n*(Stack Trace:|This error signals an assertion failure|\. Consider increasing|Failed to flush changes).*",
@@ -100,15 +120,22 @@ def message_of(text: str) -> str:
 def translate(error: Exception) -> EngineError:
     """The error as the caller should see it."""
     text = str(error)
-    if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in text or "Interrupted!" in text:
+    if isinstance(error, duckdb.InterruptException) or _INTERRUPTED.search(text):
         return Interrupted()
     if isinstance(error, MemoryError | pa.ArrowMemoryError):
         return EngineError("53200", "out of memory")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:
         return disk_error(error)
-    state = next((state for kind, state in _STATES if isinstance(error, kind)), "XX000")
+    raised = _streamed(text) if isinstance(error, OSError) else type(error)
+    state = next((state for kind, state in _STATES if issubclass(raised, kind)), "XX000")
     state = next((refined for pattern, refined in _REFINED if pattern.search(text)), state)
     return EngineError(state, message_of(text))
+
+
+def _streamed(text: str) -> type[Exception]:
+    """The class of an error of DuckDB that Arrow has made an `OSError` without a number of."""
+    told = _PARSE_PREFIX.match(text)
+    return _STREAMED.get(told[1] if told else "", duckdb.IOException)
 
 
 @contextmanager

@@ -9,10 +9,10 @@ import duckdb
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb import set_statements
 from treadle.engines.duckdb.copy_statement import read_copy
-from treadle.engines.duckdb.errors import translated
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
 from treadle.engines.duckdb.opening import quoted
+from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.planned import PLAIN, Kind, Planned
 from treadle.engines.duckdb.settings import Show
 from treadle.engines.duckdb.vocabulary import WRITERS, words
@@ -32,8 +32,6 @@ _DEFINED: Final = words("table view schema macro function type sequence index")
 _MODIFIERS: Final = words("or replace temp temporary persistent local global unlogged recursive unique")
 _OTHER_CATALOGS: Final = frozenset(("memory", "system"))
 _EXPLAIN_OPTIONS: Final = words("analyze analyse verbose costs format timing buffers summary settings")
-
-_WRAPPING: Final = frozenset(("TRANSACTION", "SET"))
 
 
 class Planner:
@@ -252,18 +250,7 @@ class Planner:
         return list(takewhile(lambda token: token.start < segment.end, lex(self._text, segment.start)))
 
     def _parse(self, sql: str) -> tuple[duckdb.Statement, ...]:
-        """What the engine makes of one statement: helpers that define a type, then the statement itself.
-
-        The transaction the engine wraps around a PIVOT (or what stands there instead within a
-        transaction) is left out: whether and when to commit is not its own affair.
-        """
-        with translated():
-            statements = self._connection.extract_statements(sql)
-        if len(statements) > 1:
-            statements = [statement for statement in statements if statement.type.name not in _WRAPPING]
-        if not statements or any(statement.type.name != "CREATE" for statement in statements[:-1]):
-            raise EngineError("0A000", "this statement is not supported")
-        return tuple(statements)
+        return parse(self._connection, sql)
 
 
 def _dotted(tokens: Sequence[Token]) -> list[str]:

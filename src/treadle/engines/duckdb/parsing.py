@@ -1,0 +1,25 @@
+"""What the engine's parser makes of one statement."""
+
+from typing import Final
+
+import duckdb
+
+from treadle.engines.base import EngineError
+from treadle.engines.duckdb.errors import translated
+
+_WRAPPING: Final = frozenset(("TRANSACTION", "SET"))
+
+
+def parse(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[duckdb.Statement, ...]:
+    """What the engine makes of one statement: helpers that define a type, then the statement itself.
+
+    The transaction the engine wraps around a PIVOT (or what stands there instead within a
+    transaction) is left out: whether and when to commit is not its own affair.
+    """
+    with translated():
+        statements = connection.extract_statements(sql)
+    if len(statements) > 1:
+        statements = [statement for statement in statements if statement.type.name not in _WRAPPING]
+    if not statements or any(statement.type.name != "CREATE" for statement in statements[:-1]):
+        raise EngineError("0A000", "this statement is not supported")
+    return tuple(statements)
