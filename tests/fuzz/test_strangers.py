@@ -165,6 +165,29 @@ async def test_who_is_known_does_not_feel_it(door: Door) -> None:
         assert (await bob.get(PATH)).status_code == 200
 
 
+async def test_one_wrong_token_over_and_over_is_in_nobodys_way(door: Door) -> None:
+    """A client that has lost its token, and repeats it: the store is asked once a second, and a new user is served."""
+    fresh = [await door.token(f"user-{number}") for number in range(3)]
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+
+    async def repeat(stranger: httpx.AsyncClient) -> None:
+        while not over.is_set():
+            assert (await stranger.get(PATH)).status_code in {401, 429}
+            await asyncio.sleep(0)
+
+    async with door.caller("192.0.2.7", {"X-Auth-Token": "withdrawn"}) as stranger:
+        await asyncio.gather(*(stranger.get(PATH) for _ in range(BURST + 10)))
+        asked, began = door.looked(), loop.time()
+        repeating = [asyncio.create_task(repeat(stranger)) for _ in range(LINE_MOST + 8)]
+        for token in fresh:
+            async with door.caller("192.0.2.7", {"X-Auth-Token": token}) as newcomer:
+                assert (await newcomer.get(PATH)).status_code == 200
+        over.set()
+        await asyncio.gather(*repeating)
+    assert door.looked() - asked - len(fresh) <= 2 * (loop.time() - began + 1)
+
+
 async def _flood(stranger: httpx.AsyncClient, start: int) -> None:
     """One after the other."""
     for number in range(start, start + FLOOD // (LINE_MOST // 2)):

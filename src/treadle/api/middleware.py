@@ -41,6 +41,9 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}\Z")
 _CLIENT_GONE: Final = 499
 """The status logged when the caller left before there was an answer."""
 
+PIECE: Final = 2**18
+"""Bytes of an answer that are given to the connection at once."""
+
 NO_ROUTE: Final = "none"
 """The route reported for a request that no operation answers."""
 
@@ -63,10 +66,17 @@ def _values(scope: Scope, name: bytes) -> list[bytes]:
 
 
 async def respond(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send a response; to HEAD without its body."""
+    """Send a response; to HEAD without its body, and a large one piece by piece, as it is taken."""
     if scope["method"] == "HEAD":
         response.body = b""
-    await response(scope, receive, send)
+    body = bytes(getattr(response, "body", b""))  # a file has none
+    if len(body) <= PIECE:
+        await response(scope, receive, send)
+        return
+    await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    for start in range(0, len(body), PIECE):
+        piece = body[start : start + PIECE]
+        await send({"type": "http.response.body", "body": piece, "more_body": start + PIECE < len(body)})
 
 
 class RequestIds:
@@ -82,7 +92,8 @@ class RequestIds:
         own = len(given) == 1 and _REQUEST_ID.match(given[0])
         request_id = given[0].decode() if own else new_request_id()
         attach(scope, Exchange(request_id))
-        ORIGIN.set(Origin(client_address(scope, self._proxies), request_id))
+        path = scope.get("raw_path") or scope["path"].encode()
+        ORIGIN.set(Origin(client_address(scope, self._proxies), request_id, scope["method"], path))
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -105,9 +116,11 @@ def client_address(scope: Scope, proxies: Sequence[Network]) -> str:
     # From the nearest on: what a stranger says of whom he speaks for is believed by nobody.
     while hops and _is_among(address, proxies):
         hop = hops.pop()
-        if _parsed(hop) is None:
+        parsed = _parsed(hop)
+        if parsed is None:
             break
-        address = hop
+        # In one form, and without what may stand behind a %: the rest is a stranger's own words.
+        address = str(parsed)
     return address
 
 
@@ -117,10 +130,12 @@ def _is_among(address: str, networks: Sequence[Network]) -> bool:
 
 
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """The address without its zone; IPv4 also where it is written as IPv6."""
     try:
-        return ip_address(address)
+        parsed = ip_address(address.partition("%")[0])
     except ValueError:
         return None
+    return (parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None) or parsed
 
 
 class Consent:

@@ -13,6 +13,7 @@ import uvloop
 
 from treadle import config, logs
 from treadle.app import is_served, operator
+from treadle.cli.terminal import seen, seen_json
 from treadle.model.errors import NotStopped, RequestError, TreadleError
 from treadle.service import Service
 
@@ -37,8 +38,10 @@ class Options:
 
     def show(self, value: Any, text: Callable[[Any], str]) -> None:
         """Print a value, as JSON or as text; a text that is empty is not printed."""
-        if shown := msgspec.json.encode(value).decode() if self.as_json else text(value):
-            click.echo(shown)
+        if self.as_json:
+            click.echo(seen_json(msgspec.json.encode(value).decode()))
+        elif shown := text(value):
+            click.echo("\n".join(map(seen, shown.split("\n"))))
 
 
 def command(
@@ -60,7 +63,7 @@ def command(
             except BrokenPipeError:
                 raise  # whoever reads has seen enough
             except (TreadleError, OSError) as error:
-                click.echo(f"treadle: {describe(error)}", err=True)
+                click.echo(f"treadle: {seen(describe(error))}", err=True)
                 sys.exit(1)
 
         for option in (
@@ -86,7 +89,7 @@ def describe(error: BaseException) -> str:
 
 def lines(rows: Iterable[Sequence[str]]) -> str:
     """Rows as text in columns."""
-    table = [tuple(map(str, row)) for row in rows]
+    table = [tuple(seen(str(cell)) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table

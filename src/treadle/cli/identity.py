@@ -9,6 +9,7 @@ import msgspec
 
 from treadle.app import operator
 from treadle.cli.common import Options, command, lines, run_async
+from treadle.cli.names import check_name, check_new
 from treadle.model.access import Action, Effect, Policy, Rule
 from treadle.model.errors import BadRequest, ConfigError
 from treadle.model.identity import DEFAULT_DOMAIN, Credential, Project, User
@@ -108,6 +109,7 @@ def create_project(options: Options, domain: str, name: str) -> None:
 
     async def work() -> ShownProject:
         async with operator(options.settings, create=True) as service:
+            await check_new(service, project=name, domain=domain)
             return _project(await service.ensure_project(name, domain))
 
     options.show(run_async(work()), lambda made: made.id)
@@ -139,6 +141,7 @@ def create_user(options: Options, project_name: str, name: str, role: str, passw
 
     async def work() -> ShownUser:
         async with operator(options.settings, create=True) as service:
+            await check_new(service, project=project_name, user=name, domain=domain)
             made, place = await service.create_user(project_name, name, role, password, domain)
             grant = ShownGrant(project_id=place.id, project=place.name, role=role)
             return _user(made, (grant,), has_password=password is not None or made.password is not None)
@@ -316,7 +319,10 @@ def create_policy(options: Options, project_name: str, path: Path, domain: str, 
 
     async def work() -> Policy:
         async with operator(options.settings) as service:
-            await service.put_policy(await service.find_project(project_name, domain), made)
+            place = await service.find_project(project_name, domain)
+            if not any(one.name == name for one in await service.deps.store.policies(place.id)):
+                check_name(name, "name")
+            await service.put_policy(place, made)
             return made
 
     options.show(run_async(work()), lambda _: "")

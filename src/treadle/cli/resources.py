@@ -2,8 +2,11 @@
 
 import click
 
+from treadle.api import bodies
+from treadle.api.reading import read
 from treadle.app import operator
 from treadle.cli.common import Options, Refused, command, lines, run_async, stopping
+from treadle.cli.names import check_new
 from treadle.model.access import BUILT_IN
 from treadle.model.entities import Catalog, Endpoint, Principal, Workspace
 from treadle.service import Service
@@ -63,6 +66,7 @@ def create_token(options: Options, project: str, user: str, role: str, lifetime:
 
     async def work() -> dict[str, str]:
         async with operator(options.settings, create=True) as service:
+            await check_new(service, project=project, user=user)
             made, principal = await service.create_token(project, user, role, lifetime)
             return {"token": made, "project_id": principal.project_id}
 
@@ -78,9 +82,11 @@ def create_token(options: Options, project: str, user: str, role: str, lifetime:
 @click.argument("name")
 def create_workspace(options: Options, project: str, description: str, name: str) -> None:
     """Make a workspace with its catalog `default`."""
+    read({"name": name, "description": description}, bodies.CreateWorkspace)
 
     async def work() -> Workspace:
         async with operator(options.settings, create=True) as service:
+            await check_new(service, project=project)
             deps = service.deps
             user = await deps.store.ensure_user(project, "operator", deps.new_id(), deps.new_id())
             return await service.create_workspace(user, NewWorkspace(name=name, description=description))
@@ -131,6 +137,7 @@ def create_endpoint(
     name: str,
 ) -> None:
     """Make a SQL endpoint."""
+    read({"name": name, "type": "sql"}, bodies.CreateEndpoint)
     new = NewEndpoint(name=name, engine=engine, max_sessions=max_sessions, max_statements=max_statements)
 
     async def work() -> Endpoint:

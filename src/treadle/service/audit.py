@@ -35,11 +35,22 @@ RETRY_SECONDS: Final = 2.0
 """Seconds until events are tried again that the store did not take."""
 
 
+TOLD_MOST: Final = 400
+"""Characters of what was asked for that an event tells."""
+
+
 class Origin(msgspec.Struct, frozen=True):
-    """Where a request comes from: the client's address, and the request's name."""
+    """Where a request comes from: the client's address, the request's name, its method and path."""
 
     address: str = ""
     request_id: str = ""
+    method: str = ""
+    path: bytes = b""
+
+    @property
+    def asked(self) -> str:
+        """What was asked for, in printable characters."""
+        return f"{self.method} {self.path[:TOLD_MOST].decode('ascii', 'backslashreplace')}"[:TOLD_MOST].strip()
 
 
 ORIGIN: Final[ContextVar[Origin]] = ContextVar("origin", default=Origin())  # noqa: B039 (it is frozen)
@@ -78,7 +89,9 @@ class Audit:
         resource: str = "",
         detail: str = "",
     ) -> Event:
-        """An event of now."""
+        """An event of now. A refusal says what was asked for, since nothing came of it that has a name."""
+        if outcome == Outcome.REFUSED:
+            detail = detail or ORIGIN.get().asked
         return Event(
             at=self._clock.now(),
             by=asker(p),

@@ -35,6 +35,7 @@ class Identity(Verb):
     def __init__(self, deps: Deps) -> None:
         super().__init__(deps)
         self._remembered: dict[bytes, tuple[TokenHolder, float]] = {}
+        self._unknown: dict[bytes, float] = {}
         self._good = Proven()
         self._turn = 0
 
@@ -43,7 +44,10 @@ class Identity(Verb):
 
         True as well for what is refused without asking.
         """
-        return not token or len(token) > MAX_TOKEN or digest_of(token) in self._good
+        if not token or len(token) > MAX_TOKEN:
+            return True
+        digest = digest_of(token)
+        return digest in self._good or self.deps.clock.monotonic() < self._unknown.get(digest, 0.0)
 
     async def authenticate(self, token: str | None) -> Principal:
         """Who holds the token; raises `Unauthorized`, and `Unavailable` when that cannot be found out in the
@@ -95,6 +99,7 @@ class Identity(Verb):
         """Ask the store again about everybody: something was withdrawn."""
         self._turn += 1
         self._remembered.clear()
+        self._unknown.clear()
 
     def forget_token(self, digest: bytes) -> None:
         """Ask the store again about one token."""
@@ -115,12 +120,22 @@ class Identity(Verb):
             raise Unavailable("the store does not answer") from None
 
     async def _look_up(self, digest: bytes, now: float) -> TokenHolder:
+        if now < (until := self._unknown.get(digest, 0.0)):
+            raise Unauthorized("unknown token")
+        if until:
+            # One asks again, and nobody waits in line behind him for the same answer.
+            self._unknown[digest] = now + REMEMBERED_SECONDS
         turn = self._turn
         found = await self.in_time(self.deps.store.token_holder(digest))
         if found is None:
             self._good.drop(digest)
+            # Tokens are made at random, so nobody waits for this very one to be made. Who repeats it asks nobody.
+            if len(self._unknown) >= REMEMBERED_MOST:
+                self._unknown.clear()
+            self._unknown[digest] = now + REMEMBERED_SECONDS
             raise Unauthorized("unknown token")
         self._good.add(digest)
+        self._unknown.pop(digest, None)
         if turn == self._turn:
             if len(self._remembered) >= REMEMBERED_MOST:
                 self._remembered.clear()
