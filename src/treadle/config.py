@@ -93,6 +93,9 @@ class Settings(BaseSettings):
         description="What becomes of a synchronous statement whose client has gone, unless its submit says otherwise.",
     )
     page_rows: Count = Field(1000, description="Rows on a result page.")
+    max_page_bytes: ByteSize = Field(
+        ByteSize(64 * 2**20), description="Bytes of the rows in one answer; more has to be fetched with READ_OBS."
+    )
     max_statement_chars: Count = Field(10_000_000, description="Characters of SQL in one request.")
     max_body: ByteSize = Field(ByteSize(128 * 2**20), description="Bytes of a request body.")
     max_signed_body: ByteSize = Field(
@@ -177,6 +180,11 @@ class Settings(BaseSettings):
         ByteSize(64 * 2**20),
         description="Bytes of request bodies in memory whose signers are not known yet; one address has a quarter "
         "of it, or one body.",
+    )
+    answer_memory: ByteSize = Field(
+        ByteSize(2**30),
+        description="Bytes of answers in memory that callers have not taken yet; one user has a quarter of it, or one "
+        "answer.",
     )
     body_memory: ByteSize = Field(
         ByteSize(2**30),

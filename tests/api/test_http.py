@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
+from pydantic import ByteSize
 from starlette.types import ASGIApp
 from uvicorn import Server
 
 from tests.api.conftest import MAX_BODY
-from tests.api.twin import Twin
+from tests.api.twin import DONE, ROWS, Twin
 from treadle.api.app import build
 from treadle.api.http import MAX_HEAD, MAX_URI, server_config
 from treadle.config import Settings
@@ -121,6 +125,28 @@ async def test_what_is_not_http_gets_the_documented_body(dial: Dial, raw: bytes)
     assert (status, headers["content-type"], body) == (400, "application/json", MALFORMED)
     assert headers["x-request-id"]
     assert await wire.ended()
+
+
+async def test_answers_that_nobody_takes_are_bounded(settings: Settings, twin: Twin) -> None:
+    """Of what a user is answered and does not read only so much is held; then 429, until it is taken."""
+    large = 16 * 2**20
+    rows = msgspec.json.encode([["x" * large]])
+    twin.view = replace(DONE, results=(replace(ROWS, rows=rows),))
+    bounded = settings.model_copy(update={"answer_memory": ByteSize(1), "max_page_bytes": ByteSize(large + 10)})
+    shown = request("GET", CANCEL.removesuffix("/cancel"))
+    async for dial in serve(build(twin, bounded), bounded):
+        slow, other = await dial(), await dial()
+        await slow.send(shown)
+        head = (await slow.reader.readuntil(b"\r\n\r\n")).decode()
+        await other.send(shown)
+        status, headers, _ = await other.reply()
+        assert (status, headers["retry-after"]) == (429, "1")
+        length = int(re.search(r"content-length: (\d+)", head)[1])  # type: ignore[index]
+        assert rows in await slow.reader.readexactly(length)
+        await other.send(shown)
+        status, _, body = await other.reply()
+        assert status == 200
+        assert rows in body
 
 
 class Slow(Twin):

@@ -1,4 +1,4 @@
-"""Request bodies on their way in: how large, how slow, and how many at once."""
+"""Bodies on their way: of requests how large, how slow and how many at once; of answers how many are held at once."""
 
 import asyncio
 from time import perf_counter
@@ -14,6 +14,9 @@ from treadle.model.errors import TooLarge
 from treadle.service.audit import ORIGIN
 from treadle.service.holdings import Pool
 from treadle.service.strangers import network_of
+
+AROUND_ROWS: Final = 2**20
+"""Bytes of an answer beside its rows, at most; more are columns, whose number is bounded."""
 
 SLOWEST: Final = 1024
 """Bytes a second of a body that is still waited for."""
@@ -39,7 +42,8 @@ class BodyLimit:
     """Guards the request body, at the moment it is asked for.
 
     It may have `max_body` bytes, pause for ``idle`` seconds, and after these must come `SLOWEST` bytes a second.
-    What all bodies hold together is bounded, and so is what one user or one address has of it.
+    What all bodies hold together is bounded, and so is what one user or one address has of it; likewise the
+    answers that users have not taken yet.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, idle: float) -> None:
@@ -50,6 +54,8 @@ class BodyLimit:
         self._known = Pool(max(known, self._limit), max(known // 4, self._limit))
         signed = min(int(settings.max_signed_body), self._limit)
         self._unknown = Pool(max(unknown, signed), max(unknown // 4, signed))
+        answers, largest = int(settings.answer_memory), int(settings.max_page_bytes) + AROUND_ROWS
+        self._answers = Pool(max(answers, largest), max(answers // 4, largest))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -80,8 +86,13 @@ class BodyLimit:
                 raise BodyTimeout("the request body comes too slowly")
             return message
 
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._hold_answer(exchange, message)
+            await send(message)
+
         try:
-            await self._app(scope, guarded, send)
+            await self._app(scope, guarded, counted)
         finally:
             exchange.holding.release()
 
@@ -91,6 +102,14 @@ class BodyLimit:
             exchange.holding.grow(self._known, (caller.project_id, caller.user_id), size)
         else:
             exchange.holding.grow(self._unknown, network_of(ORIGIN.get().address), size)
+
+    def _hold_answer(self, exchange: Exchange, start: Message) -> None:
+        """Count an answer until its caller has taken it; raises `TooMany`."""
+        caller = exchange.caller
+        if caller is not None:
+            size = next((int(value) for name, value in start["headers"] if name == b"content-length"), 0)
+            exchange.holding.release()
+            exchange.holding.grow(self._answers, (caller.project_id, caller.user_id), size)
 
     async def _next(self, receive: Receive) -> Message:
         try:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pyarrow as pa
@@ -9,9 +10,16 @@ import pyarrow as pa
 from treadle.results import layout
 from treadle.results.rows import rows_json
 
+MOST_BYTES: Final = 2**62
+"""No bound."""
+
 
 class ResultMissing(Exception):
     """The result is not there: never finished, discarded, or its time is over."""
+
+
+class PageTooLarge(Exception):
+    """The rows of a page take more bytes than somebody wants to hold."""
 
 
 class PageRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,25 +41,39 @@ def _ends(reader: pa.RecordBatchFileReader, index: Path) -> Sequence[int]:
     return [reader.get_batch(0).num_rows] if reader.num_record_batches else []
 
 
-def read_page(results_dir: Path | str, statement_id: str, part: int, page: int, page_rows: int) -> PageRows:
+def read_page(
+    results_dir: Path | str, statement_id: str, part: int, page: int, page_rows: int, most: int = MOST_BYTES
+) -> PageRows:
     """Page ``page`` (from 1) of a part, ``page_rows`` rows a page; past the end there are no rows.
 
-    Reads only what the page needs; safe to call from many threads. Raises `ResultMissing`, and
-    ValueError when ``page`` or ``page_rows`` is less than 1.
+    Reads only what the page needs; safe to call from many threads. Raises `ResultMissing`, `PageTooLarge`
+    for one of more than ``most`` bytes, and ValueError when ``page`` or ``page_rows`` is less than 1.
     """
     try:
         with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
             reader = pa.ipc.open_file(source)
             ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
-            return page_of(ends, page, page_rows, reader.get_batch)
+            return page_of(ends, page, page_rows, reader.get_batch, most)
     except FileNotFoundError:
         raise ResultMissing(f"part {part} of the result of {statement_id} is not there") from None
 
 
-def page_of(ends: Sequence[int], page: int, page_rows: int, batch_of: Callable[[int], pa.RecordBatch]) -> PageRows:
+def page_of(
+    ends: Sequence[int],
+    page: int,
+    page_rows: int,
+    batch_of: Callable[[int], pa.RecordBatch],
+    most: int = MOST_BYTES,
+) -> PageRows:
     """A page of a result of known batches: ``ends`` is the running row count after each, ``batch_of`` gets one."""
     places = layout.page_slices(ends, page, page_rows)
-    texts = [rows_json(batch_of(place.batch).slice(place.offset, place.length)) for place in places]
+    slices = [batch_of(place.batch).slice(place.offset, place.length) for place in places]
+    if sum(one.nbytes for one in slices) > most:
+        # Before any text is made of it, which takes several times as much.
+        raise PageTooLarge
+    texts = [rows_json(one) for one in slices]
+    if sum(map(len, texts)) > most:
+        raise PageTooLarge
     total = ends[-1] if ends else 0
     return PageRows(
         rows_json=b"[" + b",".join(texts) + b"]",

@@ -28,7 +28,10 @@ JOINABLE: Final = 128 * 2**20
 
 
 FEW: Final = 24
-"""Rows up to which Python is faster than Arrow, whose every call costs microseconds."""
+FEW_BYTES: Final = 2**20
+"""Rows up to which Python is faster than Arrow, whose every call costs microseconds; of many bytes it would hold
+the interpreter's lock for long.
+"""
 
 
 def _never_escaped(kind: pa.DataType) -> bool:
@@ -99,6 +102,6 @@ def rows_json(batch: pa.RecordBatch) -> bytes:
         return b""
     if not batch.num_columns:
         return b",".join([b"[]"] * batch.num_rows)
-    if batch.num_rows <= FEW:
+    if batch.num_rows <= FEW and batch.nbytes <= FEW_BYTES:
         return _few(batch)
     return _joined(batch) if batch.nbytes <= JOINABLE else _one_by_one(batch)

@@ -1,4 +1,5 @@
-"""Memory that request bodies take while they are read: bounded together, and for each who sends them.
+"""Memory that bodies take, of requests while they are read and of answers until they are taken: bounded together,
+and for each whose they are.
 
 A body must be whole before it can be understood. One alone is bounded by its size; many at once are
 bounded here, so that neither strangers nor one user can fill the memory with what they begin to send.
@@ -25,7 +26,7 @@ class Pool:
         """Count bytes of a holder; raises `TooMany` and counts nothing when there is no room for them."""
         held = self._held.get(holder, 0) + size
         if held > self._share or self.taken + size > self._most:
-            raise TooMany("too much of other requests is being read")
+            raise TooMany("too much is held in memory for other requests")
         self._held[holder] = held
         self.taken += size
 

@@ -18,7 +18,8 @@ AHEAD_BYTES: Final = 2**20
 """How large a page may be for the next one to be read ahead, and to be kept."""
 
 SMALL_ROWS: Final = 64
-"""Results of at most so many rows are read at once: handing them to a thread costs more."""
+SMALL_BYTES: Final = 2**18
+"""Results of at most so many rows and bytes are read at once: handing them to a thread costs more."""
 
 _Key = tuple[Path, str, int]
 """The folder of a workspace's results, a statement id and the number of a part."""
@@ -32,21 +33,22 @@ class _Ahead(msgspec.Struct, frozen=True):
 
 
 class Pages:
-    """Reads pages of ``page_rows`` rows.
+    """Reads pages of ``page_rows`` rows, and at most ``most`` bytes.
 
     While a caller of two pages in a row works on the second, the third is made ready, so that
     client and service work at the same time. A caller of single pages costs nothing more.
     """
 
-    def __init__(self, page_rows: int) -> None:
+    def __init__(self, page_rows: int, most: int) -> None:
         self._page_rows = page_rows
+        self._most = most
         self._ahead: OrderedDict[_Key, _Ahead] = OrderedDict()
 
     async def read(self, results_dir: Path, statement_id: str, part: int, number: int, rows: int) -> PageRows:
-        """Page ``number`` (from 1) of a part of ``rows`` rows; raises `ResultMissing`."""
-        if rows <= SMALL_ROWS:
-            return read_page(results_dir, statement_id, part, number, self._page_rows)
+        """Page ``number`` (from 1) of a part of ``rows`` rows; raises `ResultMissing`, `PageTooLarge`."""
         key = (results_dir, statement_id, part)
+        if rows <= SMALL_ROWS and _size(key) <= SMALL_BYTES:
+            return read_page(*key, number, self._page_rows, self._most)
         expected = self._ahead.pop(key, None)
         goes_on = expected is not None and expected.number == number
         if goes_on and expected is not None and expected.rows is not None:
@@ -61,7 +63,7 @@ class Pages:
 
     def _start(self, key: _Key, number: int) -> "asyncio.Future[PageRows]":
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(None, read_page, *key, number, self._page_rows)
+        return loop.run_in_executor(None, read_page, *key, number, self._page_rows, self._most)
 
     def _expect(self, key: _Key, number: int, *, now: bool) -> None:
         expected = _Ahead(number, self._start(key, number) if now else None)
@@ -77,3 +79,11 @@ class Pages:
             expected = self._ahead.get(key)
             if expected is not None and expected.rows is done:
                 del self._ahead[key]
+
+
+def _size(key: _Key) -> int:
+    """Bytes of the file of a part, 0 when it is not there."""
+    try:
+        return data_path(*key).stat().st_size
+    except FileNotFoundError:
+        return 0

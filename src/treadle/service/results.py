@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from treadle.model.access import Action
 from treadle.model.entities import Part, Principal, Session, Statement
-from treadle.model.errors import NotFound, ResultExpired
+from treadle.model.errors import BadRequest, NotFound, ResultExpired
 from treadle.model.ids import part_id, split_part_id
 from treadle.model.states import PartStatus, Rung, StatementState, cancel_message
 from treadle.results.inline import materialize, read_inline_page
 from treadle.results.layout import data_path, results_root, workspace_folder
-from treadle.results.reader import PageRows, ResultMissing
+from treadle.results.reader import PageRows, PageTooLarge, ResultMissing
 from treadle.service.deps import Deps, Leaving, Verb, watched
 from treadle.service.pages import Pages
 from treadle.service.views import Location, PartView, StatementView
@@ -30,7 +30,7 @@ class Results(Verb):
 
     def __init__(self, deps: Deps) -> None:
         super().__init__(deps)
-        self._pages = Pages(deps.settings.page_rows)
+        self._pages = Pages(deps.settings.page_rows, deps.settings.max_page_bytes)
         self._known: dict[tuple[str, ...], tuple[_Found, float]] = {}
 
     async def show_result(
@@ -152,6 +152,7 @@ class Results(Verb):
         paged = only if only is not None else last_result_set(statement)
         parts = shown_parts(statement)
         views = []
+        left = int(self.deps.settings.max_page_bytes)
         for part in parts:
             if only is not None and part.number != only:
                 continue
@@ -163,7 +164,11 @@ class Results(Verb):
                 views.append(self._located(statement, part, shown_id))
             else:
                 page = page_num if part.number == paged else 1
-                views.append(await self._page(statement, part, shown_id, page))
+                shown = await self._page(statement, part, shown_id, page)
+                left -= len(shown.rows or b"")
+                if left < 0:
+                    raise self._too_large(shown_id, page)
+                views.append(shown)
         return tuple(views)
 
     def _located(self, statement: Statement, part: Part, shown_id: str) -> PartView:
@@ -215,6 +220,16 @@ class Results(Verb):
             return await self._pages.read(results_dir, statement.id, part.number, page_num, part.rows)
         except ResultMissing:
             raise ResultExpired(f"the result of statement {statement.public_id} is gone: it has expired") from None
+        except PageTooLarge:
+            raise self._too_large(part_id(statement.public_id, part.number), page_num) from None
+
+    def _too_large(self, shown_id: str, page_num: int) -> BadRequest:
+        most = self.deps.settings.max_page_bytes
+        return BadRequest(
+            f"page {page_num} of statement {shown_id} brings the answer to more than {most} bytes (max_page_bytes); "
+            "ask for its parts one by one or for its place (READ_OBS), or select less",
+            field="page_num",
+        )
 
     def _refuse_expired(self, statement: Statement) -> None:
         expires = statement.results_expire_at
