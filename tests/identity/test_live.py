@@ -88,7 +88,8 @@ def test_what_the_sdk_signs_is_accepted_and_one_changed_bit_is_not(wire: Line, a
         right = wire.send(one)
         assert right.status != 401, (one, right.body)
         parts = [(part, other) for part, other in changed(one, random) if part != "path"]
-        part, other = random.choice(parts)
+        # Keys and ports differ from run to run, and what is drawn with them: what was not tried yet comes first.
+        part, other = random.choice([found for found in parts if found[0] not in tried] or parts)
         tried.add(part)
         assert wire.send(other).refusal.startswith(WRONG), (part, one, other)
     assert {"signature", "access key", "x-sdk-date", "user-agent", "query", "body"} <= tried
