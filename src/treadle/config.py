@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     )
     page_rows: Count = Field(1000, description="Rows on a result page.")
     max_page_bytes: ByteSize = Field(
-        ByteSize(64 * 2**20), description="Bytes of the rows in one answer; more has to be fetched with READ_OBS."
+        ByteSize(128 * 2**20), description="Bytes of the rows in one answer; more has to be fetched with READ_OBS."
     )
     max_statement_chars: Count = Field(10_000_000, description="Characters of SQL in one request.")
     max_body: ByteSize = Field(ByteSize(128 * 2**20), description="Bytes of a request body.")

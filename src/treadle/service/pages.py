@@ -21,6 +21,10 @@ SMALL_ROWS: Final = 64
 SMALL_BYTES: Final = 2**18
 """Results of at most so many rows and bytes are read at once: handing them to a thread costs more."""
 
+LARGE_BYTES: Final = 2**24
+LARGE_AT_ONCE: Final = 2
+"""Pages of more bytes, on an average, and how many of them are made at once: each takes several times its size."""
+
 _Key = tuple[Path, str, int]
 """The folder of a workspace's results, a statement id and the number of a part."""
 
@@ -43,11 +47,13 @@ class Pages:
         self._page_rows = page_rows
         self._most = most
         self._ahead: OrderedDict[_Key, _Ahead] = OrderedDict()
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     async def read(self, results_dir: Path, statement_id: str, part: int, number: int, rows: int) -> PageRows:
         """Page ``number`` (from 1) of a part of ``rows`` rows; raises `ResultMissing`, `PageTooLarge`."""
         key = (results_dir, statement_id, part)
-        if rows <= SMALL_ROWS and _size(key) <= SMALL_BYTES:
+        size = _size(key)
+        if rows <= SMALL_ROWS and size <= SMALL_BYTES:
             return read_page(*key, number, self._page_rows, self._most)
         expected = self._ahead.pop(key, None)
         goes_on = expected is not None and expected.number == number
@@ -55,6 +61,9 @@ class Pages:
             page = await expected.rows
             if not data_path(*key).exists():
                 raise ResultMissing(f"part {part} of the result of {statement_id} is not there")
+        elif size * min(rows, self._page_rows) > LARGE_BYTES * rows:
+            async with self._large:
+                page = await self._start(key, number)
         else:
             page = await self._start(key, number)
         if number < page.page_count:
