@@ -260,13 +260,13 @@ class DuckDB:
 
         Not when it was interrupted: that leaves it open, and is raised.
         """
-        self._implicit = False
         try:
             self._con.execute("ROLLBACK")
         except duckdb.InterruptException:
             raise
         except duckdb.Error:
             pass
+        self._implicit = False
 
     def _mark(self, marker: str) -> None:
         """Put the statement's id beside the commit: it is how a lost commit is found again (C7)."""
@@ -385,7 +385,8 @@ class DuckDB:
             raise  # `rollback` finds what there is to undo
         except duckdb.Error:
             self._roll_back()
-        self._implicit = False
+        else:
+            self._implicit = False
 
     def _close_stream(self) -> None:
         if self._stream is not None:
