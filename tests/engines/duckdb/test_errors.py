@@ -1,13 +1,21 @@
 """What a caller is told of an error: the engine's own words and their SQLSTATE, wherever in the result it comes."""
 
+import threading
+import time
+from typing import Final
+
 import pytest
 
 from tests.engines.duckdb.conftest import Judge, Lake
 from treadle.engines.base import EngineError, Rows
 from treadle.engines.duckdb.adapter import DuckDB
+from treadle.engines.duckdb.errors import LostError
+from treadle.engines.duckdb.query import Query
 
 AT_THE_END = "CASE WHEN i = 250000 THEN {} END FROM range(300000) t(i)"
 """Far behind what has been streamed when the first rows are there."""
+
+WORDLESS: Final = ("XX000", LostError().message)
 
 
 @pytest.fixture
@@ -16,14 +24,17 @@ def engine(lake: Lake) -> DuckDB:
     return DuckDB(lake.connection.cursor(), lake.vocabulary)
 
 
-def refusal(engine: DuckDB, judge: Judge, sql: str) -> tuple[int, EngineError]:
-    """How many rows came before the error, and the error."""
+def refusal(engine: DuckDB, judge: Judge, sql: str, pause: float = 0.0) -> tuple[int, EngineError]:
+    """How many rows came before the error, and the error; the reader is busy for a while after each batch."""
     rows = 0
     try:
         outcome = engine.execute(judge(sql)[0], "marker", None, None)
         assert isinstance(outcome, Rows)
         for batch in outcome.batches:
             rows += batch.num_rows
+            busy_until = time.perf_counter() + pause
+            while time.perf_counter() < busy_until:
+                pass
     except EngineError as error:
         engine.rollback()
         return rows, error
@@ -54,3 +65,44 @@ def test_what_the_caller_says_is_no_interrupt(engine: DuckDB, judge: Judge, said
     """The engine repeats values in its messages."""
     _, error = refusal(engine, judge, f"SELECT '{said}'::int")
     assert (error.sql_state, said in error.message) == ("22P02", True)
+
+
+def slow_to_read(at: int) -> str:
+    """A query that fails far behind its first rows, while other threads make rows ahead of the reader."""
+    return f"SELECT i, md5(i::varchar), CASE WHEN i = {at} THEN error('no such thing') END FROM range(3000000) t(i)"
+
+
+@pytest.mark.parametrize("at", range(300_000, 340_000, 2_000))
+def test_error_is_never_told_as_an_interrupt(engine: DuckDB, judge: Judge, at: int) -> None:
+    """A thread's error interrupts the reader, which takes that for the error when it comes at the wrong time."""
+    rows, error = refusal(engine, judge, slow_to_read(at), pause=0.0005)
+    assert rows
+    assert (error.sql_state, error.message) == ("22023", "no such thing")
+
+
+def test_error_in_a_transaction_is_never_told_as_an_interrupt(engine: DuckDB, judge: Judge) -> None:
+    """The aborted transaction cannot be asked again: the error may have no words, but it is no cancel."""
+    for at in range(300_000, 340_000, 2_000):
+        engine.execute(judge("BEGIN")[0], "marker", None, None)
+        _, error = refusal(engine, judge, slow_to_read(at), pause=0.0005)
+        assert (error.sql_state, error.message) in (("22023", "no such thing"), WORDLESS)
+        engine.execute(judge("ROLLBACK")[0], "marker", None, None)
+
+
+def test_looking_for_the_error_can_be_interrupted(lake: Lake, judge: Judge) -> None:
+    """It takes time, in which the statement can be cancelled as before."""
+    connection = lake.connection.cursor()
+    query = Query(connection, judge("SELECT a.i + b.i FROM range(10000000) a(i), range(10000000) b(i)")[0], None)
+    query.close()
+    over = threading.Event()
+
+    def strike() -> None:
+        while not over.wait(0.01):
+            connection.interrupt()
+
+    striker = threading.Thread(target=strike)
+    striker.start()
+    with pytest.raises(OSError, match="INTERRUPT Error: Interrupted!"):
+        query.run_unread()
+    over.set()
+    striker.join()

@@ -9,7 +9,6 @@ caller rolls back, as in PostgreSQL (C10).
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -17,34 +16,25 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from treadle.engines.base import Command, EngineError, Rows
+from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import copying, memory, opening
-from treadle.engines.duckdb.errors import translated
+from treadle.engines.duckdb.errors import LostError, translated
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
+from treadle.engines.duckdb.query import BATCH_ROWS, Query, columns_of, parameters
 from treadle.engines.duckdb.script import Kind, Planned, split
 from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
-from treadle.engines.duckdb.types import column, export_projection
-from treadle.model.columns import Column
+from treadle.engines.duckdb.transaction import State, Transaction
 from treadle.model.entities import Evidence
 from treadle.model.profile import Measured
 from treadle.wire import Attach, Open
 
-BATCH_ROWS: Final = 10_240
 COUNTED: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "COPY"))
 """The command tags that PostgreSQL writes with a count of rows."""
 
 _PING: Final = re.compile(r"\s*select\s+(?:[0-9.]+|'[^']*'|true|false|null)\s*;?\s*", re.IGNORECASE)
 """What drivers and pools ask to see whether anybody is there: it looks for nothing in the catalog."""
-
-
-class Transaction(Enum):
-    """The transaction of the session, as its user sees it."""
-
-    NONE = "none"
-    OPEN = "open"
-    ABORTED = "aborted"
 
 
 class DuckDB:
@@ -57,11 +47,10 @@ class DuckDB:
         self._settings = SessionSettings()
         self._unsettled = False
         self._profiler = Profiler(connection)
-        self._transaction = Transaction.NONE
-        self._implicit = False
-        self._to_commit = False
+        self._transaction = Transaction(connection)
         self._copy: copying.Staged | None = None
-        self._stream: pa.RecordBatchReader | None = None
+        self._query: Query | None = None
+        self._struck = False
         self._catalog = ""
         self._rest = 0
         self._user = ""
@@ -114,6 +103,7 @@ class DuckDB:
 
     def interrupt(self) -> None:
         """Raise DuckDB's interrupt flag on the connection."""
+        self._struck = True
         # Whatever goes wrong here must not end the thread that strikes.
         with contextlib.suppress(duckdb.Error):
             self._con.interrupt()
@@ -133,7 +123,7 @@ class DuckDB:
 
     def settings(self) -> dict[str, str]:
         """The time-outs of the session in seconds, and whether its transaction is open or aborted."""
-        return {**self._settings.as_wire(), "transaction": self._transaction.value}
+        return {**self._settings.as_wire(), "transaction": self._transaction.state.value}
 
     # -- statements -------------------------------------------------------------------------
 
@@ -150,22 +140,23 @@ class DuckDB:
     ) -> Rows | Command:
         """Run one statement up to, not including, its commit; raises `EngineError`."""
         self._profiler.begin()
-        if self._transaction is Transaction.ABORTED and prepared.kind not in (Kind.COMMIT, Kind.ROLLBACK):
+        self._struck = False
+        if self._transaction.state is State.ABORTED and prepared.kind not in (Kind.COMMIT, Kind.ROLLBACK):
             raise EngineError(
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
             )
-        with translated():
+        with self._honest():
             match prepared.kind:
                 case Kind.BEGIN:
                     return self._begin(prepared)
                 case Kind.COMMIT:
                     return self._prepare_commit(marker)
                 case Kind.ROLLBACK:
-                    return self._roll_back_transaction()
+                    return self._end_transaction()
                 case Kind.SET | Kind.SHOW:
                     return self._set_or_show(prepared, row_limit)
                 case Kind.QUERY:
-                    return self._query(prepared, bindings, row_limit)
+                    return self._stream(prepared, bindings, row_limit)
                 case Kind.EXECUTE:
                     return self._execute(prepared, marker, bindings, row_limit)
                 case _:
@@ -184,35 +175,21 @@ class DuckDB:
             if self._copy is not None:
                 copying.publish(self._copy)
                 self._copy = None
-            if self._to_commit:
-                self._end_transaction()
-
-    def _end_transaction(self) -> None:
-        """COMMIT; the transaction is over also when that fails, as in PostgreSQL."""
-        try:
-            self._con.execute("COMMIT")
-        except duckdb.Error:
-            with contextlib.suppress(duckdb.Error):
-                self._con.execute("ROLLBACK")
-            raise
-        finally:
-            self._transaction = Transaction.NONE
-            self._implicit = False
-            self._to_commit = False
-            self._settings = self._settings.end_transaction()
+            if self._transaction.to_commit:
+                try:
+                    self._transaction.commit()
+                finally:
+                    self._settings = self._settings.end_transaction()
 
     def rollback(self) -> None:
         """Undo what `execute` did; a transaction that its user opened is left aborted."""
-        self._close_stream()
+        if self._query is not None:
+            self._query.close()
+            self._query = None
         if self._copy is not None:
             copying.discard(self._copy)
             self._copy = None
-        if self._implicit:
-            with contextlib.suppress(duckdb.InterruptException):
-                self._roll_back()
-        elif self._transaction is Transaction.OPEN:
-            self._transaction = Transaction.ABORTED
-        self._to_commit = False
+        self._transaction.abandon()
         self._settle_settings()
 
     def _settle_settings(self) -> None:
@@ -226,47 +203,24 @@ class DuckDB:
     # -- transactions -----------------------------------------------------------------------
 
     def _begin(self, planned: Planned) -> Command:
-        if self._transaction is Transaction.OPEN:
-            return Command(tag="BEGIN")  # PostgreSQL only warns
-        self._open_transaction(planned.statements[-1])
-        self._implicit = False
-        self._transaction = Transaction.OPEN
+        if self._transaction.state is State.NONE:  # of a second one PostgreSQL only warns
+            self._transaction.begin(planned.statements[-1])
         return Command(tag="BEGIN")
 
-    def _open_transaction(self, begin: "duckdb.Statement | str") -> None:
-        # Beforehand: a BEGIN that raises, because it was interrupted, may have opened one all the same.
-        self._implicit = True
-        self._con.execute(begin)
-
     def _prepare_commit(self, marker: str) -> Command:
-        if self._transaction is Transaction.NONE:
+        if self._transaction.state is State.ABORTED:
+            return self._end_transaction()
+        if self._transaction.state is State.NONE:
             return Command(tag="COMMIT")  # PostgreSQL only warns
-        if self._transaction is Transaction.ABORTED:
-            return self._roll_back_transaction()
         self._mark(marker)
-        self._to_commit = True
+        self._transaction.to_commit = True
         return Command(tag="COMMIT", commits=True)
 
-    def _roll_back_transaction(self) -> Command:
-        if self._transaction is Transaction.NONE:
-            return Command(tag="ROLLBACK")  # PostgreSQL only warns
-        self._roll_back()
-        self._transaction = Transaction.NONE
-        self._settings = self._settings.end_transaction()
+    def _end_transaction(self) -> Command:
+        if self._transaction.state is not State.NONE:  # without one PostgreSQL only warns
+            self._transaction.roll_back()
+            self._settings = self._settings.end_transaction()
         return Command(tag="ROLLBACK")
-
-    def _roll_back(self) -> None:
-        """ROLLBACK; the transaction is over also when there was none, or its catalog is out of reach.
-
-        Not when it was interrupted: that leaves it open, and is raised.
-        """
-        try:
-            self._con.execute("ROLLBACK")
-        except duckdb.InterruptException:
-            raise
-        except duckdb.Error:
-            pass
-        self._implicit = False
 
     def _mark(self, marker: str) -> None:
         """Put the statement's id beside the commit: it is how a lost commit is found again (C7)."""
@@ -293,36 +247,28 @@ class DuckDB:
             case _:
                 raise EngineError("0A000", "this form of SET or SHOW is not supported")
 
-    def _query(self, planned: Planned, bindings: Sequence[str | None] | None, row_limit: int | None) -> Rows:
-        """Stream a result: nothing is materialised, whatever its size."""
-        if self._transaction is Transaction.NONE and not _PING.fullmatch(planned.text):
-            self._open_transaction("BEGIN TRANSACTION")
-        for prelude in planned.statements[:-1]:
-            self._con.execute(prelude)
-        relation = self._con.sql(planned.statements[-1], params=_parameters(bindings))
-        columns = _columns(relation.columns, relation.types)
-        projection = export_projection(relation.columns, [str(kind) for kind in relation.types])
-        if projection is not None:
-            relation = relation.project(projection)
-        self._stream = relation.to_arrow_reader(BATCH_ROWS)
-        return Rows(columns=columns, schema=self._stream.schema, batches=self._drain(self._stream, row_limit))
+    def _stream(self, planned: Planned, bindings: Sequence[str | None] | None, row_limit: int | None) -> Rows:
+        if self._transaction.state is State.NONE and not _PING.fullmatch(planned.text):
+            self._transaction.open()
+        query = self._query = Query(self._con, planned, bindings)
+        return Rows(columns=query.columns, schema=query.schema, batches=self._drain(query, row_limit))
 
     def _command(
         self, planned: Planned, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
     ) -> Rows | Command:
         """Run a statement to its end; one that writes outside a transaction gets one of ours."""
-        own = planned.writes and self._transaction is Transaction.NONE
+        own = planned.writes and self._transaction.state is State.NONE
         if own:
-            self._open_transaction("BEGIN TRANSACTION")
+            self._transaction.open()
         *preludes, final = self._steps(planned, marker)
         for prelude in preludes:
             self._con.execute(prelude)
-        self._con.execute(final, _parameters(bindings))
+        self._con.execute(final, parameters(bindings))
         outcome = self._outcome(planned, row_limit)
         self._profiler.end()
         if own:
             self._mark(marker)
-            self._to_commit = True
+            self._transaction.to_commit = True
         commits = own or self._copy is not None
         return msgspec.structs.replace(outcome, commits=commits)
 
@@ -351,7 +297,7 @@ class DuckDB:
             return Command(tag=planned.tag)
         if planned.returns_rows:
             reader = self._con.to_arrow_reader(BATCH_ROWS)
-            columns = _columns([d[0] for d in described], [d[1] for d in described])
+            columns = columns_of([d[0] for d in described], [d[1] for d in described])
             # Materialised before anything else runs: a second statement would cut the stream short.
             table = reader.read_all()
             if row_limit is not None:
@@ -362,50 +308,46 @@ class DuckDB:
         tag = f"{planned.tag} {changed}" if planned.tag in COUNTED else planned.tag
         return Command(tag=tag, changed=changed)
 
-    def _drain(self, reader: pa.RecordBatchReader, row_limit: int | None) -> Iterator[pa.RecordBatch]:
-        left = row_limit
-        with translated():
-            for batch in reader:
-                if left is not None:
-                    batch = batch.slice(0, left)
-                    left -= batch.num_rows
-                yield batch
-                if left == 0:
-                    break
-            self._close_stream()
-            self._profiler.end()
-            if self._implicit:
-                self._end_reading()
+    @contextlib.contextmanager
+    def _honest(self) -> Iterator[None]:
+        """Raise what DuckDB raises as `EngineError`; `Interrupted` only when somebody interrupted.
 
-    def _end_reading(self) -> None:
-        """COMMIT of a query's transaction; that the catalog has gone meanwhile takes nothing from its rows."""
+        One thread's error interrupts the others, and the reader of a stream may see that before the error.
+        """
         try:
-            self._con.execute("COMMIT")
-        except duckdb.InterruptException:
-            raise  # `rollback` finds what there is to undo
-        except duckdb.Error:
-            self._roll_back()
-        else:
-            self._implicit = False
+            with translated():
+                yield
+        except Interrupted:
+            if self._struck:
+                raise
+            raise LostError from None
 
-    def _close_stream(self) -> None:
-        if self._stream is not None:
-            stream, self._stream = self._stream, None
-            with contextlib.suppress(pa.ArrowException, OSError):
-                stream.close()
+    def _drain(self, query: Query, row_limit: int | None) -> Iterator[pa.RecordBatch]:
+        try:
+            with self._honest():
+                yield from query.batches(row_limit)
+                self._query = None
+                self._profiler.end()
+                self._transaction.end_reading()
+        except LostError as error:
+            raise self._found(query) or error from None
 
-
-def _columns(names: Sequence[str], types: Sequence[object]) -> tuple[Column, ...]:
-    return tuple(column(name, str(kind), at) for at, (name, kind) in enumerate(zip(names, types, strict=True), start=1))
+    def _found(self, query: Query) -> EngineError | None:
+        """The error that a stream lost: the query is run again for it, but not in a transaction of the caller's."""
+        if not self._transaction.implicit:
+            return None
+        try:
+            with self._honest():
+                self._transaction.open_anew()
+                query.run_unread()
+        except EngineError as error:
+            return error
+        return None
 
 
 def _text_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Rows:
     batch = pa.RecordBatch.from_arrays(
         [pa.array([row[at] for row in rows], pa.string()) for at in range(len(names))], names=list(names)
     )
-    columns = _columns(names, ["VARCHAR"] * len(names))
+    columns = columns_of(names, ["VARCHAR"] * len(names))
     return Rows(columns=columns, schema=batch.schema, batches=iter((batch,)))
-
-
-def _parameters(bindings: Sequence[str | None] | None) -> list[str | None] | None:
-    return list(bindings) if bindings else None

@@ -107,6 +107,13 @@ _OWN_FOLDERS: Final = re.compile(r"/[^\"']*/(?:\.treadle/[^/\"']+|worker-[0-9a-f
 _SECRETS: Final = re.compile(r"(host|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
 
 
+class LostError(EngineError):
+    """The engine stopped because of an error, and passed on only that it had stopped."""
+
+    def __init__(self) -> None:
+        super().__init__("XX000", "the engine stopped the statement on an error and did not keep its words")
+
+
 def message_of(text: str) -> str:
     """What the caller may read: DuckDB's words without its class prefix, stack traces, our folders, connection strings.
 

@@ -1,0 +1,77 @@
+"""A query whose rows stream from the engine: nothing is materialised, whatever its size."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from treadle.engines.duckdb.planned import Planned
+from treadle.engines.duckdb.types import column, export_projection
+from treadle.model.columns import Column
+
+BATCH_ROWS: Final = 10_240
+
+_WRAPPING: Final = "Invalid Input Error: Attempting to get collection from an unsuccessful query result\n: Error "
+"""What EXPLAIN puts before the error of what it explains."""
+
+
+class Query:
+    """One query that runs on a connection; its rows can be read once."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, planned: Planned, bindings: Sequence[str | None] | None
+    ) -> None:
+        self._con = connection
+        self._planned = planned
+        self._bindings = bindings
+        relation = self._relation()
+        self.columns = columns_of(relation.columns, relation.types)
+        self._reader: pa.RecordBatchReader = _exported(relation).to_arrow_reader(BATCH_ROWS)
+        self.schema: pa.Schema = self._reader.schema
+
+    def _relation(self) -> duckdb.DuckDBPyRelation:
+        for prelude in self._planned.statements[:-1]:
+            self._con.execute(prelude)
+        return self._con.sql(self._planned.statements[-1], params=parameters(self._bindings))
+
+    def batches(self, row_limit: int | None) -> Iterator[pa.RecordBatch]:
+        """The rows, up to a limit; raises what DuckDB and Arrow raise."""
+        left = row_limit
+        for batch in self._reader:
+            if left is not None:
+                batch = batch.slice(0, left)
+                left -= batch.num_rows
+            yield batch
+            if left == 0:
+                break
+        self.close()
+
+    def run_unread(self) -> None:
+        """Run it once more, to its end, without keeping a row; raises errors in the form that reading does."""
+        relation = _exported(self._relation())
+        try:
+            relation.explain("analyze")
+        except duckdb.InvalidInputException as error:
+            raise OSError(str(error).removeprefix(_WRAPPING)) from None
+
+    def close(self) -> None:
+        """Let the engine forget the rows that were not read."""
+        with contextlib.suppress(pa.ArrowException, OSError):
+            self._reader.close()
+
+
+def _exported(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    projection = export_projection(relation.columns, [str(kind) for kind in relation.types])
+    return relation if projection is None else relation.project(projection)
+
+
+def columns_of(names: Sequence[str], types: Sequence[object]) -> tuple[Column, ...]:
+    """The columns of a result, numbered from 1."""
+    return tuple(column(name, str(kind), at) for at, (name, kind) in enumerate(zip(names, types, strict=True), start=1))
+
+
+def parameters(bindings: Sequence[str | None] | None) -> list[str | None] | None:
+    """Values to bind as DuckDB takes them: None where there are none."""
+    return list(bindings) if bindings else None
