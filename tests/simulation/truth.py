@@ -179,6 +179,8 @@ class Truth(Deeds, Answers):
             return
         self._hold("C1", ending.state is row.state, f"{row.id} is {row.state} and its ending says {ending.state}")
         self._hold("C2", life.engine is None, f"{row.id} is {row.state} while worker {life.engine} works on it")
+        times = (row.created_at, row.started_at or row.created_at, ending.finished_at)
+        self._hold("C14", times == tuple(sorted(times)), f"{row.id} was submitted, started and ended at {times}")
         self._effects(life, ending)
         self._why(life, row, ending)
         if row.state is StatementState.CANCELLED:

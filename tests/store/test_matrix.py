@@ -100,6 +100,16 @@ async def test_claim(store: Store) -> None:
             assert (claimed, after) == (None, before), name
 
 
+async def test_claim_from_before_the_submit(store: Store) -> None:
+    """A claim may wait for a connection while the statement it then finds is submitted: no start before that."""
+    of = await new_session(store)
+    await new_statement(store, of, created_at=at(5))
+    claimed = await store.claim(of.id, OWNER, at(4))
+    assert claimed is not None
+    assert claimed.started_at == at(5)
+    assert claimed == await stored(store, claimed.id)
+
+
 async def test_cancel(store: Store) -> None:
     """A cancel ends what is queued, is noted once beside what runs, changes nothing that has ended; again: nothing."""
     async for name, before in situations(store):

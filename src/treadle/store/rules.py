@@ -64,9 +64,9 @@ def dequeued(statement: Statement, intent: CancelIntent) -> Ending:
 
 
 def started(statement: Statement, owner: str | None, at: datetime) -> Statement:
-    """A queued statement that starts."""
+    """A queued statement that starts; a claim on its way may meet one that was submitted after it."""
     state = advance(statement.state, StatementEvent.CLAIM)
-    return replace(statement, state=state, owner=owner, started_at=at)
+    return replace(statement, state=state, owner=owner, started_at=max(at, statement.created_at))
 
 
 def explained(ending: Ending, stored: CancelIntent | None, known: CancelIntent | None) -> Ending:
