@@ -95,6 +95,8 @@ class Deeds(Ledger):
         for life in self.unfinished:
             life.heard = False
             life.lost = not life.recorded
+        for life in self.lives.values():
+            life.lost = life.lost or life.vanished
 
     def holds(self, statement_id: str) -> None:
         """A living worker is sent it."""

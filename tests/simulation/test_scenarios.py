@@ -4,6 +4,7 @@ from tests.simulation.run import stage
 from tests.simulation.scenario import (
     Cancel,
     Kind,
+    Limits,
     Moment,
     OpenSession,
     Program,
@@ -13,6 +14,14 @@ from tests.simulation.scenario import (
     Submit,
 )
 from tests.simulation.world import play
+
+
+def played(found: Scenario) -> str:
+    """What is told of a run in which nothing is wrong."""
+    with stage() as folder:
+        world = play(found, folder)
+    assert world.truth.violations == []
+    return "\n".join(world.trace.lines())
 
 
 def test_to_stop_a_part_waits_for_no_record_of_the_one_before() -> None:
@@ -30,9 +39,61 @@ def test_to_stop_a_part_waits_for_no_record_of_the_one_before() -> None:
             StoreOutage(at=0.01, moment=Moment.INTENDED, program=0, seconds=5.0),
         ),
     )
-    with stage() as folder:
-        world = play(found, folder)
-    assert world.truth.violations == []
-    told = "\n".join(world.trace.lines())
+    told = played(found)
     assert "Cancelled(statement_id=" in told
     assert "worker_killed" not in told
+
+
+def test_record_lost_in_a_crash_of_the_store_is_renewed_before_the_commit() -> None:
+    """The row of a start is not waited for to be on disk: the statement that it was about goes on, and is on record."""
+    write = Program(steps=(Step(kind=Kind.WRITE, seconds=0.4),))
+    found = Scenario(
+        seed=0,
+        programs=(write,),
+        acts=(
+            OpenSession(at=0.3, session=0),
+            Submit(at=2.0, session=0, runs=0, sync=True),
+            StoreOutage(at=2.2, seconds=1.0),
+        ),
+    )
+    told = played(found)
+    assert "lost row" in told
+    assert "committed 0" in told
+    assert "worker_killed" not in told
+
+
+def test_statement_whose_record_was_lost_is_soon_on_record_again() -> None:
+    """Long before its end: whoever lists statements finds it, and it can be cancelled."""
+    rows = Program(steps=(Step(kind=Kind.ROWS, seconds=30.0),))
+    found = Scenario(
+        seed=0,
+        programs=(rows,),
+        acts=(
+            OpenSession(at=0.3, session=0),
+            Submit(at=2.0, session=0, runs=0, sync=True),
+            StoreOutage(at=2.2, seconds=1.0),
+            Cancel(at=8.0, program=0, target=0),
+        ),
+    )
+    told = played(found)
+    assert "lost row" in told
+    assert told.index("record_renewed") < told.index("cancel_requested")
+    assert "Cancelled(statement_id=" in told
+    assert "'state': <StatementState.CANCELLED" in told
+
+
+def test_nobody_is_shown_what_is_not_on_record() -> None:
+    """A session is closed for its idleness by a call that the store answers late; a submit came in between."""
+    write, command = (Program(steps=(Step(kind=kind, lag=1.5),)) for kind in (Kind.WRITE, Kind.COMMAND))
+    found = Scenario(
+        seed=0,
+        programs=(write, command),
+        acts=(
+            OpenSession(at=0.25, session=1, patience=2),
+            Submit(at=0.57, session=1, runs=1),
+            StoreOutage(at=2.34, seconds=1.0),
+            Submit(at=2.93, session=1, runs=0, sync=True),
+        ),
+        limits=Limits(session_timeout=2, sync_wait=1.0, poll_interval=1.0),
+    )
+    assert "session_closed" in played(found)

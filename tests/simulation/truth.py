@@ -42,7 +42,7 @@ class Truth(Deeds, Answers):
             elif not life.recorded:
                 self._recorded(life, row)
             elif life.row is not row:
-                before, life.row = life.row, row
+                before, life.row, life.vanished = life.row, row, False
                 self._changed(life, before, row)
         if len(statements) != len(self.lives):
             for life in self.lives.values():
@@ -162,6 +162,8 @@ class Truth(Deeds, Answers):
         self._on_moment(Moment.INTENDED, life.program)
 
     def _session_changed(self, before: Session, row: Session) -> None:
+        times = [at for at in (row.created_at, row.opened_at, row.ended_at) if at is not None]
+        self._hold("C14", times == sorted(times), f"session {row.id} was created, opened and ended at {times}")
         if before.status.final:
             self._hold("C10", before.status is row.status, f"session {row.id} ended as {before.status} and changed")
         elif row.status.final:
@@ -262,6 +264,8 @@ class Truth(Deeds, Answers):
         for life in self.lives.values():
             left = life.lost and (life.engine is not None or life.durable)
             self._hold("C12", not left, f"{life.id} was lost before it was on record, and left something")
+            told = life.lost or not (life.vanished and life.began)
+            self._hold("C12", told, f"{life.id} ran, its gateway lived, and it is not on record")
 
     def overdue(self) -> list[Life]:
         """The statements that should have stopped long ago."""

@@ -2,7 +2,7 @@
 
 import structlog
 
-from treadle.model.entities import CancelIntent, Catalog, Evidence
+from treadle.model.entities import Catalog, CommitPoint, Evidence
 from treadle.scheduler.context import Context
 from treadle.scheduler.endings import until_stored
 from treadle.scheduler.ladder import Ladder
@@ -30,24 +30,33 @@ class Commits:
         """Let it commit, or stop it."""
         if question.point.evidence is Evidence.CATALOG:
             run.turn = await self._context.turns.take(self._catalog.id, run.asked)
+        await self._decide(run, question.point)
+
+    async def _decide(self, run: Run, point: CommitPoint) -> None:
         if not await self._recording.start(run):
             self._ladder.press(run)
             return
         await self._recording.intent(run)
+        if run.intent is not None:
+            self._ladder.press(run)
+            return
         # From here the ladder sends nothing; the store decides which came first.
         store, clock = self._context.store, self._context.clock
-        run.commit = question.point
+        run.commit = point
         granted = await until_stored(
             self._context,
-            lambda: store.begin_commit(run.id, self._context.owner_id, question.point, clock.now()),
+            lambda: store.begin_commit(run.id, self._context.owner_id, point, clock.now()),
         )
         if granted:
-            self._worker.send(Commit(statement_id=run.id, part=question.point.part))
+            self._worker.send(Commit(statement_id=run.id, part=point.part))
             return
         run.commit = None
-        intent = await self._stored_intent(run)
-        if intent is not None:
-            self._ladder.stop(run, intent)
+        current = await until_stored(self._context, lambda: store.statement(run.id))
+        if current is None:
+            await self._recording.renew(run)
+            await self._decide(run, point)
+        elif current.cancel is not None:
+            self._ladder.stop(run, current.cancel)
             self._ladder.press(run)
         else:
             # Not ours any more: whatever this worker does must not be committed.
@@ -59,7 +68,3 @@ class Commits:
         if run.turn:
             run.turn = False
             self._context.turns.give(self._catalog.id)
-
-    async def _stored_intent(self, run: Run) -> CancelIntent | None:
-        current = await until_stored(self._context, lambda: self._context.store.statement(run.id))
-        return current.cancel if current is not None else None

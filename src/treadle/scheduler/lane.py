@@ -180,6 +180,18 @@ class Lane:
         elif not run.ended.is_set():
             await self._recording.intent(run)
 
+    async def renew(self, statement_id: str) -> None:
+        """Put the statement that runs here on record again, if it is that one."""
+        run = self.current
+        if run is not None and run.id == statement_id and not run.ended.is_set():
+            await self._recording.renew(run)
+
+    @property
+    def recorded(self) -> str | None:
+        """The id of the statement that runs and is on record, or was."""
+        run = self.current
+        return run.id if run is not None and run.start.on_record and not run.ended.is_set() else None
+
     def unseat(self) -> None:
         """The seat stays empty."""
         self._rise()

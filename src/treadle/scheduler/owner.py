@@ -50,6 +50,7 @@ class Owner:
         self._unlisten: Callable[[], Awaitable[None]] | None = None
         self._stopping = False
         self._suspects: frozenset[str] = frozenset()
+        self._unlisted: frozenset[str] = frozenset()
         self._leases = Leases(context)
 
     @property
@@ -312,6 +313,15 @@ class Owner:
             if statement.id in orphans & self._suspects:
                 await end_lost_statement(self._context, statement, unsent=statement.session_id in self._lanes)
         self._suspects = orphans
+        await self._check_recorded(frozenset(s.id for s in ours))
+
+    async def _check_recorded(self, running: frozenset[str]) -> None:
+        """A row that was not waited for to be on disk may be lost in a crash of the store, while its statement runs."""
+        recorded = {found: lane for lane in self.lanes if (found := lane.recorded)}
+        lost = frozenset(recorded.keys() - running)
+        for statement_id in lost & self._unlisted:
+            await recorded[statement_id].renew(statement_id)
+        self._unlisted = lost
 
     def _is_known(self, statement: Statement) -> bool:
         lane = self._lanes.get(statement.session_id)

@@ -7,7 +7,7 @@ caller knows of it, nothing of it can be durable, and a crash of the gateway end
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from treadle.model.entities import Statement
@@ -47,13 +47,29 @@ class Start:
             await asyncio.wait([self._writing])
         return self.on_record
 
+    async def renew(self, also: Callable[[], Awaitable[object]]) -> bool:
+        """Write it again, and ``also`` what belongs to it: a crash of the store took the row before it was on disk.
+
+        False when the store refuses it.
+        """
+        if self._writing is None or self._writing.done():
+            self.on_record = False
+            self._writing = asyncio.create_task(self._write(also))
+        return await self.write()
+
     async def settled(self) -> bool:
         """Whether it is on record, once a write under way is done."""
         if self._writing is not None:
             await asyncio.wait([self._writing])
         return self.on_record
 
-    async def _write(self) -> None:
+    async def _write(self, also: Callable[[], Awaitable[object]] | None = None) -> None:
+        stored = await self._stored()
+        if stored and also is not None:
+            await also()
+        self.on_record, self.refused = stored, not stored
+
+    async def _stored(self) -> bool:
         store, statement = self._context.store, self._statement
         queued = statement.as_submitted()
         try:
@@ -61,9 +77,8 @@ class Start:
                 self._context, lambda: store.submit(queued, owner=self._context.owner_id, soft=True, begun=True)
             )
         except DuplicateId:
-            self.on_record = True  # by a first call whose answer was lost
-            return
+            return True  # by a first call whose answer was lost
         if stored is None:
             # Refused, unless a first call, whose answer was lost, came before its session was asked to end.
             stored = await until_stored(self._context, lambda: store.statement(statement.id))
-        self.on_record, self.refused = stored is not None, stored is None
+        return stored is not None

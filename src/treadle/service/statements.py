@@ -18,7 +18,7 @@ from treadle.service.deps import Leaving, watched
 from treadle.service.results import has_ended
 from treadle.service.views import OnDisconnect, StatementView, Submission
 from treadle.store.base import Wake
-from treadle.store.errors import DuplicateId, DuplicateKey
+from treadle.store.errors import DuplicateId, DuplicateKey, StoreUnavailable
 
 
 class Statements(Cancels):
@@ -79,7 +79,17 @@ class Statements(Cancels):
                     await deps.signals.put_on_record()
                     await self.stop(stored, p.user_name, Reason.CLIENT_GONE)
                 gone.result()
-        return await deps.store.statement(stored.id) or stored
+        return await self._as_it_is(stored.id)
+
+    async def _as_it_is(self, statement_id: str) -> Statement:
+        """The statement as it is on record; raises `StoreUnavailable` where a crash of the store took the record."""
+        deps = self.deps
+        if (current := await deps.store.statement(statement_id)) is not None:
+            return current
+        await deps.signals.put_on_record()
+        if (current := await deps.store.statement(statement_id)) is not None:
+            return current
+        raise StoreUnavailable("the record of the statement is lost")
 
     async def _submit(self, p: Principal, statement: Statement, *, soft: bool) -> Statement:
         """Store the statement: running at once if its session is idle, else in the queue."""
