@@ -2,12 +2,14 @@
 
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import pytest
 
 from tests.engines.duckdb.conftest import Judge, Lake
-from treadle.engines.base import EngineError, Rows
+from treadle.engines.base import EngineError, Interrupted, Rows
 from treadle.engines.duckdb.adapter import DuckDB
 from treadle.engines.duckdb.errors import LostError
 from treadle.engines.duckdb.query import Query
@@ -24,11 +26,13 @@ def engine(lake: Lake) -> DuckDB:
     return DuckDB(lake.connection.cursor(), lake.vocabulary)
 
 
-def refusal(engine: DuckDB, judge: Judge, sql: str, pause: float = 0.0) -> tuple[int, EngineError]:
+def refusal(
+    engine: DuckDB, judge: Judge, sql: str, pause: float = 0.0, bindings: Sequence[str] | None = None
+) -> tuple[int, EngineError]:
     """How many rows came before the error, and the error; the reader is busy for a while after each batch."""
     rows = 0
     try:
-        outcome = engine.execute(judge(sql)[0], "marker", None, None)
+        outcome = engine.execute(judge(sql)[0], "marker", bindings, None)
         assert isinstance(outcome, Rows)
         for batch in outcome.batches:
             rows += batch.num_rows
@@ -67,6 +71,27 @@ def test_what_the_caller_says_is_no_interrupt(engine: DuckDB, judge: Judge, said
     assert (error.sql_state, said in error.message) == ("22P02", True)
 
 
+ENDLESS = "SELECT sum(i % 1009 * 7 % 17) FROM range(1000000000000) t(i)"
+
+
+@contextmanager
+def repeated(strike: Callable[[], object]) -> Iterator[None]:
+    """Strike every few milliseconds."""
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.wait(0.01):
+            strike()
+
+    striker = threading.Thread(target=go_on)
+    striker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        striker.join()
+
+
 def slow_to_read(at: int) -> str:
     """A query that fails far behind its first rows, while other threads make rows ahead of the reader."""
     return f"SELECT i, md5(i::varchar), CASE WHEN i = {at} THEN error('no such thing') END FROM range(3000000) t(i)"
@@ -89,20 +114,31 @@ def test_error_in_a_transaction_is_never_told_as_an_interrupt(engine: DuckDB, ju
         engine.execute(judge("ROLLBACK")[0], "marker", None, None)
 
 
+@pytest.mark.parametrize("at", range(300_000, 332_000, 8_000))
+def test_error_of_a_bound_or_prepared_query_has_its_words(engine: DuckDB, judge: Judge, at: int) -> None:
+    """They stream as well, and what they stopped on is heard in the same way."""
+    engine.execute(judge(f"PREPARE failing AS {slow_to_read(at)}")[0], "marker", None, None)
+    bound = slow_to_read(at).replace("'no such thing'", "$1")
+    for sql, bindings in ((bound, ["no such thing"]), ("EXECUTE failing", None)):
+        rows, error = refusal(engine, judge, sql, pause=0.0005, bindings=bindings)
+        assert rows
+        assert (error.sql_state, error.message) == ("22023", "no such thing")
+
+
+def test_cancel_at_the_very_start_is_no_lost_error(lake: Lake, judge: Judge) -> None:
+    """It may come when the statement is inside the fence and the engine has not begun with it."""
+    connection = lake.connection.cursor()
+    engine = DuckDB(connection, lake.vocabulary)
+    engine.interrupt()
+    with repeated(connection.interrupt), pytest.raises(Interrupted):
+        engine.execute(judge(ENDLESS)[0], "marker", None, None)
+    engine.rollback()
+
+
 def test_looking_for_the_error_can_be_interrupted(lake: Lake, judge: Judge) -> None:
     """It takes time, in which the statement can be cancelled as before."""
     connection = lake.connection.cursor()
     query = Query(connection, judge("SELECT a.i + b.i FROM range(10000000) a(i), range(10000000) b(i)")[0], None)
     query.close()
-    over = threading.Event()
-
-    def strike() -> None:
-        while not over.wait(0.01):
-            connection.interrupt()
-
-    striker = threading.Thread(target=strike)
-    striker.start()
-    with pytest.raises(OSError, match="INTERRUPT Error: Interrupted!"):
+    with repeated(connection.interrupt), pytest.raises(OSError, match="INTERRUPT Error: Interrupted!"):
         query.run_unread()
-    over.set()
-    striker.join()

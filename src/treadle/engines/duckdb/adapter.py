@@ -131,6 +131,7 @@ class DuckDB:
         """The statements of a script, judged; raises `EngineError`."""
         if self._guard is None:
             raise EngineError("08003", "the session is not open")
+        self._struck = False  # not later: a cancel may come from the moment the statement enters the fence
         self._profiler.begin()
         with translated():
             return split(self._con, script, self._guard)
@@ -140,7 +141,6 @@ class DuckDB:
     ) -> Rows | Command:
         """Run one statement up to, not including, its commit; raises `EngineError`."""
         self._profiler.begin()
-        self._struck = False
         if self._transaction.state is State.ABORTED and prepared.kind not in (Kind.COMMIT, Kind.ROLLBACK):
             raise EngineError(
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
@@ -277,7 +277,9 @@ class DuckDB:
     ) -> Rows | Command:
         """EXECUTE: parameters that do not fit are a mistake in the statement, as in PostgreSQL."""
         try:
-            with translated():
+            with self._honest():
+                if planned.returns_rows and not planned.writes:
+                    return self._stream(planned, bindings, row_limit)
                 return self._command(planned, marker, bindings, row_limit)
         except EngineError as error:
             if error.sql_state != "08P01":

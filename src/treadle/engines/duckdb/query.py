@@ -7,7 +7,8 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from treadle.engines.duckdb.planned import Planned
+from treadle.engines.duckdb.lexer import lex
+from treadle.engines.duckdb.planned import Kind, Planned
 from treadle.engines.duckdb.types import column, export_projection
 from treadle.model.columns import Column
 
@@ -25,16 +26,36 @@ class Query:
     ) -> None:
         self._con = connection
         self._planned = planned
-        self._bindings = bindings
-        relation = self._relation()
-        self.columns = columns_of(relation.columns, relation.types)
-        self._reader: pa.RecordBatchReader = _exported(relation).to_arrow_reader(BATCH_ROWS)
+        self._parameters = parameters(bindings)
+        self._text = planned.statements[-1].query
+        # The engine makes no relation of the one, and would keep all rows of the other.
+        self._plain = planned.kind is not Kind.EXECUTE and self._parameters is None
+        self.columns, self._reader = self._related() if self._plain else self._executed()
         self.schema: pa.Schema = self._reader.schema
+
+    def _related(self) -> tuple[tuple[Column, ...], pa.RecordBatchReader]:
+        relation = self._relation()
+        return columns_of(relation.columns, relation.types), _exported(relation).to_arrow_reader(BATCH_ROWS)
 
     def _relation(self) -> duckdb.DuckDBPyRelation:
         for prelude in self._planned.statements[:-1]:
             self._con.execute(prelude)
-        return self._con.sql(self._planned.statements[-1], params=parameters(self._bindings))
+        return self._con.sql(self._planned.statements[-1])
+
+    def _executed(self) -> tuple[tuple[Column, ...], pa.RecordBatchReader]:
+        """As a statement, once more with what it needs around its text where columns cannot leave as they are."""
+        names, types = self._execute(self._planned.statements[-1])
+        if self._planned.kind is Kind.QUERY:
+            projection = export_projection(names, types)
+            if projection is not None:
+                self._text = f"SELECT {projection} FROM ({_bare(self._text)})"  # noqa: S608 - it is the caller's own
+                self._execute(self._text)
+        return columns_of(names, types), self._con.to_arrow_reader(BATCH_ROWS)
+
+    def _execute(self, sql: "duckdb.Statement | str") -> tuple[list[str], list[str]]:
+        self._con.execute(sql, self._parameters)
+        described = self._con.description or []
+        return [told[0] for told in described], [str(told[1]) for told in described]
 
     def batches(self, row_limit: int | None) -> Iterator[pa.RecordBatch]:
         """The rows, up to a limit; raises what DuckDB and Arrow raise."""
@@ -50,6 +71,10 @@ class Query:
 
     def run_unread(self) -> None:
         """Run it once more, to its end, without keeping a row; raises errors in the form that reading does."""
+        if not self._plain:
+            with contextlib.suppress(duckdb.ParserException):  # a CALL cannot be explained
+                self._con.execute(f"EXPLAIN ANALYZE {self._text}", self._parameters)
+            return
         relation = _exported(self._relation())
         try:
             relation.explain("analyze")
@@ -65,6 +90,12 @@ class Query:
 def _exported(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     projection = export_projection(relation.columns, [str(kind) for kind in relation.types])
     return relation if projection is None else relation.project(projection)
+
+
+def _bare(sql: str) -> str:
+    """The text of a statement from its first word to its last."""
+    *_, last = (token for token in lex(sql) if token.text != ";")
+    return sql[: last.end]
 
 
 def columns_of(names: Sequence[str], types: Sequence[object]) -> tuple[Column, ...]:
