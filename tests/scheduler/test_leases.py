@@ -13,6 +13,8 @@ from treadle.model.entities import Session, Statement
 from treadle.model.states import Reason, StatementState
 from treadle.scheduler.context import Context
 from treadle.scheduler.leases import Leases
+from treadle.service import Deps
+from treadle.service.results import Results
 from treadle.store.base import Wake
 from treadle.store.memory import MemoryStore
 from treadle.store.signals import Signals
@@ -59,6 +61,17 @@ class Room:
             figures=Metrics(),
         )
         self.leases = Leases(context)
+        self.deps = Deps(
+            store=self.store,
+            signals=self.signals,
+            clock=self.clock,
+            new_id=nothing,
+            new_secret=nothing,
+            settings=context.settings,
+            plant=nothing,
+            check_ready=nothing,
+            metrics=Metrics(),
+        )
 
     async def leased(self, of: Session, keepalive: float | None, owner: str | None = OWNER) -> Statement:
         """A statement of a session, running with an owner, with a lease from now on."""
@@ -96,7 +109,7 @@ async def test_a_lease_holds_as_long_as_it_is_renewed(room: Room) -> None:
         await room.renew(made)
     assert (await room.now(made)).cancel is None
     await room.leases.look()
-    room.clock.passes(10.1)
+    room.clock.passes(12.6)
     for _ in range(3):
         await room.leases.look()
     asked = (await room.now(made)).cancel
@@ -111,7 +124,7 @@ async def test_what_waits_is_dequeued_and_whoever_waits_for_it_is_told(room: Roo
     made = await room.leased(await new_session(room.store), 10.0, owner=None)
     with room.signals.watch(made.id) as told:
         await room.leases.look()
-        room.clock.passes(10.1)
+        room.clock.passes(12.6)
         await room.leases.look()
         assert told.done()
     assert (await room.now(made)).state is StatementState.CANCELLED
@@ -124,10 +137,27 @@ async def test_a_step_of_the_wall_clock_ends_no_lease_and_keeps_none(room: Room,
     made = await room.leased(await new_session(room.store), 10.0)
     await room.leases.look()
     room.clock.wall += timedelta(seconds=step)
-    room.clock.passes(9)
+    room.clock.passes(12.4)
     await room.leases.look()
     assert (await room.now(made)).cancel is None
-    room.clock.passes(1.1)
+    room.clock.passes(0.2)
+    await room.leases.look()
+    assert (await room.now(made)).cancel is not None
+
+
+async def test_whoever_asks_within_its_time_keeps_a_lease(room: Room) -> None:
+    """Also when the time before was asked for so soon after a renewal that none was written."""
+    made = await room.leased(await new_session(room.store), 10.0)
+    service = Results(room.deps)
+    for _ in range(5):
+        for seconds in (2.4, 9.9):
+            await room.leases.look()
+            room.clock.passes(seconds)
+            await room.leases.look()
+            assert (await room.now(made)).cancel is None
+            await service.look_at(made.id)
+    await room.leases.look()
+    room.clock.passes(12.6)
     await room.leases.look()
     assert (await room.now(made)).cancel is not None
 

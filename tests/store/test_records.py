@@ -117,6 +117,7 @@ async def test_records_are_purged_when_their_time_is_over(store: Store) -> None:
     ended = [await new_running(store, of) for _ in range(3)]
     for number, one in enumerate(ended):
         assert await store.finish(one.id, OWNER, ending(finished_at=at(10 + number)), [], at(100))
+    await store.expire_results([one.id for one in ended])
     running = await new_running(store, alive)
     for over in (of, empty):
         assert await store.move_session(over.id, OPEN, SessionStatus.CLOSED, ended_at=at(20))
@@ -129,3 +130,18 @@ async def test_records_are_purged_when_their_time_is_over(store: Store) -> None:
     assert await store.session(None, empty.id) is None
     assert await store.statement(running.id) == running
     assert await store.session(None, alive.id) is not None
+
+
+async def test_a_record_stays_until_its_result_is_gone(store: Store) -> None:
+    """Nobody else knows where the result lies; what never had one goes when its time is over."""
+    of = await new_session(store)
+    kept = await new_running(store, of)
+    assert await store.finish(kept.id, OWNER, ending(finished_at=at(10)), [], at(20))
+    dequeued = await new_statement(store, of)
+    assert await store.request_cancel(dequeued.id, intent())
+    assert await store.purge_records(at(15), 10) == 1
+    assert await store.statement(dequeued.id) is None
+    assert list(await store.due_results(at(20), 10)) == [DueResult(kept.id, of.workspace_id)]
+    assert await store.purge_records(at(30), 10) == 0
+    await store.expire_results([kept.id])
+    assert await store.purge_records(at(30), 10) == 1

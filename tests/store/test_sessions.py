@@ -47,6 +47,28 @@ async def test_an_ended_session_stays_ended(store: Store) -> None:
     assert await store.move_session(made.id, every, SessionStatus.FAIL, ended_at=at(2)) is None
 
 
+async def test_a_session_is_made_opened_asked_to_close_and_ended_in_this_order(store: Store) -> None:
+    """Whatever the wall clock was set to meanwhile."""
+    place = await new_endpoint(store)
+    made, early = session(place, created_at=at(50)), session(place, created_at=at(50))
+    for one in (made, early):
+        await store.add_session(one)
+    opened = await store.move_session(made.id, CREATING, SessionStatus.RUNNING, opened_at=at(20))
+    assert opened is not None
+    assert (opened.created_at, opened.opened_at, opened.ended_at) == (at(50), at(50), None)
+    asked = await store.request_close(early.id, at(10), "ann", Reason.USER)
+    assert asked is not None
+    assert asked.close_requested_at == at(50)
+    late = await store.move_session(early.id, CREATING, SessionStatus.RUNNING, opened_at=at(60))
+    assert late is not None
+    assert late.opened_at == at(60)
+    for one, end in ((made, at(50)), (early, at(60))):
+        ended = await store.move_session(one.id, OPEN, SessionStatus.CLOSED, ended_at=at(30))
+        assert ended is not None
+        assert ended.ended_at == end
+        assert ended == await store.session(None, one.id)
+
+
 async def test_a_session_ends_with_a_time_and_only_then(store: Store) -> None:
     """An end without its time, or a time without an end, is a defect and changes nothing."""
     made = await new_session(store)

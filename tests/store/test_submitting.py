@@ -64,6 +64,39 @@ async def test_a_chosen_id_is_taken_once_in_its_workspace(store: Store) -> None:
     assert (await store.records(of.workspace_id, RecordFilter(), Page(), 10))[0] == 2
 
 
+async def test_a_taken_id_is_told_to_nobody_whose_session_it_is_not(store: Store) -> None:
+    """Nor to whoever submits to a session that has ended: the answer is that of an id that is free."""
+    of, over = await new_session(store), await new_session(store)
+    for room in (of, over):
+        await new_statement(store, room, chosen_id="mine")
+    for chosen in ("mine", "free"):
+        assert await store.submit(statement(of, chosen_id=chosen), project_id="p2") is None
+        assert await store.submit(statement(of, session_id="unknown", chosen_id=chosen), project_id="p1") is None
+        assert await store.submit(statement(of, session_id=over.id, chosen_id=chosen), project_id="p1") is None
+    with pytest.raises(DuplicateId):
+        await store.submit(statement(of, chosen_id="mine"), project_id="p1")
+    assert await store.request_close(of.id, at(1), "ann", Reason.USER)
+    await store.move_session(over.id, frozenset(SessionStatus), SessionStatus.CLOSED, ended_at=at(1))
+    for room in (of, over):
+        assert await store.submit(statement(room, chosen_id="mine"), project_id="p1") is None
+
+
+async def test_a_repeated_submit_is_known_by_its_key_also_under_a_chosen_id(store: Store) -> None:
+    """Not taken for another's use of the id: the key leads to the statement that is there."""
+    of = await new_session(store)
+    retry = Retry(key="k", digest=b"1")
+    first = await new_statement(store, of, chosen_id="mine", retry=retry)
+    with pytest.raises(DuplicateKey):
+        await store.submit(statement(of, chosen_id="mine", retry=retry))
+    with pytest.raises(DuplicateId):
+        await store.submit(statement(of, chosen_id="mine", retry=Retry(key="other", digest=b"1")))
+    with pytest.raises(DuplicateId):
+        await store.submit(statement(of, chosen_id="mine", user_id="u2", retry=retry))
+    found = await store.keyed_statement(of.workspace_id, "u1", "k")
+    assert found is not None
+    assert found.id == first.id
+
+
 async def test_a_key_stands_for_one_statement_of_a_user_in_a_workspace(store: Store) -> None:
     """The same key of another user or in another workspace is another key."""
     of, other = await new_session(store), await new_session(store)

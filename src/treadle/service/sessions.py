@@ -61,7 +61,16 @@ class Sessions(Closing):
             opened = await self.wait_for(
                 lambda: deps.store.session(None, session.id), _is_settled, told, patience + deps.settings.worker_start
             )
+        if opened is None:
+            await self._disown(session)
         return self._settled(opened, endpoint)
+
+    async def _disown(self, session: Session) -> None:
+        """Its caller is told that it could not be opened, and never learns its id: should it open yet, it is closed."""
+        deps = self.deps
+        now = deps.clock.now()
+        if await deps.store.request_close(session.id, now, session.user_name, Reason.WAIT_TIMEOUT) is not None:
+            deps.signals.wake(Wake(session_id=session.id))
 
     async def _place(self, p: Principal, workspace_id: str, new: NewSession) -> tuple[Endpoint, str]:
         """The endpoint a session is to run on, and the metastore instance of its catalog; raises what is wrong."""

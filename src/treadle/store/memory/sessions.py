@@ -102,8 +102,8 @@ class Sessions(Tables):
             worker=session.worker if worker is None else worker,
             reason=session.reason if reason is None else reason,
             message=message.replace("\x00", "") or session.message,
-            ended_at=session.ended_at if ended_at is None else ended_at,
-            opened_at=session.opened_at if opened_at is None else opened_at,
+            ended_at=session.ended_at if ended_at is None else _after_all(ended_at, session),
+            opened_at=session.opened_at if opened_at is None else max(opened_at, session.created_at),
         )
         return moved
 
@@ -116,10 +116,16 @@ class Sessions(Tables):
         if session is None or session.status.final:
             return None
         if session.close_requested_at is None:
-            session = replace(session, close_requested_at=at, close_requested_by=actor, reason=reason)
+            asked_at = max(at, session.created_at)
+            session = replace(session, close_requested_at=asked_at, close_requested_by=actor, reason=reason)
             self._sessions[session_id] = session
         return session
 
 
 def _simply_runs(one: Session) -> bool:
     return one.status is SessionStatus.RUNNING and one.close_requested_at is None
+
+
+def _after_all(at: datetime, one: Session) -> datetime:
+    """The time of its end, whatever the wall clock was set to meanwhile."""
+    return max(at, one.created_at, one.opened_at or at, one.close_requested_at or at)

@@ -58,10 +58,10 @@ class Statements(Tables):
     def _refuse_duplicate(self, new: Statement) -> None:
         if new.id in self._statements:
             raise DuplicateId(new.id)
-        if new.chosen_id is not None and self._found(new.workspace_id, new.chosen_id) is not None:
-            raise DuplicateId(new.chosen_id)
         if new.retry is not None and self._keyed(new.workspace_id, new.user_id, new.retry.key) is not None:
             raise DuplicateKey(new.retry.key)
+        if new.chosen_id is not None and self._found(new.workspace_id, new.chosen_id) is not None:
+            raise DuplicateId(new.chosen_id)
 
     async def entomb(
         self, session: Session, statement_id: str, intent: CancelIntent, expires_at: datetime, most: int
@@ -267,7 +267,11 @@ class Statements(Tables):
 
         Returns how many statements were deleted.
         """
-        ended = [(one.ending.finished_at, one.id) for one in self._statements.values() if one.ending]
+        ended = [
+            (one.ending.finished_at, one.id)
+            for one in self._statements.values()
+            if one.ending and (one.results_expire_at is None or one.id in self._expired)
+        ]
         purged = [statement_id for at, statement_id in sorted(ended) if at < before][:limit]
         for statement_id in purged:
             del self._statements[statement_id]

@@ -21,6 +21,8 @@ from treadle.store.sql import sql
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from treadle.store.postgres.connections import Connection
+
 
 class Statements(PoolBase):
     """The statements and their compare-and-sets."""
@@ -66,7 +68,8 @@ class Statements(PoolBase):
         async with self._acquired() as connection, connection.transaction():
             await connection.fetchrow(sql("tombstone_lock"), statement.session_id)
             if await connection.fetchrow(sql("statement_find"), statement.workspace_id, chosen_id) is not None:
-                raise DuplicateId(chosen_id)
+                await self._refuse(connection, statement, chosen_id, project_id)
+                return None
             grave = statement.session_id, chosen_id
             cancelled = await connection.fetchrow(sql("tombstone_find"), *grave, statement.created_at)
             starter = owner if cancelled is None else None
@@ -82,6 +85,20 @@ class Statements(PoolBase):
             await connection.fetch(sql("statements_request_cancel"), *_scoped(Scope(ids=(stored.id,)), intent))
             await connection.fetchrow(sql("tombstone_drop"), *grave)
             return asked(stored, intent)
+
+    async def _refuse(
+        self, connection: "Connection", statement: Statement, chosen_id: str, project_id: str | None
+    ) -> None:
+        """What a submit under an id that is taken comes to: whose session is not his is not told that it is."""
+        place = statement.workspace_id, statement.session_id, project_id
+        session = await connection.fetchrow(sql("session_get"), *place)
+        if session is None or session["ended_at"] is not None or session["close_requested_at"] is not None:
+            return
+        retry = statement.retry
+        keyed = statement.workspace_id, statement.user_id, retry.key if retry else None
+        if retry is not None and await connection.fetchrow(sql("statement_keyed"), *keyed) is not None:
+            raise DuplicateKey(retry.key)
+        raise DuplicateId(chosen_id)
 
     async def entomb(
         self, session: Session, statement_id: str, intent: CancelIntent, expires_at: datetime, most: int
