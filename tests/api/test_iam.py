@@ -94,11 +94,45 @@ async def test_a_wrong_password_is_refused_in_the_identity_services_form(strange
 
 
 @pytest.mark.parametrize(
+    "identity",
+    [
+        {"methods": ["token"], "token": {"id": "x"}},
+        {"methods": ["hw_ak_sk"], "access": {"access": {"key": "k"}}},
+        {"methods": ["password", "totp"]},
+    ],
+)
+async def test_a_method_that_there_is_not_is_refused_with_those_there_are(
+    stranger: httpx.AsyncClient, twin: Twin, identity: dict[str, Any]
+) -> None:
+    """401, as Keystone does it: the methods stand beside the message."""
+    body = asking()
+    body["auth"]["identity"].update(identity)
+    if "password" not in identity["methods"]:
+        del body["auth"]["identity"]["password"]
+    reply = await stranger.post("/v3/auth/tokens", json=body)
+    text = "Attempted to authenticate with an unsupported method."
+    detail = {"code": "401", "message": text, "title": "Unauthorized", "identity": {"methods": ["password"]}}
+    told = {"error": detail, "error_code": 401, "error_msg": text, "title": "Unauthorized"}
+    assert (reply.status_code, reply.json()) == (401, told)
+    assert twin.logins == []
+
+
+async def test_a_method_may_be_named_twice(stranger: httpx.AsyncClient, twin: Twin) -> None:
+    """It is one method all the same, as in Keystone."""
+    body = asking()
+    body["auth"]["identity"]["methods"] *= 2
+    assert (await stranger.post("/v3/auth/tokens", json=body)).status_code == 201
+    assert len(twin.logins) == 1
+
+
+@pytest.mark.parametrize(
     ("path", "value"),
     [
         ("auth", None),
-        ("auth.identity.methods", ["token"]),
+        ("auth.identity.methods", [7]),
         ("auth.identity.methods", []),
+        ("auth.identity.methods", None),
+        ("auth.identity.password", None),
         ("auth.identity.password.user.password", ""),
         ("auth.identity.password.user.password", "x" * 129),
         ("auth.identity.password.user.name", 7),

@@ -14,10 +14,15 @@ from treadle.config import Settings
 
 SESSIONS = "/v1/workspaces/w1/sessions"
 EXECUTE = SESSIONS + "/statements"
+AURA_EXECUTE = "/v2/workspaces/w1/aura-sessions/statements"
 RECORDS = "/v1/workspaces/w1/statement-records"
+CANCELS = "/v1/workspaces/w1/statements/cancel"
 NEW_SESSION = {"endpoint_id": "e1", "lake_formation_config": {"instance_id": "default", "catalog": "main"}}
 SUBMISSION = {"session_id": "s1", "statement": "SELECT 1"}
 ENDPOINT = {"name": "duck", "type": "sql"}
+TAGS_TEXT = "strings, each of 1-128 printable characters, none of them a comma"
+IDS_TEXT = "strings, each of 1-64 letters, digits, hyphens and underscores"
+BINDINGS_TEXT = "of at most 1 arrays of at most 200 strings, each of 0 to 500 characters"
 NAME_TEXT = "a string: 1-64 letters, digits, Chinese characters and any of `_ - .` and space"
 
 
@@ -42,6 +47,8 @@ def reason(reply: httpx.Response) -> str:
         (RECORDS, ("source",), 0, 1),
         (RECORDS, ("start_time", "end_time"), 0, 253_402_300_799_999),
         (SESSIONS + "/s1/statements/t1", ("page_num",), 1, 65_535),
+        (SESSIONS + "/s1/statements/t1", ("wait",), 0, 60),
+        ("/v2/workspaces/w1/aura-sessions/s1/statements/t1", ("wait",), 0, 60),
         ("/v1/workspaces", ("limit",), 1, 100),
         ("/v1/workspaces/w1/endpoints", ("offset",), 0, 1_000_000_000),
     ],
@@ -122,7 +129,12 @@ async def test_unknown_parameters_and_fields_are_ignored(client: httpx.AsyncClie
         (EXECUTE, {**SUBMISSION, "bindings": ["a"]}, "bindings: must be an array of at most 10000 arrays"),
         (EXECUTE, {**SUBMISSION, "bindings": [[1]]}, "bindings: must be an array of at most 10000 arrays"),
         (EXECUTE, {**SUBMISSION, "bindings": [[]] * 10_001}, "bindings: must be an array of at most 10000 arrays"),
+        (EXECUTE, {**SUBMISSION, "tags": ["a,b"]}, f"tags: must be an array of at most 16 {TAGS_TEXT}."),
+        (AURA_EXECUTE, {**SUBMISSION, "bindings": [["x" * 501]]}, f"bindings: must be an array {BINDINGS_TEXT}."),
         (EXECUTE, [SUBMISSION], "body: must be a JSON object."),
+        (CANCELS, {"statement_ids": ["a b"]}, f"statement_ids: must be an array of at most 10000 {IDS_TEXT}."),
+        (CANCELS, {"tag": "nightly"}, "tag: must be one of the fields statement_ids, session_id, endpoint_id, tags,"),
+        (CANCELS, {"tags": ["nightly"], "user": "ada"}, "user: must be one of the fields statement_ids, "),
         ("/v1/workspaces", {"name": "a/b"}, f"name: must be {NAME_TEXT}."),
         ("/v1/workspaces", {"name": "x", "description": "d" * 256}, "description: must be a string of 0 to 255"),
         ("/v1/workspaces/w1/endpoints", {"name": "x"}, "type: is required and must be one of sql."),
@@ -151,6 +163,16 @@ async def test_a_wrong_body_is_named(
 async def test_the_edges_of_a_body_are_taken(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
     """The greatest and least documented values pass."""
     assert (await client.post(SESSIONS, json=body)).status_code == 200
+
+
+async def test_the_longest_wait_is_a_setting(twin: Twin, settings: Settings) -> None:
+    """One text for whatever is no wait, with the setting in it."""
+    app = build(twin, settings.model_copy(update={"max_wait": 5.0}))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as client:
+        client.headers["X-Auth-Token"] = "operator-token"
+        for wrong in (-1, 6, 3_601, "x"):
+            reply = await client.get(EXECUTE.replace("/statements", "/s1/statements/t1"), params={"wait": wrong})
+            assert reason(reply).startswith("wait: must be an integer from 0 to 5.")
 
 
 async def test_the_length_of_a_statement_is_a_setting(twin: Twin, settings: Settings) -> None:

@@ -122,8 +122,11 @@ class ExecuteStatement(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
 
 
-class CancelStatements(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of CancelSqlStatements: a statement is meant when it matches every field that is given."""
+class CancelStatements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of CancelSqlStatements: a statement is meant when it matches every field that is given.
+
+    A misspelt field is refused: ignored, it would let the cancel mean more than its caller does.
+    """
 
     statement_ids: (
         Annotated[

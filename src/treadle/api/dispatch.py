@@ -32,7 +32,7 @@ async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
     assert match is not None
     _check_ids(match)
     route = match.route
-    query = _NOTHING if route.query is Nothing else read_query(scope["query_string"], route.query)
+    query = _NOTHING if route.query is Nothing else read_query(scope["query_string"], route.query, route.most)
     body: Any = await _body(route, receive) if route.reads_body else _NOTHING
     exchange.holding.release()
     leaving = partial(_leaving, receive)

@@ -52,6 +52,18 @@ class ForbiddenDetail(msgspec.Struct, frozen=True, kw_only=True):
     title: str
 
 
+class Methods(msgspec.Struct, frozen=True):
+    """The methods of a log-in that there are."""
+
+    methods: tuple[str, ...]
+
+
+class MethodDetail(ForbiddenDetail, frozen=True, kw_only=True):
+    """The inner form of a 401 for a method that there is not, as Keystone has it."""
+
+    identity: Methods
+
+
 class ForbiddenBody(msgspec.Struct, frozen=True, kw_only=True):
     """The documented double form of a 403: the inner code is a string, the outer one a number."""
 
@@ -85,6 +97,14 @@ class WrongMethod(RequestError):
     def __init__(self, allow: str) -> None:
         super().__init__(allow)
         self.allow = allow
+
+
+class UnknownMethod(RequestError):
+    """A log-in by a method that there is not; ``methods`` are those there are."""
+
+    def __init__(self, methods: tuple[str, ...]) -> None:
+        super().__init__("Attempted to authenticate with an unsupported method.")
+        self.methods = methods
 
 
 class UriTooLong(RequestError):
@@ -141,8 +161,16 @@ def _credential_refused(error: RequestError) -> Fault:
 
 
 def _login_refused(error: RequestError) -> Fault:
+    return _unauthorized(ForbiddenDetail(code="401", message=_printable(str(error)), title="Unauthorized"))
+
+
+def _unknown_method(error: UnknownMethod) -> Fault:
+    there = Methods(error.methods)
+    return _unauthorized(MethodDetail(code="401", message=str(error), title="Unauthorized", identity=there))
+
+
+def _unauthorized(detail: ForbiddenDetail) -> Fault:
     # In the shape of the identity service's 403.
-    detail = ForbiddenDetail(code="401", message=_printable(str(error)), title="Unauthorized")
     body = ForbiddenBody(error=detail, error_code=401, error_msg=detail.message, title=detail.title)
     return Fault(401, _encode(body))
 
@@ -198,6 +226,7 @@ _TABLE: Final[dict[type[RequestError], Callable[..., Fault]]] = {
     Unauthorized: lambda _: _UNAUTHORIZED,
     CredentialRefused: _credential_refused,
     LoginRefused: _login_refused,
+    UnknownMethod: _unknown_method,
     Forbidden: _forbidden,
     NotFound: lambda _: _NOT_FOUND,
     ResultExpired: _expired,

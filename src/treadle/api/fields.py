@@ -41,7 +41,7 @@ Marker = Annotated[
 ]
 MAX_TAGS: Final = 16
 TAG: Final = rf"^[^,\x00-\x1f\x7f]{{1,128}}{END}"
-Tag = Annotated[str, Meta(pattern=TAG, description="A tag: 1-128 printable characters, none of them a comma.")]
+Tag = Annotated[str, Meta(pattern=TAG, description="1-128 printable characters, none of them a comma.")]
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=MAX_TAGS)]
 Limit = Annotated[int, Meta(ge=1, le=100, description="Entries on a page of the list.")]
 Offset = Annotated[int, Meta(ge=0, le=1_000_000_000, description="Entries to skip.")]

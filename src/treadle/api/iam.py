@@ -5,7 +5,7 @@ The bodies are those of Keystone's version 3, as far as clients of this service 
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from treadle.api.answers import answer
 from treadle.api.bodies import Nothing
+from treadle.api.errors import UnknownMethod
 from treadle.api.headers import SUBJECT
 from treadle.api.replies import Reply
 from treadle.api.routes import AnyRoute, Ask, Route
@@ -59,11 +60,17 @@ class PasswordRef(msgspec.Struct, frozen=True, kw_only=True):
     user: UserRef
 
 
-class IdentityRef(msgspec.Struct, frozen=True, kw_only=True):
-    """How the caller proves who he is."""
+METHOD: Final = "password"
+"""The one method there is."""
 
-    methods: Annotated[tuple[Literal["password"], ...], Meta(min_length=1, max_length=1)]
-    password: PasswordRef
+Method = Annotated[str, Meta(max_length=64, extra_json_schema={"enum": [METHOD]})]
+
+
+class IdentityRef(msgspec.Struct, frozen=True, kw_only=True):
+    """How the caller proves who he is. Any method can be read, so that one there is not gets an answer of its own."""
+
+    methods: Annotated[tuple[Method, ...], Meta(min_length=1, max_length=16)]
+    password: PasswordRef | UnsetType = UNSET
 
 
 class ScopeRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +95,7 @@ class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
 
 _GIVEN: Final = [{"required": [one], "properties": {one: {"type": "string"}}} for one in ("id", "name")]
 SHAPES: Final[dict[str, dict[str, Any]]] = {
+    "IdentityRef": {"required": ["methods", "password"]},
     "UserRef": {"anyOf": _GIVEN},
     "ProjectRef": {"anyOf": _GIVEN},
     "ScopeRef": {
@@ -252,7 +260,12 @@ class Identity:
 
 
 def _login(auth: AuthRef) -> Login:
-    user = auth.identity.password.user
+    identity = auth.identity
+    if set(identity.methods) != {METHOD}:
+        raise UnknownMethod((METHOD,))
+    if identity.password is UNSET:
+        raise BadRequest("is required and must be an object", field="auth.identity.password")
+    user = identity.password.user
     if user.id is None and user.name is None:
         raise BadRequest("is required, or an id", field="auth.identity.password.user.name")
     scope = auth.scope or ScopeRef()

@@ -11,7 +11,7 @@ from treadle import __version__
 from treadle.api import errors, headers, iam
 from treadle.api.bodies import EndpointConfig, Nothing
 from treadle.api.routes import ID_PATTERNS, AnyRoute
-from treadle.api.schema import PREFIX, Schema, accepted, components, properties, storable
+from treadle.api.schema import PREFIX, Schema, accepted, bounded, components, properties, storable
 
 _DESCRIPTION: Final = (
     "A self-hosted SQL statement service that speaks the DataArts Fabric SQL API. "
@@ -116,7 +116,7 @@ def _query_parameters(route: AnyRoute) -> list[Schema]:
 
 def _bounded(route: AnyRoute, name: str, schema: Schema) -> Schema:
     bare: Schema = storable({key: value for key, value in schema.items() if key != "description"})
-    return {**bare, "maximum": min(bare["maximum"], route.most[name])} if name in route.most else bare
+    return bounded(bare, name, route.most)
 
 
 def _header_parameters(route: AnyRoute) -> list[Schema]:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from treadle.api.fields import CODE
-from treadle.api.schema import DIGITS, properties
+from treadle.api.schema import DIGITS, bounded, properties
 from treadle.model.errors import BadRequest, InvalidParameter
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -29,7 +29,9 @@ MAX_QUERY_FIELDS: Final = 100
 _INTEGER: Final = re.compile(rf"-?[0-9]{{1,{DIGITS}}}")
 _PATH: Final = re.compile(r"`\$\.(?P<path>[^`]+)`\Z")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>[^`]+)`\Z")
 _DECODING: Final = "DecodingException"
+_UNBOUNDED: Final[Mapping[str, int]] = {}
 
 
 def read_body(raw: bytes, struct: type[T]) -> T:
@@ -40,8 +42,11 @@ def read_body(raw: bytes, struct: type[T]) -> T:
     return read(value, struct)
 
 
-def read_query(raw: bytes, struct: type[T]) -> T:
-    """The struct in a query string; parameters it does not know are ignored."""
+def read_query(raw: bytes, struct: type[T], most: Mapping[str, int] = _UNBOUNDED) -> T:
+    """The struct in a query string; parameters it does not know are ignored.
+
+    ``most`` are the largest values of numbers, where those are settings.
+    """
     known = _shape(struct)
     given: dict[str, object] = {}
     for name, value in _pairs(raw):
@@ -52,17 +57,21 @@ def read_query(raw: bytes, struct: type[T]) -> T:
         if "\0" in value:
             raise BadRequest("holds a NUL character", field=name)
         given[name] = value
-    return read(given, struct)
+    found = read(given, struct, most)
+    for name, bound in most.items():
+        if getattr(found, name) > bound:
+            raise BadRequest(f"must be {_allowed(name, struct, most)}", field=name)
+    return found
 
 
-def read(given: Mapping[str, object], struct: type[T]) -> T:
+def read(given: Mapping[str, object], struct: type[T], most: Mapping[str, int] = _UNBOUNDED) -> T:
     """The struct in a mapping; a null is as if the field were not there."""
     shape = _shape(struct)
     kept = {name: _coerce(value, name, shape) for name, value in given.items() if value is not None}
     try:
         return msgspec.convert(kept, struct)
     except msgspec.ValidationError as error:
-        raise _named(str(error), struct) from None
+        raise _named(str(error), struct, most) from None
 
 
 def parse_json(raw: bytes) -> object:
@@ -198,28 +207,23 @@ def _shape(struct: type[msgspec.Struct]) -> dict[str, str]:
     return {name: str(schema.get("type", "")) for name, schema in properties(struct).items()}
 
 
-def _named(message: str, struct: type[msgspec.Struct]) -> BadRequest:
+def _named(message: str, struct: type[msgspec.Struct], most: Mapping[str, int]) -> BadRequest:
     """What is wrong and what is allowed, from the library's message."""
+    if unknown := _UNKNOWN.match(message):
+        return BadRequest(f"must be one of the fields {', '.join(properties(struct))}", field=unknown["name"])
     at = _PATH.search(message)
     path = at["path"] if at else ""
     if missing := _MISSING.match(message):
         field = f"{path}.{missing['name']}" if path else missing["name"]
-        return BadRequest(f"is required and must be {_allowed(field, struct)}", field=field)
+        return BadRequest(f"is required and must be {_allowed(field, struct, most)}", field=field)
     field = path.split("[")[0] or "body"
     wrong = InvalidParameter if CODE in properties(struct).get(field, {}) else BadRequest
-    return wrong(f"must be {_allowed(field, struct)}", field=field)
+    return wrong(f"must be {_allowed(field, struct, most)}", field=field)
 
 
-def _many(items: Mapping[str, Any]) -> str:
-    """What an array holds, in words."""
-    if items.get("type") == "array":
-        return f"arrays of at most {items['maxItems']} strings"
-    return "strings" if items.get("type") == "string" else "objects"
-
-
-def _allowed(field: str, struct: type[msgspec.Struct]) -> str:
+def _allowed(field: str, struct: type[msgspec.Struct], most: Mapping[str, int]) -> str:
     schema = properties(struct).get(field)
-    return phrase(schema) if schema else "of the documented type"
+    return phrase(bounded(schema, field, most)) if schema else "of the documented type"
 
 
 def phrase(schema: Mapping[str, Any]) -> str:
@@ -237,6 +241,31 @@ def phrase(schema: Mapping[str, Any]) -> str:
         case "string":
             return f"a string of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
         case "array":
-            return f"an array of at most {schema['maxItems']} {_many(schema.get('items', {}))}"
+            return f"an array {_holding(schema)}"
         case _:
             return "an object"
+
+
+def _holding(array: Mapping[str, Any]) -> str:
+    """What an array holds, in words."""
+    least, most = array.get("minItems", 0), array["maxItems"]
+    items = array.get("items", {})
+    one = next((option for option in items.get("anyOf", ()) if option != {"type": "null"}), items)
+    return f"of {f'{least} to' if least else 'at most'} {most} {_many(one)}"
+
+
+def _many(one: Mapping[str, Any]) -> str:
+    """What each entry of an array is, in words."""
+    match one:
+        case {"enum": list(words)}:
+            return f"strings, each one of {', '.join(words)}"
+        case {"type": "array"}:
+            return f"arrays {_holding(one)}"
+        case {"type": "string", "description": str(text)}:
+            return f"strings, each of {text.rstrip('.')}"
+        case {"type": "string", "maxLength": int(most)}:
+            return f"strings, each of {one.get('minLength', 0)} to {most} characters"
+        case {"type": "string"}:
+            return "strings"
+        case _:
+            return "objects"

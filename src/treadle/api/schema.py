@@ -1,6 +1,6 @@
 """JSON schemas of the structs, generated: the API description and the error texts both come from here."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -119,6 +119,11 @@ def _alike(low: str, high: str) -> Iterator[str]:
 
 def _digit(low: str, high: str) -> str:
     return low if low == high else f"[{low}-{high}]"
+
+
+def bounded(schema: Schema, name: str, most: Mapping[str, int]) -> Schema:
+    """The schema of a field, whose largest value may be a setting."""
+    return {**schema, "maximum": min(schema["maximum"], most[name])} if name in most else schema
 
 
 @cache

@@ -42,9 +42,8 @@ CANCEL_HEADERS: Final = {
 class Statements:
     """The operations."""
 
-    def __init__(self, verbs: Verbs, *, max_chars: int, record_chars: int, max_wait: float) -> None:
+    def __init__(self, verbs: Verbs, *, max_chars: int, record_chars: int) -> None:
         self._verbs = verbs
-        self._max_wait = max_wait
         self._max_chars = max_chars
         self._record_chars = record_chars
 
@@ -83,8 +82,6 @@ class Statements:
     async def show(self, ask: Ask[bodies.ResultQuery, Nothing]) -> Response:
         """Show the state of a statement and a page of its result."""
         ids, query = ask.ids, ask.query
-        if query.wait > self._max_wait:
-            raise BadRequest(f"must be an integer from 0 to {self._max_wait:g}", field="wait")
         view = await self._verbs.show_result(
             ask.caller,
             ids["workspace_id"],
@@ -169,7 +166,7 @@ def routes(verbs: Verbs, *, max_chars: int, record_chars: int, max_wait: float) 
 
     At most ``record_chars`` characters of SQL are shown in a list; ``max_wait`` seconds may be waited for an end.
     """
-    rooms = Statements(verbs, max_chars=max_chars, record_chars=record_chars, max_wait=max_wait)
+    rooms = Statements(verbs, max_chars=max_chars, record_chars=record_chars)
     return (*_statement_routes(rooms, max_wait), *_record_routes(rooms))
 
 

@@ -84,7 +84,7 @@ class AuraStatements:
 
 def routes(verbs: Verbs, *, max_chars: int, record_chars: int, max_wait: float) -> tuple[AnyRoute, ...]:
     """The table of statements; the limits are those of version 1."""
-    first = Statements(verbs, max_chars=max_chars, record_chars=record_chars, max_wait=max_wait)
+    first = Statements(verbs, max_chars=max_chars, record_chars=record_chars)
     rooms = AuraStatements(verbs, first, record_chars)
     return (
         Route(
