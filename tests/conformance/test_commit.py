@@ -4,12 +4,11 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.support.catalogs import catalog
-from tests.support.world import World, alive, until
+from tests.support.world import World, alive, has_stopped, until
 from treadle.demo.client import Session
 
 
@@ -114,12 +113,6 @@ def test_a_commit_whose_reply_is_lost_is_looked_up(
     lost = "CANCELED" if death == "cancel" else "ERROR"
     expected = ("SUCCESSFUL", "committed", 1000) if durable else (lost, "none", 0)
     assert (record["status"], record["effects"], rows(duck, table)) == expected
-
-
-def has_stopped(pid: int) -> bool:
-    """Whether SIGSTOP has reached every thread: the first that takes it stops the others."""
-    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
-    return set(states) == {"T"}
 
 
 def backend_is_idle(world: World, session: Session) -> bool:

@@ -10,7 +10,7 @@ import psycopg
 from tests.crashes.targets import workers
 from tests.support.world import World
 from treadle.demo.local import LocalService
-from treadle.demo.processes import descendants
+from treadle.demo.processes import command_name, descendants
 from treadle.staging import STAGING
 from treadle.store.catalogs import catalog_address, worker_application
 from treadle.store.embedded import EmbeddedPostgres
@@ -20,7 +20,7 @@ from treadle.store.lakes import all_catalogs
 def strangers(service: LocalService) -> list[str]:
     """Engine processes of the data folder that do not belong to the running service."""
     own = descendants(service.pid)
-    found = []
+    found: dict[int, str] = {}
     for proc in Path("/proc").iterdir():
         if not proc.name.isdigit() or int(proc.name) in own:
             continue
@@ -29,8 +29,10 @@ def strangers(service: LocalService) -> list[str]:
         except OSError:
             continue
         if b"treadle.worker.zygote" in words and os.fsencode(service.data_dir) in words:
-            found.append(f"{proc.name} {(proc / 'comm').read_text().strip()}")
-    return found
+            found[int(proc.name)] = command_name(int(proc.name))
+    # The service forks workers all the time: those that were born since its own were counted are no strangers.
+    own = descendants(service.pid)
+    return [f"{pid} {name}" for pid, name in found.items() if pid not in own]
 
 
 def old_backends(data_dir: Path, session_ids: Set[str]) -> list[Any]:

@@ -17,7 +17,7 @@ from tests.crashes.ledger import Ledger
 from tests.crashes.load import ENDLESS, Load, prepare
 from tests.crashes.rounds import serves
 from tests.crashes.targets import postmaster
-from tests.support.world import BOUND, World, alive, spent, start, until, world
+from tests.support.world import BOUND, World, alive, has_stopped, spent, start, until, world
 from treadle.demo.client import ApiError, Session
 from treadle.demo.local import LocalService
 from treadle.demo.processes import descendants
@@ -44,9 +44,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def stopped(data_dir: Path) -> Iterator[None]:
     """While this holds, no process of the private PostgreSQL runs; its sockets stay open."""
     server = postmaster(data_dir)
-    pids = [server, *descendants(server)]
-    _signal(pids, signal.SIGSTOP)
+    # The one that makes the others first: then there are no more of them than are found.
+    _signal([server], signal.SIGSTOP)
+    pids = [server]
     try:
+        until(lambda: has_stopped(server), "the postmaster stands still")
+        pids += descendants(server)
+        _signal(pids, signal.SIGSTOP)
         yield
     finally:
         _signal(pids, signal.SIGCONT)
@@ -201,7 +205,7 @@ def test_a_service_whose_postgres_is_stopped_goes_down(tmp_path_factory: pytest.
             began = time.monotonic()
             until(lambda: not alive(gateway), "the service has ended", timeout=60)
             assert time.monotonic() - began < DOWN_SECONDS
-            assert not alive(pid)
+            until(lambda: not alive(pid), "its worker is gone with it", timeout=BOUND)
         until(lambda: not EmbeddedPostgres(folder).running(), "the server ends as soon as it goes on")
     with LocalService(folder) as service, closing(World(service, token)) as after:
         record = after.record(statement.statement_id)

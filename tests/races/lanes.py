@@ -1,7 +1,7 @@
 """Sessions that race: each with a second connection, from which its statements are cancelled at chosen moments."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -42,6 +42,18 @@ class Lane:
         """The reply of a statement that nobody cancels, once it has ended, and the seconds until then."""
         started = time.monotonic()
         return self.end(reply), time.monotonic() - started
+
+    def stoppable(self, sql: Callable[[int], str], size: int) -> int:
+        """The size, from ``size`` on, of a statement that goes on for long enough to be cancelled, here and now.
+
+        On a machine that has no time a short one ends before any request that follows its submit is heard.
+        """
+        while not all(self._stopped(sql(size)) for _ in range(3)):
+            size *= 2
+        return size
+
+    def _stopped(self, sql: str) -> bool:
+        return self.session.cancel(self.session.submit(sql).statement_id).outcome == "cancelled"
 
     def aim(self, sql: str) -> Aim:
         """Moments around the end of a statement: it is run once, unhurried, to know where that lies."""

@@ -17,6 +17,11 @@ CALLERS = 32
 PAGE = 1000
 
 
+def numbers(rows: int) -> str:
+    """A statement with so many rows of result."""
+    return f"SELECT i FROM range({rows}) t(i)"
+
+
 def page_is_whole(part: ResultReply, page: int, rows: int) -> bool:
     """Whether a page of ``SELECT i FROM range(rows)`` is complete and its own."""
     first = (page - 1) * PAGE
@@ -95,15 +100,14 @@ def test_a_cancel_against_the_finish_has_one_outcome(duck: World, tally: Tally) 
 @pytest.mark.race("R14a", "pages while their statement is cancelled", small=60)
 def test_a_page_during_a_cancel_is_whole_or_not_there(duck: World, tally: Tally) -> None:
     """Two readers page through a result that is written, finished or stopped in that moment."""
-    rows = 100_000
-    sql = f"SELECT i FROM range({rows}) t(i)"
     pages: list[int] = []
     with lanes(duck, 2) as made, concurrent.futures.ThreadPoolExecutor(4) as pool:
-        aims = [lane.aim(sql) for lane in made]
+        rows = max(lane.stoppable(numbers, 100_000) for lane in made)
+        aims = [lane.aim(numbers(rows)) for lane in made]
         readers = [[duck.same(lane.session) for _ in range(2)] for lane in made]
 
         def trial(lane: Lane, n: int) -> None:
-            reply = lane.session.submit(sql)
+            reply = lane.session.submit(numbers(rows))
             over = threading.Event()
 
             def read(reader: Session, seed: int) -> int:

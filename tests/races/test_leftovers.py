@@ -71,6 +71,8 @@ def test_interrupts_and_kills_leave_nothing(brisk: World, tally: Tally) -> None:
     gateway = brisk.service.pid
     with brisk.session() as first:
         first.run("SELECT 1")
+    # The worker that is attached for the next session has connections of its own.
+    until(lambda: any(line["event"] == "attached_ahead" for line in brisk.log()), "a worker is attached ahead")
     idle = backends(brisk)
     with lanes(brisk, 3) as made:
         moments = [random.Random(lane.number) for lane in made]

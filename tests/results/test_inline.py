@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.results.conftest import Duck
+from tests.support.properties import examples
 from treadle.engines.duckdb.types import column
 from treadle.model.columns import Column
 from treadle.results import layout, rows
@@ -25,7 +26,7 @@ SCHEMA = pa.schema(FIELDS)
 COLUMNS = (column("n", "BIGINT", 1), column("t", "VARCHAR", 2))
 ENOUGH = 2**20
 
-fast = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fast = examples(80)
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -149,7 +150,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(st.data())
 def test_the_two_ways_to_text_agree(data: st.DataObject) -> None:
     """Value by value in Python, or all at once in Arrow: the text is the same, to the byte."""

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.results.conftest import Duck
+from tests.support.properties import examples
 from treadle.engines.duckdb.types import column
 from treadle.model.columns import Column
 from treadle.results import layout, rows
@@ -24,7 +25,7 @@ FIELDS: "list[pa.Field[Any]]" = [pa.field("n", pa.int64()), pa.field("t", pa.lar
 SCHEMA = pa.schema(FIELDS)
 COLUMNS = (column("n", "BIGINT", 1), column("t", "VARCHAR", 2))
 
-fast = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fast = examples(80)
 
 
 def _write(folder: Path, batches: list[pa.RecordBatch], part: int = 1, schema: pa.Schema = SCHEMA) -> int:

@@ -28,7 +28,10 @@ BURNING = 1.5
 QUIET_PROBES = 20
 LEAST_PROBES = 20
 SLOWLY = 6
-"""Rounds more, on a machine that has no time, until there are enough probes."""
+"""Rounds more until there are enough probes, on a machine that has no time, and the bombs are no slower than they may.
+
+A stall of the machine's is as long as a turn: it is found in one round, and in the middle of several no more.
+"""
 
 NAMES_ONLY = "FROM glob("
 """That a path is there can be asked: the kernel hides what is in it, and what is beside it."""
@@ -165,6 +168,11 @@ class Felt:
         return min(len(self.honest), len(self.bombed))
 
     @property
+    def settled(self) -> bool:
+        """Whether there are probes enough, and they say what they should."""
+        return self.probes >= LEAST_PROBES and self.ratio <= FACTOR
+
+    @property
     def ratio(self) -> float:
         """How much slower the bombs make the neighbour than honest work does."""
         return statistics.median(self.bombed) / statistics.median(self.honest)
@@ -199,7 +207,7 @@ def test_bombs_burst_where_they_are(place: Ground, family: str) -> None:
     intruder = Intruder(place)
     neighbour.once()
     rounds = 0
-    while rounds < ROUNDS or (felt.probes < LEAST_PROBES and rounds < ROUNDS + SLOWLY):
+    while rounds < ROUNDS or (not felt.settled and rounds < ROUNDS + SLOWLY):
         rounds += 1
         for bomb, sql in BOMBS[family].items():
             said = f"{LOOSENED}; {sql}" if place.unlocked else sql

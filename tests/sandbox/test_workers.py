@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import random
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +117,18 @@ class TcpServer(StockServer):
         return f"{super()._options} -c listen_addresses=127.0.0.1"
 
 
+def free_port() -> int:
+    """A port that nobody listens on, and that the kernel gives to nobody who calls from it."""
+    with socket.socket() as probe:
+        for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
+
+
 @pytest.fixture
 def behind_tcp() -> Iterator[str]:
     """The dsn of a server behind TCP, under the name of its host."""
@@ -124,7 +138,7 @@ def behind_tcp() -> Iterator[str]:
         folder = Path(name)
         folder.chmod(0o711)
         (folder / "pg").mkdir()
-        port = os.getpid() % 20000 + 20000
+        port = free_port()
         with mock.patch.dict(os.environ, {"PGPORT": str(port)}):
             server = TcpServer(folder / "pg")
         try:

@@ -66,8 +66,11 @@ def ours(name: str) -> set[int]:
 
 
 def parent(pid: int) -> int:
-    """Its parent's process id."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    """Its parent's process id; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def exists(pid: int) -> bool:
@@ -219,7 +222,7 @@ async def raw_worker(folder: Path) -> tuple[socket.socket, int]:
 async def exit_code(pid: int) -> int | None:
     """How the child ended by itself; None when it does not end, and then it is killed."""
     ended = asyncio.create_task(asyncio.to_thread(os.waitpid, pid, 0))
-    done, _ = await asyncio.wait([ended], timeout=PATIENCE / 4)
+    done, _ = await asyncio.wait([ended], timeout=PATIENCE)
     if not done:
         os.kill(pid, signal.SIGKILL)
     _, status = await ended
@@ -364,7 +367,7 @@ async def test_workers_outlive_their_zygote(tmp_path: Path) -> None:
 @on_uvloop
 async def test_a_zygote_that_dies_with_an_order_in_hand(tmp_path: Path) -> None:
     """The order is given again to a new zygote, long before the start's time is over."""
-    async with workers(tmp_path) as crew:
+    async with workers(tmp_path, timeout=3 * PATIENCE) as crew:
         await crew.hire()
         dead = the_zygote()
         os.kill(dead, signal.SIGSTOP)
@@ -372,7 +375,7 @@ async def test_a_zygote_that_dies_with_an_order_in_hand(tmp_path: Path) -> None:
         await asyncio.wait([hire], timeout=0.1)
         os.kill(dead, signal.SIGKILL)
         try:
-            worker = await asyncio.wait_for(hire, PATIENCE / 4)
+            worker = await asyncio.wait_for(hire, PATIENCE)
         except TimeoutError:
             pytest.fail("a lost order is noticed only when the start's time is over")
         assert alive(worker.pid)

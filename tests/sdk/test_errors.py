@@ -208,8 +208,8 @@ def test_a_read_that_takes_too_long(service: LocalService, keys: BasicCredential
         with pytest.raises(requests.exceptions.ReadTimeout):
             session.execute(ENDLESS, is_sync=True)
         session.aura = patient
-        listed = place.door.call("GET", f"/v1/workspaces/{place.workspace_id}/statement-records", status="RUNNING")
-        (running,) = listed.json()["records"]
+        path = f"/v1/workspaces/{place.workspace_id}/statement-records"
+        (running,) = until(lambda: place.door.call("GET", path, status="RUNNING").json()["records"], "it runs")
         session.cancel(running["id"])
         assert session.show(running["id"])["status"] == 4
 

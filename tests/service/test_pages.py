@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.properties import examples
 from treadle.results import layout
 from treadle.results.reader import PageRows, ResultMissing, read_page
 from treadle.results.writer import PartWriter
@@ -40,7 +41,7 @@ def _write(place: Path, name: str, text: str = "x") -> None:
         writer.finish()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12), st.booleans()), max_size=30))
 async def test_every_order_of_asking(folder: Path, asked: list[tuple[str, int, bool]]) -> None:
     """Whoever asks for what, one after the other or at once, gets the page that stands in the file."""

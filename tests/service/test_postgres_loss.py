@@ -21,12 +21,19 @@ def test_the_service_survives_the_death_of_its_postgres(tmp_path_factory: pytest
         seen: list[httpx.Response] = []
         pid_file = caller.service.data_dir / "postgres" / "postmaster.pid"
 
+        killed: list[str] = []
+
+        def postmaster() -> str:
+            lines = pid_file.read_text().splitlines() if pid_file.exists() else []
+            return lines[0] if lines else ""
+
         def kill() -> None:
-            os.kill(int(pid_file.read_text().splitlines()[0]), signal.SIGKILL)
+            killed.append(postmaster())
+            os.kill(int(killed[-1]), signal.SIGKILL)
 
         def back() -> bool:
             seen.append(caller.http.get(f"{caller.base}/sessions"))
-            fresh = seen[-1].status_code == 200 and pid_file.exists()
+            fresh = seen[-1].status_code == 200 and postmaster() not in ("", *killed)
             return fresh and caller.http.get("/readyz").status_code == 200
 
         kill()

@@ -19,6 +19,12 @@ ALICE = ("project-a", "alice")
 BOUND = 5.0
 """Seconds within which any cancel ends (C3)."""
 
+IDLE_SHARE = 0.2
+"""Share of one processor that an idle worker stays below."""
+
+HOUSEKEEPING = 0.15
+"""Processor seconds in which a worker may give back up to 96 MiB after its answer; 0.03 on a quiet machine."""
+
 
 def until(condition: Callable[[], Any], what: str, timeout: float = 30.0) -> Any:
     """Wait until ``condition`` is true and return its value; fail with ``what`` when it never is."""
@@ -28,6 +34,15 @@ def until(condition: Callable[[], Any], what: str, timeout: float = 30.0) -> Any
             return value
         time.sleep(0.005)
     raise AssertionError(f"never happened: {what}")
+
+
+def trials(most: int, least: int, seconds: float = 40.0) -> Iterator[int]:
+    """The numbers of ``most`` trials; on a slow machine of ``least``, and of no more once ``seconds`` are over."""
+    began = time.monotonic()
+    for number in range(most):
+        if number >= least and time.monotonic() - began > seconds:
+            return
+        yield number
 
 
 def log_of(service: LocalService) -> list[dict[str, Any]]:
@@ -144,12 +159,24 @@ def alive(pid: int) -> bool:
     return cpu_seconds(pid) is not None
 
 
+def has_stopped(pid: int) -> bool:
+    """Whether SIGSTOP has reached every thread: the first that takes it stops the others."""
+    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+    return set(states) == {"T"}
+
+
 def spent(pid: int, seconds: float) -> float:
     """Processor seconds the process uses within the next ``seconds``; 0 when it is gone."""
     before = cpu_seconds(pid)
     time.sleep(seconds)
     after = cpu_seconds(pid)
     return 0.0 if before is None or after is None else after - before
+
+
+def rests(pid: int, seconds: float) -> bool:
+    """Whether the worker does next to nothing for so many seconds, at once or after its housekeeping."""
+    at_once, idle = spent(pid, seconds), seconds * IDLE_SHARE
+    return at_once <= idle or (at_once <= HOUSEKEEPING and spent(pid, seconds) <= idle)
 
 
 def start(world: World, session: Session, sql: str, *, busy: float = 0.2) -> StatementReply:

@@ -7,17 +7,13 @@ from typing import NamedTuple, Self
 
 from tests.conformance.zoo.kind import Kind
 from tests.conformance.zoo.stock import Stock
-from tests.support.world import BOUND, alive, spent, temp_files, until
+from tests.support.world import BOUND, alive, rests, temp_files, until
 from treadle.demo.client import CancelReply, StatementReply
 from treadle.demo.processes import cpu_seconds
 
 Rows = list[list[str | None]]
 
 RUNNING = 1
-IDLE_SHARE = 0.2
-"""Share of one processor that an idle worker stays below."""
-HOUSEKEEPING = 0.15
-"""Processor seconds in which a worker may give back up to 96 MiB after its answer; 0.03 on a quiet machine."""
 
 
 class Moment(StrEnum):
@@ -133,7 +129,7 @@ class Seat:
     def _stopped(self, reply: StatementReply, verdict: CancelReply, *, must: bool) -> bool:
         """Whether it was stopped; fails unless engine, answer and record agree (C2, C3, C7, C14)."""
         name, record = self.kind.name, self._world.record(reply.statement_id)
-        assert self._idle(), f"{name}: the worker works on after {verdict}"
+        assert rests(self._pid, self._look), f"{name}: the worker works on after {verdict}"
         assert record["status"] == verdict.state, f"{name}: {record} does not say {verdict}"
         if verdict.outcome == "already_succeeded" and not must:
             assert record["status"] == "SUCCESSFUL"
@@ -144,11 +140,6 @@ class Seat:
         if self.kind.family != "script":
             assert self._world.result_files(reply.statement_id) == [], f"{name}: result files are left"
         return True
-
-    def _idle(self) -> bool:
-        """Whether the engine rests, at once or after its housekeeping."""
-        at_once, idle = spent(self._pid, self._look), self._look * IDLE_SHARE
-        return at_once <= idle or (at_once <= HOUSEKEEPING and spent(self._pid, self._look) <= idle)
 
     def _check_session(self, *, killed: bool) -> None:
         """The session goes on as it was, or says why it does not."""
