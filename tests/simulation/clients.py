@@ -220,6 +220,7 @@ class Clients:
         if statement_id is None:
             return
         life = self._truth.lives[statement_id]
+        vanished = life.vanished
         answer = await self._call(
             "show",
             lambda s: s.show_result(
@@ -228,5 +229,5 @@ class Clients:
         )
         if not isinstance(answer, Exception):
             self._truth.told_result(answer, act.page, PAGE_ROWS)
-        elif isinstance(answer, NotFound) and not life.vanished:
+        elif isinstance(answer, NotFound) and not (vanished or life.vanished):
             self._truth.wrong("C8", f"{statement_id} is not found")

@@ -171,6 +171,11 @@ class Owner:
 
     async def _put_on_record(self) -> None:
         await asyncio.gather(*(lane.put_on_record() for lane in self.lanes if lane.busy))
+        recorded = self._recorded()
+        if recorded:
+            found = await self._context.store.statements(tuple(recorded))
+            lost = recorded.keys() - {one.id for one in found}
+            await asyncio.gather(*(recorded[statement_id].renew(statement_id) for statement_id in lost))
 
     def _serves(self, session_id: str, workspace_id: str, project_id: str) -> bool:
         lane = self._lanes.get(session_id)
@@ -317,11 +322,14 @@ class Owner:
 
     async def _check_recorded(self, running: frozenset[str]) -> None:
         """A row that was not waited for to be on disk may be lost in a crash of the store, while its statement runs."""
-        recorded = {found: lane for lane in self.lanes if (found := lane.recorded)}
+        recorded = self._recorded()
         lost = frozenset(recorded.keys() - running)
         for statement_id in lost & self._unlisted:
             await recorded[statement_id].renew(statement_id)
         self._unlisted = lost
+
+    def _recorded(self) -> dict[str, Lane]:
+        return {found: lane for lane in self.lanes if (found := lane.recorded)}
 
     def _is_known(self, statement: Statement) -> bool:
         lane = self._lanes.get(statement.session_id)
