@@ -328,7 +328,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         about="the owner lets a commit pass without the store", changes=_grants_commits_itself, within=40
     ),
     "commits-after-intent": Mutant(
-        about="a commit begins though a cancel is intended", changes=_commits_after_intent, within=40
+        about="a commit begins though a cancel is intended", changes=_commits_after_intent, within=400
     ),
     "never-kills": Mutant(about="the ladder ends with the interrupt", changes=_never_kills, within=1000),
     "kills-at-once": Mutant(about="the ladder begins with the kill", changes=_kills_at_once, within=40),
