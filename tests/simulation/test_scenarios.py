@@ -3,6 +3,7 @@
 from tests.simulation.run import stage
 from tests.simulation.scenario import (
     Cancel,
+    CancelMany,
     Kind,
     Limits,
     Moment,
@@ -44,41 +45,38 @@ def test_to_stop_a_part_waits_for_no_record_of_the_one_before() -> None:
     assert "worker_killed" not in told
 
 
+def lost(step: Step, *more: Cancel | CancelMany) -> str:
+    """What is told of a statement whose start the store loses in a crash, while somebody waits for it."""
+    acts = (
+        OpenSession(at=0.3, session=0),
+        Submit(at=2.0, session=0, runs=0, sync=True),
+        StoreOutage(at=2.2, seconds=1.0),
+        *more,
+    )
+    told = played(Scenario(seed=0, programs=(Program(steps=(step,)),), acts=acts))
+    assert "lost row" in told
+    return told
+
+
 def test_record_lost_in_a_crash_of_the_store_is_renewed_before_the_commit() -> None:
     """The row of a start is not waited for to be on disk: the statement that it was about goes on, and is on record."""
-    write = Program(steps=(Step(kind=Kind.WRITE, seconds=0.4),))
-    found = Scenario(
-        seed=0,
-        programs=(write,),
-        acts=(
-            OpenSession(at=0.3, session=0),
-            Submit(at=2.0, session=0, runs=0, sync=True),
-            StoreOutage(at=2.2, seconds=1.0),
-        ),
-    )
-    told = played(found)
-    assert "lost row" in told
+    told = lost(Step(kind=Kind.WRITE, seconds=0.4))
     assert "committed 0" in told
     assert "worker_killed" not in told
 
 
 def test_statement_whose_record_was_lost_is_soon_on_record_again() -> None:
     """Long before its end: whoever lists statements finds it, and it can be cancelled."""
-    rows = Program(steps=(Step(kind=Kind.ROWS, seconds=30.0),))
-    found = Scenario(
-        seed=0,
-        programs=(rows,),
-        acts=(
-            OpenSession(at=0.3, session=0),
-            Submit(at=2.0, session=0, runs=0, sync=True),
-            StoreOutage(at=2.2, seconds=1.0),
-            Cancel(at=8.0, program=0, target=0),
-        ),
-    )
-    told = played(found)
-    assert "lost row" in told
+    told = lost(Step(kind=Kind.ROWS, seconds=30.0), Cancel(at=8.0, program=0, target=0))
     assert told.index("record_renewed") < told.index("cancel_requested")
     assert "Cancelled(statement_id=" in told
+    assert "'state': <StatementState.CANCELLED" in told
+
+
+def test_cancel_of_many_covers_a_statement_whose_record_was_lost() -> None:
+    """Also in the moment after the crash, before anybody has looked."""
+    told = lost(Step(kind=Kind.ROWS, seconds=30.0), CancelMany(at=3.3, tag="even"))
+    assert told.index("record_renewed") < told.index("cancel_requested")
     assert "'state': <StatementState.CANCELLED" in told
 
 

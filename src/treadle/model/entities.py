@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,9 @@ from treadle.model.states import (
     record_status,
     request_status,
 )
+
+LEASE_RENEWAL_SHARE: Final = 1 / 4
+"""The share of a lease's time within which requests do not renew it again."""
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,17 +6,13 @@ after a renewal leaves no trace in the store: a lease holds for that much longer
 """
 
 import math
-from typing import Final
 
 import msgspec
 
-from treadle.model.entities import CancelIntent
+from treadle.model.entities import LEASE_RENEWAL_SHARE, CancelIntent
 from treadle.model.states import CancelOutcome, Reason, Rung
 from treadle.scheduler.context import Context
 from treadle.store.base import Lease, Wake
-
-UNTOLD: Final = 1 / 4
-"""The share of its time within which a renewed lease is not renewed again, however often somebody asks."""
 
 
 class _Seen(msgspec.Struct, frozen=True):
@@ -47,7 +43,7 @@ class Leases:
         before = self._seen.get(lease.statement_id)
         if before is not None and before.lease == lease:
             return before
-        return _Seen(lease, now + lease.keepalive * (1 + UNTOLD))
+        return _Seen(lease, now + lease.keepalive * (1 + LEASE_RENEWAL_SHARE))
 
     async def _end(self, lease: Lease) -> None:
         context = self._context

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from treadle.model.access import Action
-from treadle.model.entities import Part, Principal, Session, Statement
+from treadle.model.entities import LEASE_RENEWAL_SHARE, Part, Principal, Session, Statement
 from treadle.model.errors import BadRequest, NotFound, ResultExpired
 from treadle.model.ids import part_id, split_part_id
 from treadle.model.states import PartStatus, Rung, StatementState, cancel_message
@@ -101,13 +101,13 @@ class Results(Verb):
         return statement, number
 
     async def keep(self, statement: Statement) -> None:
-        """Somebody asks for the statement: renew its lease, unless it was renewed within a quarter of its time."""
+        """Renew the lease of a statement, unless it was renewed within `LEASE_RENEWAL_SHARE` of its time."""
         if statement.keepalive is None or statement.lease_until is None or statement.state.final:
             return
         now = self.deps.clock.now()
         left = (statement.lease_until - now).total_seconds()
         # More than there can be is left when the clock was set back.
-        if not statement.keepalive * 3 / 4 < left <= statement.keepalive:
+        if not statement.keepalive * (1 - LEASE_RENEWAL_SHARE) < left <= statement.keepalive:
             await self.deps.store.renew_lease(statement.id, now + timedelta(seconds=statement.keepalive))
 
     async def look_at(self, statement_id: str) -> Statement | None:

@@ -1,14 +1,13 @@
 """What a caller is told of an error: the engine's own words and their SQLSTATE, wherever in the result it comes."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
 import pytest
 
 from tests.engines.duckdb.conftest import Judge, Lake
+from tests.engines.duckdb.test_interrupted import struck
 from treadle.engines.base import EngineError, Interrupted, Rows
 from treadle.engines.duckdb.adapter import DuckDB
 from treadle.engines.duckdb.errors import LostError
@@ -74,24 +73,6 @@ def test_what_the_caller_says_is_no_interrupt(engine: DuckDB, judge: Judge, said
 ENDLESS = "SELECT sum(i % 1009 * 7 % 17) FROM range(1000000000000) t(i)"
 
 
-@contextmanager
-def repeated(strike: Callable[[], object]) -> Iterator[None]:
-    """Strike every few milliseconds."""
-    over = threading.Event()
-
-    def go_on() -> None:
-        while not over.wait(0.01):
-            strike()
-
-    striker = threading.Thread(target=go_on)
-    striker.start()
-    try:
-        yield
-    finally:
-        over.set()
-        striker.join()
-
-
 def slow_to_read(at: int) -> str:
     """A query that fails far behind its first rows, while other threads make rows ahead of the reader."""
     return f"SELECT i, md5(i::varchar), CASE WHEN i = {at} THEN error('no such thing') END FROM range(3000000) t(i)"
@@ -130,7 +111,7 @@ def test_cancel_at_the_very_start_is_no_lost_error(lake: Lake, judge: Judge) -> 
     connection = lake.connection.cursor()
     engine = DuckDB(connection, lake.vocabulary)
     engine.interrupt()
-    with repeated(connection.interrupt), pytest.raises(Interrupted):
+    with struck(connection.interrupt), pytest.raises(Interrupted):
         engine.execute(judge(ENDLESS)[0], "marker", None, None)
     engine.rollback()
 
@@ -140,5 +121,5 @@ def test_looking_for_the_error_can_be_interrupted(lake: Lake, judge: Judge) -> N
     connection = lake.connection.cursor()
     query = Query(connection, judge("SELECT a.i + b.i FROM range(10000000) a(i), range(10000000) b(i)")[0], None)
     query.close()
-    with repeated(connection.interrupt), pytest.raises(OSError, match="INTERRUPT Error: Interrupted!"):
+    with struck(connection.interrupt), pytest.raises(OSError, match="INTERRUPT Error: Interrupted!"):
         query.run_unread()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -25,13 +25,13 @@ def engine(lake: Lake, judge: Judge) -> DuckDB:
 
 
 @contextmanager
-def struck(engine: DuckDB) -> Iterator[None]:
-    """Interrupt whatever the engine does, over and over."""
+def struck(interrupt: Callable[[], None]) -> Iterator[None]:
+    """Interrupt whatever an engine does, over and over."""
     over = threading.Event()
 
     def strike() -> None:
         while not over.is_set():
-            engine.interrupt()
+            interrupt()
             time.sleep(0)  # lets the engine's thread come on
 
     striker = threading.Thread(target=strike)
@@ -46,7 +46,7 @@ def struck(engine: DuckDB) -> Iterator[None]:
 def tried(engine: DuckDB, planned: Planned) -> bool:
     """Run one statement while it is struck, undone without strikes when it does not succeed; whether it did."""
     try:
-        with struck(engine):
+        with struck(engine.interrupt):
             outcome = engine.execute(planned, "marker", None, None)
             if isinstance(outcome, Rows):
                 assert list(outcome.batches)
@@ -93,7 +93,7 @@ def test_query_that_was_interrupted_at_its_end_is_over(engine: DuckDB, judge: Ju
         batches = iter(outcome.batches)
         assert next(batches).num_rows == 1
         try:
-            with struck(engine):
+            with struck(engine.interrupt):
                 assert not list(batches)
         except EngineError:
             engine.rollback()

@@ -35,7 +35,7 @@ def test_rollback_that_was_interrupted_can_be_repeated(lake: Lake, judge: Judge,
                 engine.execute(wrong, "marker", None, None)
             engine.rollback()
         try:
-            with struck(engine):
+            with struck(engine.interrupt):
                 engine.execute(end, "marker", None, None)
         except EngineError:
             engine.rollback()

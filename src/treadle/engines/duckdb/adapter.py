@@ -277,7 +277,7 @@ class DuckDB:
     ) -> Rows | Command:
         """EXECUTE: parameters that do not fit are a mistake in the statement, as in PostgreSQL."""
         try:
-            with self._honest():
+            with translated():
                 if planned.returns_rows and not planned.writes:
                     return self._stream(planned, bindings, row_limit)
                 return self._command(planned, marker, bindings, row_limit)
