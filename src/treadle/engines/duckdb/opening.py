@@ -76,16 +76,18 @@ def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> str:
 def _attach_or_create(connection: duckdb.DuckDBPyConnection, target: CatalogTarget, lake_path: str) -> None:
     lake = f"{_literal('ducklake:postgres:' + target.dsn)} AS {quoted(target.name)}"
     # Hidden, the metadata is in no listing of the engine's: SHOW, information_schema, pg_catalog, duckdb_tables().
-    metadata = f"METADATA_CATALOG {_literal(target.metadata_name)}, META_HIDDEN true"
+    # Small writes go to Parquet as large ones do: rows kept inline in PostgreSQL lose the text of struct members,
+    # and inlined deletes are undone by a compaction in another session (DuckLake 1.5.5).
+    options = f"METADATA_CATALOG {_literal(target.metadata_name)}, META_HIDDEN true, DATA_INLINING_ROW_LIMIT 0"
     known = (
-        f"ATTACH {lake} ({metadata}, DATA_PATH {_literal(lake_path)}, "
+        f"ATTACH {lake} ({options}, DATA_PATH {_literal(lake_path)}, "
         "OVERRIDE_DATA_PATH true, CREATE_IF_NOT_EXISTS false)"
     )
     try:
         connection.execute(known)
     except duckdb.InvalidInputException:
         # A catalog that nobody has opened yet is made under the true name of its folder, and keeps that.
-        connection.execute(f"ATTACH {lake} ({metadata}, DATA_PATH {_literal(target.data_path)})")
+        connection.execute(f"ATTACH {lake} ({options}, DATA_PATH {_literal(target.data_path)})")
         connection.execute(f"DETACH {quoted(target.name)}")
         connection.execute(known)
 
