@@ -12,7 +12,6 @@ import pytest
 PLACES: Final = (
     "tests/api/",
     "tests/engines/",
-    "tests/frame/test_latency_page.py",
     "tests/frame/test_logs.py",
     "tests/frame/test_passes.py",
     "tests/frame/test_patterns.py",
