@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-venv=${TREADLE_VENV:-$root/.venv}
+venv=$(realpath -m "${TREADLE_VENV:-$root/.venv}")
 python=$venv/bin/python
 
 say() { printf '%s\n' "$*" >&2; }
@@ -27,38 +27,96 @@ apt_install() {
 
 need_command() { command -v "$1" >/dev/null || apt_install "${2:-$1}"; }
 
-find_python() {
+# The versions of Python that the locks hold for, newest first.
+supported=(3.14 3.13 3.12 3.11)
+
+# version_of INTERPRETER: its version, if it runs and the locks have wheels for it. A version manager leaves commands
+# that run nothing, and the wheels are for CPython with its lock.
+version_of() {
+    # shellcheck disable=SC2016
+    "$1" -c 'import platform, sys, sysconfig
+if platform.python_implementation() != "CPython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+    sys.exit(1)
+print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+}
+
+# installed_pythons VERSION: the commands that may be that version.
+installed_pythons() {
+    command -v "python$1" python3 python || true
+    if command -v pyenv >/dev/null; then
+        find "$(pyenv root)/versions" -mindepth 1 -maxdepth 1 -name "$1.*" 2>/dev/null | sort -rV | sed 's|$|/bin/python|'
+    fi
+}
+
+# python_of VERSION: an interpreter of that version.
+python_of() {
     local candidate
-    for candidate in python3.11 python3 python; do
-        if command -v "$candidate" >/dev/null &&
-            "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+    while read -r candidate; do
+        if [ "$(version_of "$candidate")" = "$1" ]; then
             echo "$candidate"
             return
         fi
+    done < <(installed_pythons "$1")
+    return 1
+}
+
+is_supported() { [[ " ${supported[*]} " == *" $1 "* ]]; }
+
+# find_python: the interpreter of TREADLE_PYTHON, else the newest that is supported.
+find_python() {
+    local version
+    if [ -n "${TREADLE_PYTHON:-}" ]; then
+        version=$(version_of "$TREADLE_PYTHON") && is_supported "$version" ||
+            fail "TREADLE_PYTHON: $TREADLE_PYTHON is no CPython of a supported version (${supported[*]})"
+        command -v "$TREADLE_PYTHON"
+        return
+    fi
+    for version in "${supported[@]}"; do
+        python_of "$version" && return
     done
     return 1
 }
 
+# install_python: the distribution's own, whatever its version is.
+install_python() {
+    apt_install python3 python3-venv
+    find_python >/dev/null || fail "the python3 of this distribution is $(version_of python3 || echo 'none that runs'), and" \
+        "none of the supported versions (${supported[*]}) is there: install one of them, or name it in TREADLE_PYTHON"
+}
+
 make_venv() {
     local base
-    if ! base=$(find_python); then
-        apt_install python3.11 python3.11-venv
-        base=$(find_python) || fail "there is no Python 3.11 on this machine"
-    fi
-    # Debian ships venv without its heart, ensurepip, until python3.11-venv is there.
-    "$base" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3.11-venv
-    "$base" -m venv "$venv"
+    # What is in another folder is not ours to clear.
+    [ ! -e "$venv" ] || [ -f "$venv/pyvenv.cfg" ] || fail "$venv is there and is no virtual environment"
+    find_python >/dev/null || install_python
+    base=$(find_python)
+    # Debian ships venv without its heart, ensurepip, until the package of that version is there.
+    "$base" -c 'import ensurepip, venv' 2>/dev/null || apt_install "python$(version_of "$base")-venv"
+    say "$(basename "$0"): making $venv with Python $(version_of "$base") ($base)"
+    "$base" -m venv --clear "$venv"
+}
+
+# Whether the environment is there and runs, with the version of TREADLE_PYTHON where one is named.
+venv_is_usable() {
+    local version
+    version=$(version_of "$python") && is_supported "$version" || return 1
+    [ -z "${TREADLE_PYTHON:-}" ] || [ "$(version_of "$TREADLE_PYTHON")" = "$version" ]
 }
 
 # What the installed environment was made from: when it changes, the install is made anew.
 fingerprint() { (cd "$root" && sha256sum "requirements/$1.txt" pyproject.toml && echo "$venv $root"); }
 
-# install run|dev: an environment with exactly what the lock says, and this package in it.
+# is_installed run|test|dev
+is_installed() {
+    local stamp=$venv/.treadle-$1
+    venv_is_usable && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint "$1")" ]
+}
+
+# install run|test|dev: an environment with exactly what the lock says, and this package in it.
 install() {
-    local lock=$1 stamp
-    stamp=$venv/.treadle-$lock
-    [ -x "$python" ] || make_venv
-    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(fingerprint "$lock")" ]; then return; fi
+    local lock=$1 stamp=$venv/.treadle-$1
+    if is_installed "$lock"; then return; fi
+    venv_is_usable || make_venv
     say "$(basename "$0"): installing requirements/$lock.txt into $venv"
     rm -f "$stamp"
     "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \

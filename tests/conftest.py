@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import passes
+from tests.support import passes, units
 from tests.support.properties import THOROUGH
 
 HOURS = 6 * 3600
@@ -16,13 +16,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """What `scripts/test` says to its two passes."""
     group = parser.getgroup("passes")
     group.addoption("--alone", choices=("only", "never"), help="run only the tests that run alone, or all but them")
+    group.addoption("--tier", choices=("unit",), help="run only the tests of this tier")
     group.addoption("--tally", metavar="FILE", help="add a line of JSON with how many passed, failed, …")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The tests of the unit tier do without services."""
+    if config.getoption("tier") == "unit":
+        config.pluginmanager.register(units.Refusal())
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Choose and order; the bound on a test's time is meant for the default profile."""
-    if left_out := passes.choose(items, config.getoption("alone")):
+    left_out = passes.choose(items, config.getoption("alone"))
+    if config.getoption("tier") == "unit":
+        left_out += units.choose(items)
+    if left_out:
         config.hook.pytest_deselected(items=left_out)
     if hasattr(config, "workerinput"):
         passes.longest_first(items)

@@ -49,7 +49,7 @@ class Lakes:
 
     def dsn(self, catalog: Catalog, worker: str) -> str:
         """A libpq string without the password; the backends are found by their application_name."""
-        libpq = catalogs.catalog_address(self._dsn, catalog).libpq
+        libpq = catalogs.catalog_address(self._dsn, catalog).naming_files(Path.home()).libpq
         return f"{libpq} application_name={catalogs.worker_application(worker)}"
 
     async def cut_off(self, worker: str) -> bool:

@@ -38,11 +38,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Attach this catalog, for a session that may come later. ``settings`` are what sessions begin with."""
+    """Attach this catalog, for a session that may come later. ``settings`` are what sessions begin with.
+
+    ``temp_dir`` is the worker's own folder to fill, ``home`` its home folder, which is empty and stays so.
+    """
 
     catalog: CatalogTarget
     limits: Limits
     temp_dir: str
+    home: str
     results_dir: str
     copy_dirs: tuple[str, ...]
     settings: dict[str, str] = {}

@@ -40,4 +40,4 @@ def _told_why(running: World, session: Session, status: str, reason: str) -> Non
     """The session died of it: its record and the session's say so."""
     assert (status, reason) in {("ERROR", "worker_crashed"), ("CANCELED", "quota")}
     assert session.status() == "FAIL"
-    until(lambda: not list((running.service.data_dir / "tmp").glob("worker-*/*")), "its folder is gone")
+    until(lambda: not list((running.service.data_dir / "tmp").glob("worker-*/spill/*")), "its folder is gone")

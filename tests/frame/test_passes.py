@@ -1,10 +1,13 @@
 """How `scripts/test` shares the tests out over its passes and processes."""
 
+import socket
+import subprocess
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from tests.support import units
 from tests.support.passes import LONGEST, ROOMS, WORDS, add_to_tally, choose, longest_first, place, total
 
 ROOT = Path(__file__).parents[2]
@@ -68,3 +71,21 @@ def test_the_sum_counts_every_pass(tmp_path: Path) -> None:
     add_to_tally(tmp_path / "tally", counts | {"passed": 5, "error": 1, "xfailed": 1})
     add_to_tally(tmp_path / "tally", counts | {"passed": 2, "failed": 1, "skipped": 3})
     assert total(tmp_path / "tally") == "8 passed, 2 failed, 3 skipped"
+
+
+def test_the_places_of_the_unit_tier_are_there() -> None:
+    """A file that was renamed is missed."""
+    named = [place.partition("::")[0] for place in (*units.PLACES, *units.EXCEPT)]
+    assert [place for place in named if not (ROOT / place).exists()] == []
+    assert [place for place in units.EXCEPT if not place.startswith(units.PLACES)] == []
+
+
+def test_a_unit_test_does_without_processes_and_ports() -> None:
+    """While it runs what it would start is refused."""
+    test = units.Refusal().pytest_runtest_protocol()
+    next(test)
+    with pytest.raises(AssertionError, match="does without subprocess"):
+        subprocess.run(["true"], check=True)
+    with socket.socket() as door, pytest.raises(AssertionError, match=r"does without socket\.bind"):
+        door.bind(("127.0.0.1", 0))
+    test.close()

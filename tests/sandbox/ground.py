@@ -17,6 +17,7 @@ from unittest import mock
 
 import httpx
 
+from tests.sandbox import homes
 from tests.service.caller import Caller, Json, Sql
 from tests.support.world import worker_of
 from treadle.demo import local
@@ -73,6 +74,7 @@ class Ground:
         self.unlocked = unlocked
         """Whether the engine's own switches and the guard are off."""
         self.canary = f"canary-{secrets.token_hex(8)}"
+        homes.fill(self.home, self.canary)
         self.neighbour = victim.session()
         self._prepare()
 
@@ -80,6 +82,11 @@ class Ground:
     def data_dir(self) -> Path:
         """The data folder of the service."""
         return self.attacker.service.data_dir
+
+    @property
+    def home(self) -> Path:
+        """The home of the user who runs the service."""
+        return self.outside.parent / "home"
 
     def _prepare(self) -> None:
         for folder in (self.outside, self.victim.files):
@@ -134,6 +141,7 @@ class Ground:
         """What an attempt can name: everything an operator knows, none of it secret to the attacker."""
         return {
             "outside": str(self.outside),
+            "home": str(self.home),
             "root": str(self.data_dir),
             "lake": self.lake["data_path"].rstrip("/"),
             "lake_file": str(self.lake_file),
@@ -173,8 +181,8 @@ class Ground:
     def snapshot(self) -> Snapshot:
         """What must not change, with what is in it."""
         found: Snapshot = {}
-        kept = (self.outside, self.victim.files, Path(self.lake["data_path"]), self.victim.results, self.spill)
-        for root in kept:
+        tenant = (self.victim.files, Path(self.lake["data_path"]), self.victim.results)
+        for root in (self.outside, self.home, *tenant, self.spill):
             for path in (root, *root.rglob("*")):
                 found[str(path)] = _state(path)
         for name in ("postgres.secrets", "postgres/pg_hba.conf", "postgres/postgresql.conf", "postgres/PG_VERSION"):
@@ -254,7 +262,8 @@ def ground(*, unlocked: bool) -> Iterator[Ground]:
         (folder / "outside").mkdir()
         if unlocked:
             undo.enter_context(mock.patch.object(local, "TREADLE", UNLOCKED))
-        service = undo.enter_context(LocalService(folder / "data", LIMITS))
+        settings = LIMITS | {"HOME": str(folder / "home")}
+        service = undo.enter_context(LocalService(folder / "data", settings))
         trap = Trap()
         undo.callback(trap.close)
 

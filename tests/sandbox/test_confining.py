@@ -41,6 +41,7 @@ def order_of(folder: Path, dsn: str = "host=/run/pg user=u dbname=d") -> Attach:
         catalog=CatalogTarget(name="default", metadata_name="m", dsn=dsn, password="p", data_path=f"{places['data']}/"),
         limits=Limits(memory=2**28, threads=1, spill=2**20),
         temp_dir=str(places["tmp"]),
+        home=str(folder / "home"),
         results_dir=str(places["results"]),
         copy_dirs=(str(places["files"]),),
     )

@@ -103,6 +103,22 @@ def test_a_worker_is_given_nothing_it_does_not_need(place: Ground) -> None:
         assert size.split()[3:5] == [str(96 * 2**20)] * 2
 
 
+def test_a_worker_has_an_empty_home_of_its_own(place: Ground) -> None:
+    """Nothing of the home of the service's user is found from it, nothing gets into it, and it goes with its worker."""
+    with place.attacker.session() as session:
+        homes = list((place.data_dir / "tmp").glob("worker-*/home"))
+        assert len(homes) >= 2
+        assert [list(home.iterdir()) for home in homes] == [[]] * len(homes)
+        if place.unlocked:
+            names = ("home_directory", "extension_directory", "secret_directory")
+            [row] = session.rows(f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}")
+            own = Path(str(row[0]))
+            assert own in homes
+            assert row == [str(own), str(own / "extensions"), str(own / "secrets")]
+            session.close()
+            until(lambda: not own.parent.exists(), "its folder is gone")
+
+
 @confined_here
 def test_a_worker_that_waits_has_one_thread(place: Ground) -> None:
     """One kept warm has no other thread that could miss its confinement."""

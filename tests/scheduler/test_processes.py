@@ -115,8 +115,12 @@ async def test_a_hired_worker_is_our_child(tmp_path: Path) -> None:
         assert parent(worker.pid) == os.getpid()
         assert command_name(worker.pid) == "treadle-worker"
         assert worker.pid in crew.alive
-        assert os.path.dirname(worker.temp_dir) == str(tmp_path / "tmp")
-        assert os.stat(worker.temp_dir).st_mode & 0o777 == 0o700
+        folder = Path(worker.temp_dir).parent
+        assert folder.parent == tmp_path / "tmp"
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert os.listdir(worker.home) == []
+        assert worker.home != worker.temp_dir
+        assert Path(worker.home).parent == folder
         assert worker.memory() > 2**20
         assert crew.memory() >= worker.memory()
         assert not worker.gone
@@ -396,7 +400,7 @@ async def test_no_zygote_can_be_started(tmp_path: Path, monkeypatch: pytest.Monk
             await crew.hire()
         assert descriptors() == before
         assert not crew.ready
-        assert [str(folder) for folder in (tmp_path / "tmp").iterdir()] == [hired.temp_dir]
+        assert [str(folder) for folder in (tmp_path / "tmp").iterdir()] == [os.path.dirname(hired.temp_dir)]
 
 
 @on_uvloop

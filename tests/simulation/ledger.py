@@ -32,6 +32,7 @@ class Ledger:
         self.lives: dict[str, Life] = {}
         self.ids: dict[int, str] = {}
         self.sessions: dict[str, Session] = {}
+        self._rows: dict[str, Session] = {}
         self.asked: set[str] = set()
         self.on_session: Callable[[Session], None] = lambda _: None
         self.cloudy = False

@@ -264,6 +264,24 @@ def _skips_restore() -> Sequence[Change]:
     return [(Endings, "finish", careless)]
 
 
+def _ends_sessions_later() -> Sequence[Change]:
+    finish = Endings.finish
+
+    async def alone(self: Any, *args: Any, session: Any = None, **what: Any) -> Any:
+        return await finish(self, *args, **what)
+
+    return [(Endings, "finish", alone)]
+
+
+def _fails_sessions_later() -> Sequence[Change]:
+    fail = Conclusion.fail_session
+
+    async def later(self: Any, run: Any) -> None:
+        asyncio.get_running_loop().call_later(LATE_SECONDS, lambda: self._context.spawn(fail(self, run)))
+
+    return [(Conclusion, "fail_session", later)]
+
+
 def _records_after_what_waits() -> Sequence[Change]:
     submit = MemoryStore.submit
 
@@ -393,6 +411,16 @@ MUTANTS: Final[dict[str, Mutant]] = {
         about="a cancel of many covers what is on record only",
         changes=lambda: [(Owner, "_put_on_record", _nothing)],
         within=500,
+    ),
+    "ends-sessions-later": Mutant(
+        about="a statement ends with its worker, and its closing or lost session after it",
+        changes=_ends_sessions_later,
+        within=60,
+    ),
+    "fails-sessions-later": Mutant(
+        about="a statement ends with its worker, and its session fails after it",
+        changes=_fails_sessions_later,
+        within=80,
     ),
     "records-after-what-waits": Mutant(
         about="what runs is recorded as waiting when another waits",

@@ -1,9 +1,13 @@
 """What seeds have found once, written down: each failed before its fault was mended."""
 
+import pytest
+
+from tests.simulation.lake import Lake
 from tests.simulation.run import stage
 from tests.simulation.scenario import (
     Cancel,
     CancelMany,
+    Death,
     Kind,
     Limits,
     Moment,
@@ -95,3 +99,23 @@ def test_nobody_is_shown_what_is_not_on_record() -> None:
         limits=Limits(session_timeout=2, sync_wait=1.0, poll_interval=1.0),
     )
     assert "session_closed" in played(found)
+
+
+def test_an_ending_that_breaks_off_is_carried_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker dies, and the server refuses to end its backends in a way that was not foreseen, three times."""
+    cut_off, refusals = Lake.cut_off, iter(range(3))
+
+    async def refuse(self: Lake, worker: str) -> bool:
+        if next(refusals, None) is not None:
+            raise PermissionError("permission denied")
+        return await cut_off(self, worker)
+
+    monkeypatch.setattr(Lake, "cut_off", refuse)
+    found = Scenario(
+        seed=0,
+        programs=(Program(steps=(Step(kind=Kind.WRITE, seconds=1.0, death=Death.WORKING),)),),
+        acts=(OpenSession(at=0.3, session=0), Submit(at=3.0, session=0, runs=0)),
+    )
+    told = played(found)
+    assert next(refusals, None) is None
+    assert "worker_crashed" in told

@@ -35,6 +35,7 @@ class Truth(Deeds, Answers):
 
     def see(self, statements: dict[str, Statement], sessions: dict[str, Session]) -> None:
         """Look at the rows after a change."""
+        self._rows = sessions
         for row in statements.values():
             life = self.lives.get(row.id)
             if life is None:
@@ -183,6 +184,9 @@ class Truth(Deeds, Answers):
         self._hold("C2", life.engine is None, f"{row.id} is {row.state} while worker {life.engine} works on it")
         times = (row.created_at, row.started_at or row.created_at, ending.finished_at)
         self._hold("C14", times == tuple(sorted(times)), f"{row.id} was submitted, started and ended at {times}")
+        died = ending.rung is Rung.KILLED or (ending.reason in SERVICE_LOST and life.sent)
+        session = self._rows[row.session_id]
+        self._hold("C10", session.status.final or not died, f"{row.id} ended with its worker, and {session.id} goes on")
         self._effects(life, ending)
         self._why(life, row, ending)
         if row.state is StatementState.CANCELLED:

@@ -42,7 +42,12 @@ class Worker:
     @property
     def temp_dir(self) -> str:
         """Its own folder, which no scripted engine uses."""
-        return f"worker-{self._pid}"
+        return f"worker-{self._pid}/spill"
+
+    @property
+    def home(self) -> str:
+        """Its home folder, which no scripted engine looks into."""
+        return f"worker-{self._pid}/home"
 
     @property
     def gone(self) -> bool:

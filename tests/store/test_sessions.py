@@ -1,6 +1,11 @@
-import pytest
+import asyncio
+from typing import Any
 
-from tests.store.things import OWNER, T0, at, new_endpoint, new_session, session
+import pytest
+from msgspec.structs import replace
+
+from tests.store.things import OWNER, T0, at, ending, new_endpoint, new_running, new_session, session
+from treadle.model.entities import SessionEnd
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import Reason, SessionStatus
 from treadle.store.base import Page, SessionFilter, Store
@@ -8,6 +13,12 @@ from treadle.store.errors import DuplicateId
 
 CREATING = frozenset({SessionStatus.CREATING})
 OPEN = frozenset({SessionStatus.CREATING, SessionStatus.WAITING, SessionStatus.RUNNING})
+
+
+def session_end(session_id: str, **fields: Any) -> SessionEnd:
+    """The end of a session whose worker has died."""
+    known = {"status": SessionStatus.FAIL, "reason": Reason.WORKER_CRASHED, "message": "", "ended_at": at(7)}
+    return SessionEnd(session_id=session_id, **{**known, **fields})
 
 
 async def test_a_session_comes_back_as_it_was(store: Store) -> None:
@@ -127,3 +138,68 @@ async def test_open_sessions_are_those_that_have_not_ended(store: Store) -> None
     assert await store.open_sessions() == [running, late]
     closing = await store.request_close(early.id, T0, "ann", Reason.USER)
     assert await store.open_sessions(but=[early.id]) == [closing, late]
+
+
+async def test_a_session_ends_with_its_statement(store: Store) -> None:
+    """In one step: one reader never sees the end of the statement in a session that goes on."""
+    place = await new_session(store)
+    running = await new_running(store, place)
+    end = session_end(place.id, message="gone\x00")
+    seen: list[tuple[bool, bool]] = []
+
+    async def look() -> None:
+        while not seen or not seen[-1][1]:
+            # The statement first: a session that ends after it would be caught.
+            statement, session = await store.statement(running.id), await store.session(None, place.id)
+            assert statement is not None
+            assert session is not None
+            seen.append((statement.state.final, session.status.final))
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look())
+    assert await store.finish(running.id, OWNER, ending(), (), at(99), session=end)
+    await looking
+    assert (True, False) not in seen
+    ended = await store.session(None, place.id)
+    assert ended is not None
+    assert (ended.status, ended.reason, ended.message) == (SessionStatus.FAIL, Reason.WORKER_CRASHED, "gone")
+    assert ended.ended_at == at(7)
+
+
+async def test_a_session_that_has_ended_stays_as_it_is(store: Store) -> None:
+    """Its statement ends all the same; and a session ends whose statement has ended before."""
+    place = await new_session(store)
+    running, other = await new_running(store, place), await new_session(store)
+    closed = await store.move_session(place.id, OPEN, SessionStatus.CLOSED, reason=Reason.USER, ended_at=at(5))
+    assert await store.finish(running.id, OWNER, ending(), (), at(99), session=session_end(place.id))
+    assert await store.session(None, place.id) == closed
+    assert await store.finish(running.id, OWNER, ending(), (), at(99), session=session_end(other.id)) is None
+    ended = await store.session(None, other.id)
+    assert ended is not None
+    assert ended.status is SessionStatus.FAIL
+
+
+async def test_a_restored_statement_brings_the_end_of_its_session(store: Store) -> None:
+    """What ended before it was on record ends its session in the same step, and that once."""
+    place = await new_session(store)
+    running = await new_running(store, place)
+    final = ending()
+    lost = replace(running, id="restored-with-session", state=final.state, ending=final)
+    assert await store.restore(lost, session_end(place.id))
+    ended = await store.session(None, place.id)
+    assert ended is not None
+    assert ended.status is SessionStatus.FAIL
+    assert not await store.restore(lost, session_end(place.id))
+    assert await store.session(None, place.id) == ended
+
+
+async def test_a_session_ends_with_a_final_status_only(store: Store) -> None:
+    """Nothing is written of an end that is none."""
+    place = await new_session(store)
+    running = await new_running(store, place)
+    with pytest.raises(IllegalTransition):
+        await store.finish(
+            running.id, OWNER, ending(), (), at(99), session=session_end(place.id, status=SessionStatus.RUNNING)
+        )
+    assert await store.statement(running.id) == running
+    assert await store.session(None, place.id) == place

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.store.servers import Databases
 from tests.store.things import OWNER, at, ending, endpoint, intent, session, statement, workspace
 from tests.support.properties import histories
-from treadle.model.entities import CommitPoint, Part, Session
+from treadle.model.entities import CommitPoint, Part, Session, SessionEnd
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import Effects, PartStatus, Reason, RecordStatus, SessionStatus, StatementState
 from treadle.store.base import Page, RecordFilter, Scope, SessionFilter, Store
@@ -176,13 +176,27 @@ class Twins(RuleBasedStateMachine):
         effects=st.sampled_from(Effects),
         parts=st.lists(PARTS, max_size=2),
         keep=st.integers(0, 20),
+        closing=st.none() | st.sampled_from(SessionStatus),
     )
     def finish(
-        self, number: int, owner: str, state: StatementState, effects: Effects, parts: list[Part], keep: int
+        self,
+        number: int,
+        owner: str,
+        state: StatementState,
+        effects: Effects,
+        parts: list[Part],
+        keep: int,
+        closing: SessionStatus | None,
     ) -> None:
         when, target = self.now(), self.a_statement(number)
         end = ending(state, finished_at=at(when), effects=effects)
-        self.both(lambda store: store.finish(target, owner, end, parts, at(when + keep)))
+        where = self.a_session(number)
+        last = (
+            SessionEnd(session_id=where, status=closing, reason=Reason.QUOTA, message="", ended_at=at(when))
+            if closing is not None
+            else None
+        )
+        self.both(lambda store: store.finish(target, owner, end, parts, at(when + keep), session=last))
 
     # -- time passes ------------------------------------------------------------------------
 

@@ -72,6 +72,7 @@ attaches = st.builds(
     catalog=targets,
     limits=st.builds(Limits, memory=small, threads=small, spill=small, result_rows=small, result_bytes=small),
     temp_dir=text,
+    home=text,
     results_dir=text,
     copy_dirs=st.lists(text, max_size=3).map(tuple),
     settings=names,

@@ -147,6 +147,16 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: datetime | None = None
 
 
+class SessionEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How a session ends, where that is written together with the end of a statement."""
+
+    session_id: str
+    status: SessionStatus
+    reason: Reason
+    message: str
+    ended_at: datetime
+
+
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of one statement of a request (the only one, or number n of a script).
 

@@ -193,6 +193,7 @@ class Attaching:
                 result_bytes=int(settings.max_result_bytes),
             ),
             temp_dir=hand.worker.temp_dir,
+            home=hand.worker.home,
             results_dir=str(results_dir),
             copy_dirs=tuple(str(folder) for folder in folders),
             settings=self._context.session_settings(),

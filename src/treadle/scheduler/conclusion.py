@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from treadle.model.entities import Part, Session, Statement
+from treadle.model.entities import Part, Session, SessionEnd, Statement
 from treadle.model.states import Effects, Reason, SessionStatus
 from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.context import Context
@@ -34,8 +34,8 @@ class Conclusion:
             current = await until_stored(self._context, lambda: self._context.store.statement(run.id))
             run.intent = current.cancel if current is not None else None
 
-    async def write(self, run: Run, last: Last) -> Statement:
-        """Judge, and write the final state."""
+    async def write(self, run: Run, last: Last, session: SessionEnd | None = None) -> Statement:
+        """Judge, and write the final state; with it ``session``, the end of a session that ends with it."""
         part = last.part if isinstance(last, Finished | Failed) else None
         died = run.killed or last is None
         verdict = judge(await self._seen(run, part, died=died))
@@ -53,6 +53,7 @@ class Conclusion:
             last.rows if isinstance(last, Finished) else None,
             profile=last.profile if last is not None else None,
             on_record=on_record,
+            session=session,
         )
         run.recorded.set()
         # Whoever waits for the end is answered first.

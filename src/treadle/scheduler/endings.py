@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
-from treadle.model.entities import CancelIntent, Ending, Part, Session, Statement
+from treadle.model.entities import CancelIntent, Ending, Part, Session, SessionEnd, Statement
 from treadle.model.states import Reason, SessionStatus, StatementState
 from treadle.scheduler.context import Context
 from treadle.store.base import Asked, Scope
@@ -45,6 +45,26 @@ async def until_stored(context: Context, write: Callable[[], Awaitable[T]]) -> T
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
+def told_of_session(reason: Reason | None) -> Reason:
+    """Why a statement ends that waited in a session which ended for ``reason``."""
+    return reason if reason in FOR_ALL else Reason.SESSION_CLOSED
+
+
+async def until_done(context: Context, end: Callable[[], Awaitable[None]]) -> None:
+    """Carry out an end, and again while it fails: a session whose worker is gone must not go on in the store.
+
+    ``end`` finds what it has done before done.
+    """
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return await end()
+        except Exception:
+            log.exception("ending_failed")
+            await context.clock.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
 class Endings:
     """Writes the endings of one session and of its statements."""
 
@@ -64,10 +84,12 @@ class Endings:
         *,
         profile: bytes | None = None,
         on_record: bool = True,
+        session: SessionEnd | None = None,
     ) -> Statement:
         """Write the final state once and return the statement as it now is.
 
-        With one that is not ``on_record`` yet, everything about it is written.
+        With one that is not ``on_record`` yet, everything about it is written. ``session`` is the end of the
+        session, for one that ends with the statement: `end_session` follows, for those who wait.
         """
         context = self._context
         # Whatever wall clock dates the end, the result is there for its whole time from now on.
@@ -83,24 +105,24 @@ class Endings:
             rows=rows,
             profile=profile,
         )
-        if not on_record and await until_stored(context, lambda: context.store.restore(final)):
+        if not on_record and await until_stored(context, lambda: context.store.restore(final, session)):
             context.signals.ended(final)
             return final
         written = await until_stored(
             context,
             lambda: context.store.finish(
-                statement.id, owner, ending, parts, expires, inline, profile, statement.cancel
+                statement.id, owner, ending, parts, expires, inline, profile, statement.cancel, session
             ),
         )
         if written is None:
-            final = await self._stored_or_restored(final)
+            final = await self._stored_or_restored(final, session)
         elif written.cancel is not None:
             told = explained(ending, written.cancel, final.cancel)
             final = msgspec.structs.replace(final, cancel=written.cancel, ending=told)
         context.signals.ended(final)
         return final
 
-    async def _stored_or_restored(self, final: Statement) -> Statement:
+    async def _stored_or_restored(self, final: Statement, session: SessionEnd | None) -> Statement:
         """Whatever was written before; when there is nothing, a crash of the store took the row: write it anew."""
         store = self._context.store
         stored = await until_stored(self._context, lambda: store.statement(final.id))
@@ -108,7 +130,7 @@ class Endings:
             log.error("ending_refused", statement_id=final.id, state=stored.state)
             return stored
         log.warning("record_restored", statement_id=final.id)
-        await until_stored(self._context, lambda: store.restore(final))
+        await until_stored(self._context, lambda: store.restore(final, session))
         return final
 
     async def cancel_all(self, intent: CancelIntent) -> Sequence[tuple[str, CancelIntent]]:
@@ -129,6 +151,11 @@ class Endings:
                 context.signals.ended(one.statement)
         return asked
 
+    def of_session(self, status: SessionStatus, reason: Reason, message: str) -> SessionEnd:
+        """Its end as it can be written with that of a statement."""
+        now = self._context.clock.now()
+        return SessionEnd(session_id=self._session.id, status=status, reason=reason, message=message, ended_at=now)
+
     async def end_session(self, status: SessionStatus, reason: Reason, message: str) -> None:
         """Write the session's end, end what waits in it, and tell whoever waits for it."""
         context = self._context
@@ -144,5 +171,5 @@ class Endings:
             if ended is None or not ended.status.final:
                 return
         log.info("session_ended", session_id=ended.id, status=ended.status, reason=ended.reason, message=ended.message)
-        await self.cancel_queued(reason if reason in FOR_ALL else Reason.SESSION_CLOSED)
+        await self.cancel_queued(told_of_session(reason))
         context.signals.ended(ended)

@@ -18,14 +18,14 @@ from treadle.scheduler.commits import Commits
 from treadle.scheduler.conclusion import Conclusion, Last
 from treadle.scheduler.context import Context
 from treadle.scheduler.deadlines import Deadline, of_session
-from treadle.scheduler.endings import Endings, until_stored
+from treadle.scheduler.endings import Endings, until_done, until_stored
 from treadle.scheduler.ladder import Ladder
 from treadle.scheduler.limits import Limiter
 from treadle.scheduler.line import Line
 from treadle.scheduler.performing import Performer
 from treadle.scheduler.ports import Worker
 from treadle.scheduler.recording import Recording
-from treadle.scheduler.recovery import end_orphans
+from treadle.scheduler.recovery import Closing, end_orphans
 from treadle.scheduler.run import Run
 from treadle.scheduler.seat import LaneSeat
 from treadle.scheduler.stay import Stay
@@ -50,7 +50,7 @@ class Lane:
     ) -> None:
         self.session = session
         self.worker = worker
-        self._closing: tuple[SessionStatus, Reason, str] | None = None
+        self._closing: Closing | None = None
         self._arrivals = Arrivals()
         self._context = context
         self._line = line
@@ -242,9 +242,7 @@ class Lane:
         self._dead = True
         self.worker.send(Close())
         await self._wait_or_kill(self._context.settings.cancel_grace)
-        await self._stay.lost(self._performer.settings)
-        await self._end_session(status, reason, message)
-        self._bury()
+        await until_done(self._context, self._end_session)
 
     # -- slots ------------------------------------------------------------------------------
 
@@ -317,44 +315,53 @@ class Lane:
 
     async def _end(self, run: Run, last: Last) -> None:
         """From the last word, or the death, to the record."""
-        died = run.killed or last is None
-        if died or isinstance(last, Cancelled) or run.asking is not None:
-            await self._conclusion.learn_intent(run)
-        if died:
+        if run.killed or last is None:
             self._dead = True
-            await self._aftermath.cut_off()
-            if not self.closing:
-                # First, so that nothing more can be submitted when the cancel is answered.
-                await self._fail_session(run)
-        if died or (isinstance(last, Failed | Cancelled) and last.wrote):
-            await self._stay.tidy(self._performer.settings, lost=died)
+            await until_done(self._context, lambda: self._end_both(run, last))
+            return
+        if isinstance(last, Cancelled) or run.asking is not None:
+            await self._conclusion.learn_intent(run)
+        if isinstance(last, Failed | Cancelled) and last.wrote:
+            await self._stay.tidy(self._performer.settings, lost=False)
         await self._conclusion.write(run, last)
-        if died:
-            # Whoever closes the session is answered when its statement is on record.
-            if self.closing:
-                await self._fail_session(run)
-            self._bury()
 
-    async def _fail_session(self, run: Run | None) -> None:
-        """The worker is gone: the session fails and says why (C10), unless it was to end anyway."""
-        if self._closing is not None:
-            await self._end_session(*self._closing)
-        else:
+    async def _end_both(self, run: Run, last: Last) -> None:
+        """The worker is gone: the statement never seems to have ended in a session that goes on."""
+        await self._conclusion.learn_intent(run)
+        await self._aftermath.cut_off()
+        if not self.closing:
+            # First, so that nothing more can be submitted when the cancel is answered.
             await self._conclusion.fail_session(run)
+        await self._stay.tidy(self._performer.settings, lost=True)
+        if self._closing is None:
+            await self._conclusion.write(run, last)
+        else:
+            # In one step: who closes the session is answered when its statement is on record as well.
+            await self._end_orphans(self._closing, but=run.id)
+            await self._conclusion.write(run, last, self._endings.of_session(*self._closing))
+            await self._endings.end_session(*self._closing)
+        self._bury()
 
-    async def _end_session(self, status: SessionStatus, reason: Reason, message: str) -> None:
-        """Its end on purpose, after that of whatever is on record as running here: the worker is gone."""
-        context = self._context
-        await until_stored(context, lambda: end_orphans(context, self.session.id, self._performer.sent))
-        await self._endings.end_session(status, reason, message)
+    async def _end_orphans(self, closing: Closing, but: str = "") -> None:
+        """End what else is on record as running here."""
+        context, sent = self._context, self._performer.sent
+        await until_stored(context, lambda: end_orphans(context, self.session.id, sent, closing, but=but))
+
+    async def _end_session(self) -> None:
+        """The worker is gone, and nothing ran."""
+        await self._stay.lost(self._performer.settings)
+        if self._closing is not None:
+            await self._end_orphans(self._closing)
+            await self._endings.end_session(*self._closing)
+        else:
+            await self._conclusion.fail_session(None)
+        self._bury()
 
     async def _worker_lost(self) -> None:
         """The worker died while nothing ran."""
         self._dead = True
-        await self._aftermath.cut_off()
-        await self._stay.lost(self._performer.settings)
-        await self._fail_session(None)
-        self._bury()
+        await until_done(self._context, self._aftermath.cut_off)
+        await until_done(self._context, self._end_session)
 
     def _bury(self) -> None:
         self._line.leave(self)

@@ -17,7 +17,11 @@ class Worker(Protocol):
 
     @property
     def temp_dir(self) -> str:
-        """Its own folder, removed at the burial."""
+        """Its own folder to fill, removed at the burial."""
+
+    @property
+    def home(self) -> str:
+        """Its home folder, which stays empty; removed at the burial."""
 
     def attend(self, hear: Callable[[FromWorker | None], None]) -> None:
         """Hear everything it says from now on; None once, when it is gone, or at once when it is already."""

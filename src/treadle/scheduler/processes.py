@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -17,6 +18,10 @@ from treadle.scheduler.forking import Zygote, become_subreaper
 from treadle.wire import MAX_FRAME, FromWorker, Hello, ToWorker, frame, from_worker
 
 log = structlog.get_logger("treadle.workers")
+
+SPILL: Final = "spill"
+HOME: Final = "home"
+"""What the folder of a worker holds: a folder that it fills, and one that stays empty."""
 
 
 class _Pipe(asyncio.Protocol):
@@ -50,8 +55,8 @@ class WorkerProcess:
     is gone is known from its pidfd alone, and is said only after it has been reaped and buried.
     """
 
-    def __init__(self, temp_dir: Path) -> None:
-        self._temp_dir = temp_dir
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._pid = 0
         self._pidfd = -1
         self._transport: asyncio.Transport | None = None
@@ -67,8 +72,13 @@ class WorkerProcess:
 
     @property
     def temp_dir(self) -> str:
-        """Its own folder."""
-        return str(self._temp_dir)
+        """Its own folder to fill."""
+        return str(self._folder / SPILL)
+
+    @property
+    def home(self) -> str:
+        """Its home folder."""
+        return str(self._folder / HOME)
 
     @property
     def gone(self) -> bool:
@@ -153,7 +163,7 @@ class WorkerProcess:
 
     def _clear_away(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.run_in_executor(None, _remove, self._temp_dir).add_done_callback(self._bury)
+        loop.run_in_executor(None, _remove, self._folder).add_done_callback(self._bury)
 
     def _died(self) -> None:
         loop = asyncio.get_running_loop()
@@ -168,9 +178,16 @@ class WorkerProcess:
 
     def _bury(self, removal: "asyncio.Future[None]") -> None:
         if removal.exception() is not None:
-            log.warning("worker_folder_left", folder=str(self._temp_dir), error=str(removal.exception()))
+            log.warning("worker_folder_left", folder=str(self._folder), error=str(removal.exception()))
         self._buried.set_result(None)
         self._tell(None)
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(mode=0o700)
+    (folder / SPILL).mkdir(mode=0o700)
+    # What the user of the service keeps at home (extensions, secrets, passwords) is not for sessions.
+    (folder / HOME).mkdir(mode=0o500)
 
 
 def _remove(folder: Path) -> None:
@@ -277,11 +294,11 @@ class ForkedWorkers:
 
     async def _bear(self) -> WorkerProcess:
         folder = self._temp / f"worker-{self._new_id()}"
-        folder.mkdir(mode=0o700)
         worker = WorkerProcess(folder)
         ours, theirs = socket.socketpair()
         try:
             with theirs:
+                _make(folder)
                 await self._zygote.fork(theirs, self._timeout)
             await worker.connect(ours)
         except BaseException:

@@ -14,7 +14,7 @@ from treadle.model.entities import Session, Statement
 from treadle.model.states import Reason, SessionStatus
 from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.context import Context
-from treadle.scheduler.endings import Endings
+from treadle.scheduler.endings import Endings, told_of_session
 from treadle.scheduler.verdict import Seen, judge
 from treadle.staging import STAGING, clear
 
@@ -23,9 +23,10 @@ log = structlog.get_logger("treadle.recovery")
 
 async def recover(context: Context) -> None:
     """End what an earlier owner left; call it before the owner starts, when no old worker lives."""
+    # Listed before they end with their statements: what waits in them ends for the same reason.
+    lost = [one for one in await context.store.open_sessions() if one.status is SessionStatus.RUNNING]
     for statement in await context.store.running():
         await end_lost_statement(context, statement)
-    lost = [one for one in await context.store.open_sessions() if one.status is SessionStatus.RUNNING]
     for session in lost:
         await _cut_off(context, session)
     # Not before the last backend of an old worker is gone: until then a file may still become part of a table.
@@ -38,10 +39,17 @@ async def recover(context: Context) -> None:
     await asyncio.to_thread(_sweep_leftovers, context.settings.data_dir, context.settings.copy_dirs)
 
 
-async def end_lost_statement(context: Context, statement: Statement, *, unsent: bool = False) -> None:
+Closing = tuple[SessionStatus, Reason, str]
+"""How a session ends: its status, why, and in words."""
+
+
+async def end_lost_statement(
+    context: Context, statement: Statement, *, unsent: bool = False, closing: Closing | None = None
+) -> None:
     """Write the end of a running statement that no worker runs any more.
 
     ``unsent``: the answer to its claim or its submit was lost, and it never came to its worker, which lives.
+    Otherwise its session ends in the same step, as ``closing`` says or as one that was lost.
     """
     session = await context.store.session(None, statement.session_id)
     if session is None:
@@ -69,7 +77,9 @@ async def end_lost_statement(context: Context, statement: Statement, *, unsent: 
     await aftermath.clear_files(statement.id, len(statement.parts) + 1)
     log.warning("statement_recovered", statement_id=statement.id, state=verdict.ending.state)
     owner = statement.owner or context.owner_id
-    await Endings(context, session).finish(statement, owner, verdict.ending, statement.parts, verdict.parts)
+    endings = Endings(context, session)
+    ends = None if unsent else endings.of_session(*(closing or _lost_end(session)))
+    await endings.finish(statement, owner, verdict.ending, statement.parts, verdict.parts, session=ends)
 
 
 async def _cut_off(context: Context, session: Session) -> None:
@@ -81,18 +91,20 @@ async def _cut_off(context: Context, session: Session) -> None:
 
 async def _end_lost_session(context: Context, session: Session) -> None:
     log.warning("session_recovered", session_id=session.id)
+    await Endings(context, session).end_session(*_lost_end(session))
+
+
+def _lost_end(session: Session) -> Closing:
     if session.close_requested_at is not None:
-        status, reason, message = SessionStatus.CLOSED, session.reason or Reason.USER, ""
-    else:
-        status, reason, message = SessionStatus.FAIL, Reason.OWNER_LOST, "the service was restarted"
-    await Endings(context, session).end_session(status, reason, message)
+        return SessionStatus.CLOSED, session.reason or Reason.USER, ""
+    return SessionStatus.FAIL, Reason.OWNER_LOST, "the service was restarted"
 
 
 async def _end_forgotten_queue(context: Context, session_id: str) -> None:
     """End what waits in a session whose end was stored, when its owner was lost right after that."""
     session = await context.store.session(None, session_id)
     if session is not None and session.status.final:
-        await Endings(context, session).cancel_queued(Reason.SESSION_CLOSED)
+        await Endings(context, session).cancel_queued(told_of_session(session.reason))
 
 
 def _sweep_leftovers(data_dir: Path, copy_dirs: tuple[Path, ...]) -> None:
@@ -104,11 +116,13 @@ def _sweep_leftovers(data_dir: Path, copy_dirs: tuple[Path, ...]) -> None:
             clear(staged)
 
 
-async def end_orphans(context: Context, session_id: str, sent: str) -> None:
+async def end_orphans(context: Context, session_id: str, sent: str, closing: Closing, *, but: str = "") -> None:
     """End the statements of a session that were claimed or submitted by a call whose answer was lost.
 
-    ``sent`` is the one that its worker was given last.
+    ``sent`` is the one that its worker was given last, ``but`` one whose end is written otherwise; ``closing`` is
+    how the session ends.
     """
     for statement in await context.store.running():
-        if statement.session_id == session_id and statement.owner == context.owner_id:
-            await end_lost_statement(context, statement, unsent=statement.id != sent)
+        ours = statement.session_id == session_id and statement.owner == context.owner_id
+        if ours and statement.id != but:
+            await end_lost_statement(context, statement, unsent=statement.id != sent, closing=closing)

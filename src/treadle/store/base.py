@@ -20,6 +20,7 @@ from treadle.model.entities import (
     Endpoint,
     Part,
     Session,
+    SessionEnd,
     Statement,
     Workspace,
 )
@@ -357,16 +358,21 @@ class Store(Directory, Protocol):
         inline: bytes | None = None,
         profile: bytes | None = None,
         cancel: CancelIntent | None = None,
+        session: SessionEnd | None = None,
     ) -> Finish | None:
         """Running to its final state, once. ``parts`` are appended to those already there.
 
         ``inline`` is a small result, ``profile`` what it took, both kept beside the record. ``cancel`` is
         the intent the owner knows of; one that is there already stays. An ending takes its reason from the
-        intent that is there, if it has none of its own or the owner knew of another.
+        intent that is there, if it has none of its own or the owner knew of another. ``session`` is the end
+        of its session, which is written in the same step, unless that has ended: none of the two is seen alone.
         """
 
-    async def restore(self, statement: Statement) -> bool:
-        """Write an ended statement whose row was lost before it was on disk; False when it is there."""
+    async def restore(self, statement: Statement, session: SessionEnd | None = None) -> bool:
+        """Write an ended statement whose row was lost before it was on disk; False when it is there.
+
+        ``session`` is the end of its session, written in the same step, unless that has ended.
+        """
 
     async def running(self) -> Sequence[Statement]:
         """Every running statement, oldest first, with ``content`` left empty."""

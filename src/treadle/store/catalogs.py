@@ -96,6 +96,9 @@ async def terminate_backends(dsn: str, application_name: str, timeout: float) ->
                         await asyncio.sleep(POLL)
         except TimeoutError:
             return False
+        except asyncpg.PostgresError as error:
+            # Then nothing is known either: what the server refuses it may grant to the next try.
+            raise StoreUnavailable(f"backends of {application_name} are left: {error}") from error
     return True
 
 

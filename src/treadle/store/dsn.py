@@ -1,11 +1,20 @@
 """Where a database is, in parts, so that a password is never part of a text that is shown."""
 
-from typing import Self
+from pathlib import Path
+from typing import Final, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
 from treadle.model.errors import ConfigError
+
+OWN_FILES: Final = {
+    "sslrootcert": "root.crt",
+    "sslcert": "postgresql.crt",
+    "sslkey": "postgresql.key",
+    "sslcrl": "root.crl",
+}
+"""What libpq looks for in ``~/.postgresql`` before it connects over TCP, by the option that names it."""
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +59,14 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         if user is None:
             return msgspec.structs.replace(self, database=database)
         return msgspec.structs.replace(self, database=database, user=user, password=password)
+
+    def naming_files(self, home: Path) -> "Address":
+        """With the certificates that libpq would find in ``home`` as options: a worker has another home."""
+        if self.host.startswith(("/", "@")):
+            return self
+        found = {option: home / ".postgresql" / name for option, name in OWN_FILES.items()}
+        named = {option: str(path) for option, path in found.items() if path.exists()}
+        return msgspec.structs.replace(self, options=tuple(sorted({**named, **dict(self.options)}.items())))
 
     @property
     def dsn(self) -> str:

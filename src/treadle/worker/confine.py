@@ -32,7 +32,7 @@ OWN_MEMORY: Final = "/proc/self/statm"
 OWN_PEAK: Final = "/proc/self/clear_refs"
 """By writing there the peak of that is counted anew."""
 
-CERTIFICATES: Final = ("/etc/ssl", "/etc/pki", "/usr/lib/ssl", "/usr/share/ca-certificates", "~/.postgresql")
+CERTIFICATES: Final = ("/etc/ssl", "/etc/pki", "/usr/lib/ssl", "/usr/share/ca-certificates")
 """What TLS reads; only of use behind TCP."""
 
 
@@ -102,7 +102,7 @@ def plan_of(order: Attach, server: Upstream, programs: Iterable[str]) -> Plan:
     """What the worker of an order needs: to look at programs, to work in its own folders, to fill the results'."""
     looked_at = [*programs, *LIBRARIES, *TIME, *zoneinfo.TZPATH, *MACHINE, OWN_MEMORY, *server.files]
     if server.ports:
-        looked_at += [os.path.expanduser(path) for path in CERTIFICATES]
+        looked_at += CERTIFICATES
     own = (order.temp_dir, *order.copy_dirs, *_folder(order.catalog.data_path))
     rules = (
         *(Rule(path, READ) for path in dict.fromkeys(looked_at)),

@@ -21,6 +21,8 @@ from treadle.worker.process import adopt, close_all_but, die_with_parent, name_p
 
 READY: Final = b"R"
 FORK: Final = b"F"
+NO_HOME: Final = "/nonexistent"
+"""The home of users that have none, and of a worker until it is given its own."""
 
 
 def _become_worker(sock: socket.socket, gateway_pid: int, engine: DuckDB, cage: Cage) -> None:
@@ -78,6 +80,8 @@ def main() -> None:
     if os.getppid() != arguments.gateway:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The interpreter finds packages in its user's home; after that nothing here may look into it.
+    os.environ["HOME"] = NO_HOME
     name_process("treadle-zygote")
     with contextlib.closing(socket.socket(fileno=arguments.fd)) as control:
         serve(control, arguments.gateway, Cage(arguments.sandbox, arguments.file_size))

@@ -39,15 +39,18 @@ def preload() -> duckdb.DuckDBPyConnection:
 
 def limit(connection: duckdb.DuckDBPyConnection, order: Attach) -> None:
     """Set what the session may use; raises `duckdb.Error`."""
-    spill = _literal(order.temp_dir)
+    # For libpq, which looks for passwords, services and certificates at home.
+    os.environ["HOME"] = order.home
     os.chdir(order.copy_dirs[0])
     _set(
         connection,
         f"threads = {order.limits.threads}",
         f"memory_limit = '{order.limits.memory}B'",
-        f"temp_directory = {spill}",
+        f"temp_directory = {_literal(order.temp_dir)}",
         f"max_temp_directory_size = '{order.limits.spill}B'",
-        f"secret_directory = {spill}",
+        f"home_directory = {_literal(order.home)}",
+        f"extension_directory = {_literal(os.path.join(order.home, 'extensions'))}",
+        f"secret_directory = {_literal(os.path.join(order.home, 'secrets'))}",
     )
 
 

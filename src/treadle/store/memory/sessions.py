@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from treadle.model.entities import EndpointStatus, Session
+from treadle.model.entities import EndpointStatus, Session, SessionEnd
 from treadle.model.errors import IllegalTransition, NotFound
 from treadle.model.states import Reason, SessionStatus
 from treadle.store.base import Page, SessionFilter
@@ -120,6 +120,20 @@ class Sessions(Tables):
             session = replace(session, close_requested_at=asked_at, close_requested_by=actor, reason=reason)
             self._sessions[session_id] = session
         return session
+
+
+def ended(one: Session, end: SessionEnd) -> Session:
+    """The session with its end; one that has ended before stays as it is."""
+    check_move(end.status, ended=True)
+    if one.status.final:
+        return one
+    return replace(
+        one,
+        status=end.status,
+        reason=end.reason,
+        message=end.message.replace("\x00", "") or one.message,
+        ended_at=_after_all(end.ended_at, one),
+    )
 
 
 def _simply_runs(one: Session) -> bool:

@@ -6,11 +6,12 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from treadle.model.audit import By
-from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, Statement
+from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, SessionEnd, Statement
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import StatementState
 from treadle.store.base import Asked, DueResult, Finish, Lease, Page, Patience, RecordFilter, Scope
 from treadle.store.errors import DuplicateId, DuplicateKey
+from treadle.store.memory.sessions import ended
 from treadle.store.memory.tables import Tables, among, newest
 from treadle.store.rules import asked, cancel_event, check_ending, check_statement, explained, is_within, light, started
 
@@ -182,6 +183,7 @@ class Statements(Tables):
         inline: bytes | None = None,
         profile: bytes | None = None,
         cancel: CancelIntent | None = None,
+        session: SessionEnd | None = None,
     ) -> Finish | None:
         """Running to its final state, once. ``parts`` are appended to those already there.
 
@@ -192,6 +194,7 @@ class Statements(Tables):
         Raises `IllegalTransition` for an ending that no running statement can have.
         """
         check_ending(ending)
+        self._end_session(session)
         statement = self._ours(statement_id, owner)
         if statement is None:
             return None
@@ -207,12 +210,16 @@ class Statements(Tables):
         )
         return Finish(statement.cancel or cancel)
 
-    async def restore(self, statement: Statement) -> bool:
+    async def restore(self, statement: Statement, session: SessionEnd | None = None) -> bool:
         """Write an ended statement whose row was lost before it was on disk; False when it is there."""
         if statement.ending is None:
             raise IllegalTransition("only an ended statement is restored")
         check_ending(statement.ending)
-        return self._statements.setdefault(statement.id, statement) is statement
+        self._end_session(session)
+        if statement.id in self._statements:
+            return False
+        self._statements[statement.id] = statement
+        return True
 
     async def running(self) -> Sequence[Statement]:
         """Every running statement, oldest first, with ``content`` left empty."""
@@ -288,6 +295,10 @@ class Statements(Tables):
         for grave in over:
             del self._tombstones[grave]
         return len(over)
+
+    def _end_session(self, end: SessionEnd | None) -> None:
+        if end is not None and end.session_id in self._sessions:
+            self._sessions[end.session_id] = ended(self._sessions[end.session_id], end)
 
     def _found(self, workspace_id: str, public_id: str) -> Statement | None:
         ours = self._statements.get(public_id)

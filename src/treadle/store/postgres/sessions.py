@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import asyncpg
 
-from treadle.model.entities import Session
+from treadle.model.entities import Session, SessionEnd
 from treadle.model.errors import IllegalTransition, NotFound
 from treadle.model.states import Reason, SessionStatus
 from treadle.store.base import Page, SessionFilter
@@ -13,6 +14,15 @@ from treadle.store.errors import DuplicateId
 from treadle.store.postgres.pool import PoolBase
 from treadle.store.postgres.rows import to_session
 from treadle.store.rules import check_move, pattern_of
+
+UNENDED: Final = [status for status in SessionStatus if not status.final]
+
+
+def ended(end: SessionEnd) -> tuple[object, ...]:
+    """The arguments of ``session_move`` that end a session, whatever its status is."""
+    check_move(end.status, ended=True)
+    message = end.message.replace("\x00", "")
+    return end.session_id, UNENDED, end.status, None, end.reason, message, end.ended_at, None, None
 
 
 class Sessions(PoolBase):

@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from msgspec.structs import replace
 
 from treadle.model.audit import By
-from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, Statement
+from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, SessionEnd, Statement
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import Reason, StatementState
 from treadle.store.base import Asked, DueResult, Finish, Lease, Page, Patience, RecordFilter, Scope
 from treadle.store.errors import DuplicateId, DuplicateKey
 from treadle.store.postgres.pool import PoolBase
 from treadle.store.postgres.rows import encode, encode_parts, to_intent, to_statement
+from treadle.store.postgres.sessions import ended
 from treadle.store.rules import asked, check_ending, check_statement, pattern_of, record_state, started
 from treadle.store.sql import sql
 
@@ -205,17 +206,11 @@ class Statements(PoolBase):
         inline: bytes | None = None,
         profile: bytes | None = None,
         cancel: CancelIntent | None = None,
+        session: SessionEnd | None = None,
     ) -> Finish | None:
-        """Running to its final state, once. ``parts`` are appended to those already there.
-
-        ``inline`` is a small result, ``profile`` what it took, both kept beside the record. ``cancel`` is
-        the intent the owner knows of; one that is there already stays. An ending takes its reason from the
-        intent that is there, if it has none of its own or the owner knew of another.
-
-        Raises `IllegalTransition` for an ending that no running statement can have.
-        """
         check_ending(ending)
-        row = await self._row(
+        row = await self._row_and_session(
+            session,
             "statement_finish",
             statement_id,
             owner,
@@ -235,14 +230,14 @@ class Statements(PoolBase):
         )
         return Finish(to_intent(row)) if row else None
 
-    async def restore(self, statement: Statement) -> bool:
-        """Write an ended statement whose row was lost before it was on disk; False when it is there."""
+    async def restore(self, statement: Statement, session: SessionEnd | None = None) -> bool:
         ending = statement.ending
         if ending is None:
             raise IllegalTransition("only an ended statement is restored")
         check_ending(ending)
         cancel = statement.cancel
-        return await self._done(
+        row = await self._row_and_session(
+            session,
             "statement_restore",
             statement.id,
             statement.workspace_id,
@@ -283,6 +278,15 @@ class Statements(PoolBase):
             statement.max_retry_times,
             statement.profile,
         )
+        return row is not None
+
+    async def _row_and_session(self, end: SessionEnd | None, name: str, *args: Any) -> "Record | None":
+        """The first row of a statement that ends one, with the end of its session in the same transaction."""
+        if end is None:
+            return await self._row(name, *args)
+        async with self._acquired() as connection, connection.transaction():
+            await connection.fetchrow(sql("session_move"), *ended(end))
+            return await connection.fetchrow(sql(name), *args)
 
     async def running(self) -> Sequence[Statement]:
         """Every running statement, oldest first, with ``content`` left empty."""
