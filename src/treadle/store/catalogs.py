@@ -125,6 +125,17 @@ async def referenced(dsn: str, catalog: Catalog, names: Sequence[str]) -> frozen
             return frozenset(row["name"] for row in await connection.fetch(sql("lake_referenced"), names))
 
 
+async def holds_inlined(dsn: str, catalog: Catalog) -> bool:
+    """Whether the catalog's metadata still holds rows or deletes that DuckLake keeps in PostgreSQL.
+
+    Only an earlier version made any. False for a catalog nobody has attached so far. Raises `StoreUnavailable`.
+    """
+    async with _connected(catalog_address(dsn, catalog)) as connection:
+        with translated():
+            inlined = await connection.fetchval(sql("lake_inlined"))
+            return bool(await connection.fetchval(f"SELECT EXISTS ({inlined})"))  # noqa: S608 - the server quoted it
+
+
 @asynccontextmanager
 async def _connected(address: Address) -> "AsyncIterator[Connection]":
     try:
