@@ -133,7 +133,7 @@ async def holds_inlined(dsn: str, catalog: Catalog) -> bool:
     async with _connected(catalog_address(dsn, catalog)) as connection:
         with translated():
             inlined = await connection.fetchval(sql("lake_inlined"))
-            return bool(await connection.fetchval(f"SELECT EXISTS ({inlined})"))  # noqa: S608 - the server quoted it
+            return bool(await connection.fetchval(f"SELECT EXISTS ({inlined})"))
 
 
 @asynccontextmanager
