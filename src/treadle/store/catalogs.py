@@ -126,9 +126,10 @@ async def referenced(dsn: str, catalog: Catalog, names: Sequence[str]) -> frozen
 
 
 async def holds_inlined(dsn: str, catalog: Catalog) -> bool:
-    """Whether the catalog's metadata still holds rows or deletes that DuckLake keeps in PostgreSQL.
+    """Whether the catalog's metadata still holds inlined rows or deletes of a table that is there.
 
-    Only an earlier version made any. False for a catalog nobody has attached so far. Raises `StoreUnavailable`.
+    Only earlier versions made any, and the first session on a catalog brings them into files, unless a column of the
+    table has a type that files do not hold. False for a catalog nobody has attached so far. Raises `StoreUnavailable`.
     """
     async with _connected(catalog_address(dsn, catalog)) as connection:
         with translated():

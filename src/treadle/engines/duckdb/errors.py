@@ -60,6 +60,8 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"invalid (date|time|timestamp) field format"), "22007"),
     (re.compile(r"field value out of range|[Dd]ate out of range|not in timestamp range"), "22008"),
     (re.compile(r"out of range for the destination type|value is out of range"), "22003"),
+    (re.compile(r"Could not cast value \S+ to DECIMAL"), "22003"),
+    (re.compile(r"Could not convert Timestamp\((S|MS)\) to Timestamp"), "22008"),
     (re.compile(r"[Dd]ivision by zero"), "22012"),
     (re.compile(r"Unknown TimeZone"), "22023"),
     (re.compile(r"NOT NULL constraint failed"), "23502"),

@@ -7,6 +7,7 @@ from typing import Final
 import duckdb
 
 from treadle.engines.duckdb.extensions import extension_path
+from treadle.engines.duckdb.metadata import Metadata
 from treadle.wire import Attach, CatalogTarget
 
 ATTACH_TRIES: Final = 5
@@ -51,8 +52,9 @@ def limit(connection: duckdb.DuckDBPyConnection, order: Attach) -> None:
     )
 
 
-def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> str:
-    """Attach the catalog, made on first sight; the name its data folder goes by in this process.
+def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> tuple[str, bool]:
+    """Attach the catalog, made on first sight; the name its data folder goes by in this process, and whether a table
+    has a column of a type that is refused by now.
 
     Two sessions that open a new catalog at the same moment both try to create its tables, hence the
     tries. Raises `duckdb.Error`.
@@ -62,6 +64,7 @@ def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> str:
     for left in reversed(range(ATTACH_TRIES)):
         try:
             _attach_or_create(connection, target, lake_path)
+            inexact = Metadata(connection, target.name, target.metadata_name).bring_up_to_date()
             break
         except duckdb.InterruptException:
             raise
@@ -70,7 +73,7 @@ def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> str:
                 raise
             with contextlib.suppress(duckdb.Error):
                 connection.execute(f"DETACH {quoted(target.name)}")
-    return lake_path
+    return lake_path, inexact
 
 
 def _attach_or_create(connection: duckdb.DuckDBPyConnection, target: CatalogTarget, lake_path: str) -> None:
