@@ -50,9 +50,9 @@ def test_a_type_without_an_exact_form_is_refused(sql: Session, kind: str, nestin
         error = refusal_in(sql, script)
         assert error.sql_state == "0A000", (script, error.message)
         assert "store it as" in error.message, script
-        assert sql.run("ROLLBACK; SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = 'lake'") == [
-            ("other", "i")
-        ]
+        assert sql.run(
+            "ROLLBACK; SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = 'lake'"
+        ) == [("other", "i")]
 
 
 def refusal_in(sql: Session, script: str) -> EngineError:

@@ -64,7 +64,10 @@ class _Reader:
         if (parts := _CONCAT.match(self._text, self.position)) is not None:
             self.position = parts.end()
             pieces = (_value(one[1]) if one[1] else chr(int(one[2])) for one in _PIECE.finditer(parts[1]))
-            return _escaped("".join(pieces))
+            value = "".join(pieces)
+            if "\0" in value:  # which PostgreSQL does not keep in a text
+                raise NotReadableError(self._text)
+            return _escaped(value)
         if (plain := _PLAIN.match(self._text, self.position)) is not None:
             self.position = plain.end()
             return _escaped(_value(plain[0]))

@@ -6,27 +6,31 @@ column whose type has changed. The rules are triggers, so that they hold for wha
 in the comment of a table, which every session reads as it attaches.
 """
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import duckdb
 
 from treadle.engines.duckdb.inlined import NotReadableError, mended
-from treadle.engines.duckdb.storable import Place, is_exact, types_of
+from treadle.engines.duckdb.storable import Place, is_exact, stored, stored_text, types_of
 from treadle.engines.duckdb.types import Nested
 
 RULES: Final = "treadle 1"
 """The state of a catalog that has them."""
 
-_MENDED: Final = f"{RULES} but for inlined data"
-"""The state of one whose inlined data is not yet in files; the tables follow that cannot be brought there."""
+_MENDED: Final = "treadle 1 after mending"
+"""The state of one whose rules are there and whose inlined text is right; inlined tables follow that stay as is."""
 
-_STATE: Final = """
-    SELECT coalesce(obj_description('public.ducklake_metadata'::regclass), ''), EXISTS (
-        SELECT FROM public.ducklake_column WHERE end_snapshot IS NULL
-        AND column_type IN ('int128', 'uint128', 'interval', 'timetz', 'time_ns', 'variant')
-    )
+_CONVERTED: Final = "treadle 1 after converting"
+"""The state of one whose 128-bit integers are decimals as well; its inlined data is not yet in files."""
+
+_STATE: Final = "SELECT coalesce(obj_description('public.ducklake_metadata'::regclass), '')"
+
+_INEXACT: Final = """
+SELECT EXISTS (
+    SELECT FROM public.ducklake_column WHERE end_snapshot IS NULL
+    AND column_type IN ('int128', 'uint128', 'interval', 'timetz', 'time_ns', 'variant')
+)
 """
 
 _SQL: Final = r"""
@@ -83,13 +87,21 @@ WHERE (table_id, column_id) IN (
     SELECT table_id, column_id FROM public.ducklake_column
     GROUP BY table_id, column_id HAVING bool_or(column_type = 'float32') OR count(DISTINCT column_type) > 1
 );
--- A column is read as another type than its files have: the doubles in old files as the integers they stand for.
+"""
+
+_TABLES: Final = "SELECT count(*) FROM public.ducklake_table"
+
+# A column is read as another type than its files have: the doubles in old files as the integers they stand for.
+_CONVERT: Final = """
 UPDATE public.ducklake_column SET column_type = 'decimal(38,0)'
-WHERE column_type IN ('int128', 'uint128') AND NOT EXISTS (
-    SELECT FROM public.ducklake_table_column_stats known
-    WHERE known.table_id = ducklake_column.table_id AND known.column_id = ducklake_column.column_id
-        AND greatest(abs(min_value::numeric), abs(max_value::numeric)) >= 1e38
+WHERE column_type IN ('int128', 'uint128') AND table_id IN (
+    SELECT t.table_id FROM public.ducklake_table t JOIN public.ducklake_schema s USING (schema_id)
+    WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = {} AND t.table_name = {}
 );
+"""
+_WIDE: Final = """
+    SELECT DISTINCT schema_name, table_name FROM duckdb_columns()
+    WHERE database_name = ? AND regexp_matches(data_type, '\\bU?HUGEINT\\b') ORDER BY ALL
 """
 
 _INLINED: Final = """
@@ -117,23 +129,29 @@ class Metadata:
         self._catalog = catalog
         self._name = name
 
-    def bring_up_to_date(self) -> bool:
-        """Add the rules and mend what an earlier version left, unless that is done; raises `duckdb.Error`.
+    def mend(self) -> bool:
+        """Take one step towards `RULES`; raises `duckdb.Error`.
 
-        True when a table has a column of a type that is refused by now. Two sessions that do this at once disturb one
-        another: the loser tries again.
+        True when more remains, for a catalog that is attached anew: what the engine knows of it is out of date. Each
+        step is one transaction, and does nothing that another session has done meanwhile.
         """
-        state, inexact = self._query(_STATE)[0]
-        if state != RULES:
-            if not state.startswith(_MENDED):
-                with self._transaction():
-                    state = self._mend()
-            self._flush(frozenset(state.removeprefix(_MENDED).split()))
-            self._execute(_comment(RULES))
-        return bool(inexact)
+        state = self._state()
+        if state == RULES:
+            return False
+        unreadable = state.removeprefix(_MENDED).removeprefix(_CONVERTED).split()
+        if state.startswith(_CONVERTED):
+            self._flush_all(unreadable)
+            return False
+        return self._convert(unreadable) if state.startswith(_MENDED) else self._add_rules()
 
-    def _mend(self) -> str:
-        """Everything that must happen once; the state it leaves."""
+    def holds_inexact(self) -> bool:
+        """Whether a table has a column of a type that is refused by now."""
+        return bool(self._query(_INEXACT)[0][0])
+
+    def _state(self) -> str:
+        return str(self._query(_STATE)[0][0])
+
+    def _add_rules(self) -> bool:
         updates: list[str] = []
         unreadable: set[str] = set()
         for schema, table, place in self._query(_INLINED):
@@ -144,9 +162,42 @@ class Metadata:
                         updates += self._mendings(place, column, found)
                     except NotReadableError:
                         unreadable.add(place)
-        state = " ".join((_MENDED, *sorted(unreadable)))
+        old = bool(self._query(_TABLES)[0][0])
+        state = " ".join((_MENDED, *sorted(unreadable))) if old else RULES
         self._execute(_SQL + _MEND + "".join(updates) + _comment(state))
-        return state
+        return old
+
+    def _convert(self, unreadable: Sequence[str]) -> bool:
+        kept = self._tables_at(unreadable)
+        tables = [names for names in self._con.execute(_WIDE, [self._catalog]).fetchall() if names not in kept]
+        updates = [_CONVERT.format(*map(_literal, names)) for names in tables if self._is_convertible(*names)]
+        self._execute("".join(updates) + _comment(" ".join((_CONVERTED, *unreadable))))
+        return True
+
+    def _is_convertible(self, schema: str, table: str) -> bool:
+        """Whether all rows can be read as they would be then: every value is looked at."""
+        place = ".".join(map(_quoted, (self._catalog, schema, table)))
+        casts = (
+            f"max(CAST({_quoted(column)} AS {stored_text(engine_type)}))"
+            for column, engine_type in self._columns(schema, table)
+            if stored(types_of(engine_type)) != types_of(engine_type)
+        )
+        try:
+            self._con.execute(f"SELECT {', '.join(casts)} FROM {place}").fetchall()  # noqa: S608 - names in quotes
+        except duckdb.ConversionException:
+            return False
+        return True
+
+    def _flush_all(self, unreadable: Sequence[str]) -> None:
+        """Bring inlined rows and deletes into files, of every table whose rows are the same there."""
+        inlined = [(schema, table) for schema, table, _ in self._query(_INLINED)]
+        for schema, table in sorted({*inlined, *self._query(_DELETED)} - self._tables_at(unreadable)):
+            if all(is_exact(engine_type, Place.TABLE) for _, engine_type in self._columns(schema, table)):
+                self._flush(schema, table)
+        self._execute(_comment(RULES))
+
+    def _tables_at(self, places: Sequence[str]) -> set[tuple[str, str]]:
+        return {(schema, table) for schema, table, place in self._query(_INLINED) if place in places}
 
     def _mendings(self, place: str, column: str, found: Nested) -> list[str]:
         """The updates after which the column's inlined values are read as they were written."""
@@ -157,16 +208,7 @@ class Metadata:
             for row, text in texts
         ]
 
-    def _flush(self, unreadable: frozenset[str]) -> None:
-        """Bring inlined rows and deletes into files, of every table whose rows are the same there."""
-        inlined = self._query(_INLINED)
-        kept = {(schema, table) for schema, table, place in inlined if place in unreadable}
-        tables = {(schema, table) for schema, table, *_ in (*inlined, *self._query(_DELETED))}
-        for schema, table in sorted(tables - kept):
-            if all(is_exact(engine_type, Place.TABLE) for _, engine_type in self._columns(schema, table)):
-                self._flush_table(schema, table)
-
-    def _flush_table(self, schema: str, table: str) -> None:
+    def _flush(self, schema: str, table: str) -> None:
         try:
             self._con.execute(
                 f"CALL ducklake_flush_inlined_data({_literal(self._catalog)}, "
@@ -177,17 +219,6 @@ class Metadata:
 
     def _columns(self, schema: str, table: str) -> list[tuple[str, str]]:
         return self._con.execute(_COLUMNS, [self._catalog, schema, table]).fetchall()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._con.execute("BEGIN TRANSACTION")
-        try:
-            yield
-            self._con.execute("COMMIT")
-        except duckdb.Error:
-            with contextlib.suppress(duckdb.Error):
-                self._con.execute("ROLLBACK")
-            raise
 
     def _query(self, sql: str) -> Sequence[tuple[Any, ...]]:
         return self._con.execute("FROM postgres_query(?, ?)", [self._name, sql]).fetchall()

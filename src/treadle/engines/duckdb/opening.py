@@ -61,11 +61,16 @@ def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> tupl
     """
     os.environ["PGPASSWORD"] = target.password
     lake_path = _nameless(target.data_path)
-    for left in reversed(range(ATTACH_TRIES)):
+    left = ATTACH_TRIES
+    while True:
+        left -= 1
         try:
             _attach_or_create(connection, target, lake_path)
-            inexact = Metadata(connection, target.name, target.metadata_name).bring_up_to_date()
-            break
+            metadata = Metadata(connection, target.name, target.metadata_name)
+            while metadata.mend():
+                connection.execute(f"DETACH {quoted(target.name)}")
+                _attach_or_create(connection, target, lake_path)
+            return lake_path, metadata.holds_inexact()
         except duckdb.InterruptException:
             raise
         except duckdb.Error:
@@ -73,7 +78,6 @@ def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> tupl
                 raise
             with contextlib.suppress(duckdb.Error):
                 connection.execute(f"DETACH {quoted(target.name)}")
-    return lake_path, inexact
 
 
 def _attach_or_create(connection: duckdb.DuckDBPyConnection, target: CatalogTarget, lake_path: str) -> None:

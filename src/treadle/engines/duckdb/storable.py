@@ -61,7 +61,7 @@ def types_of(text: str) -> EngineType:
 
 def require_exact(column: str, engine_type: str, place: Place) -> None:
     """Raise `EngineError` (0A000) for a column whose values would not come back as they were written."""
-    for found in _inexact(stored(types_of(engine_type)), place):
+    for found in _inexact(types_of(engine_type), place):
         way_out = _WAYS_OUT.get(found.name if not isinstance(found, ListOf) else "", _VARCHAR)
         if isinstance(found, ListOf):
             way_out = f"store it as a list, {sql_of(ListOf(found.element))}"
@@ -74,9 +74,8 @@ def require_exact(column: str, engine_type: str, place: Place) -> None:
 
 
 def is_exact(engine_type: str, place: Place) -> bool:
-    """Whether the place holds every value of the type as it is, 128-bit integers not among them."""
-    found = types_of(engine_type)
-    return stored(found) == found and not any(True for _ in _inexact(found, place))
+    """Whether the place holds every value of the type as it is."""
+    return next(_inexact(types_of(engine_type), place), None) is None
 
 
 def _inexact(found: EngineType, place: Place) -> Iterator[EngineType]:
@@ -120,6 +119,11 @@ def projection(names: list[str], engine_types: list[str]) -> str | None:
         for number, (found, target) in enumerate(targets, start=1)
     )
     return ", ".join(f"{value} AS {_quoted(name)}" for value, name in zip(values, names, strict=True))
+
+
+def stored_text(engine_type: str) -> str:
+    """The name of the type with DECIMAL(38,0) in the place of every 128-bit integer."""
+    return sql_of(stored(types_of(engine_type)))
 
 
 def sql_of(found: EngineType) -> str:

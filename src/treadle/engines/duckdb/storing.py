@@ -15,7 +15,7 @@ from treadle.engines.duckdb.copy_statement import CopyTarget
 from treadle.engines.duckdb.definitions import Definition, target_of
 from treadle.engines.duckdb.lexer import lex
 from treadle.engines.duckdb.parsing import parse
-from treadle.engines.duckdb.storable import Place, projection, require_exact
+from treadle.engines.duckdb.storable import Place, projection, require_exact, stored_text
 
 Parameters = list[str | None] | None
 
@@ -37,7 +37,7 @@ def exact_query(connection: duckdb.DuckDBPyConnection, query: str, parameters: P
         connection.execute(prelude)
     described = connection.execute(final, parameters).fetchall()
     for name, engine_type, *_ in described:
-        require_exact(name, engine_type, place)
+        require_exact(name, stored_text(engine_type), place)
     values = projection([row[0] for row in described], [row[1] for row in described])
     return None if values is None else f"SELECT {values} FROM ({query}\n)"  # noqa: S608 - the caller's own
 
@@ -68,7 +68,7 @@ def _require_exact_types(connection: duckdb.DuckDBPyConnection, columns: str) ->
     except duckdb.Error:
         return
     for name, engine_type, *_ in described:
-        require_exact(name, engine_type, Place.TABLE)
+        require_exact(name, stored_text(engine_type), Place.TABLE)
 
 
 def exact_copy(connection: duckdb.DuckDBPyConnection, target: CopyTarget, parameters: Parameters) -> CopyTarget:
