@@ -264,10 +264,10 @@ class DuckDB:
         *preludes, final = self._steps(planned, marker, bindings)
         for prelude in preludes:
             self._con.execute(prelude)
-            self._require_exact(planned)
+            self._require_exact(planned, made=False)
         self._con.execute(final, parameters(bindings))
         outcome = self._outcome(planned, row_limit)
-        self._require_exact(planned)
+        self._require_exact(planned, made=True)
         self._profiler.end()
         if own:
             self._mark(marker)
@@ -305,10 +305,11 @@ class DuckDB:
         self._copy = copying.stage(target, marker)
         return parse(self._con, self._copy.sql)
 
-    def _require_exact(self, planned: Planned) -> None:
+    def _require_exact(self, planned: Planned, *, made: bool) -> None:
         """Refuse what a definition has made of a table before anything more is done with it."""
         if planned.defines is not None:
-            storing.require_exact_columns(self._con, self._catalog, planned.defines)
+            made = made and planned.defines.creates
+            storing.require_exact_columns(self._con, self._catalog, planned.defines, made=made)
 
     def _outcome(self, planned: Planned, row_limit: int | None) -> Rows | Command:
         described = self._con.description or []
