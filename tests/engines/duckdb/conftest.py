@@ -95,14 +95,28 @@ def server() -> Iterator[EmbeddedPostgres]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def place(server: EmbeddedPostgres, tmp_path: Path) -> Iterator[Place]:
-    """A catalog that nobody has attached yet."""
-    name = f"lake_{uuid.uuid4().hex}"
+@pytest.fixture(scope="session")
+def place_of(server: EmbeddedPostgres) -> Iterator[Callable[[Path], Place]]:
+    """A catalog that nobody has attached yet, with its files in a folder."""
+    made = []
+
+    def make(folder: Path) -> Place:
+        name = f"lake_{uuid.uuid4().hex}"
+        made.append(name)
+        with psycopg.connect(server.service_dsn, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return Place(Address.parse(server.service_dsn).at(database=name), folder)
+
+    yield make
     with psycopg.connect(server.service_dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        yield Place(Address.parse(server.service_dsn).at(database=name), tmp_path)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        for name in made:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def place(place_of: Callable[[Path], Place], tmp_path: Path) -> Place:
+    """A catalog for one test."""
+    return place_of(tmp_path)
 
 
 @pytest.fixture

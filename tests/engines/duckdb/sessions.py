@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from treadle.engines.base import EngineError, Rows
 from treadle.engines.duckdb.adapter import DuckDB
@@ -80,6 +81,17 @@ class Session:
                 self.engine.rollback()
                 raise
         return rows
+
+    def unjudged(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement that the guard has not seen."""
+        return self.engine._con.execute(statement).fetchall()
+
+    def refusal(self, script: str) -> EngineError:
+        """The error that a script ends with; the session goes on after it."""
+        with pytest.raises(EngineError) as caught:
+            self.run(script)
+        assert self.run("ROLLBACK; SELECT 1 AS x") == [(1,)]
+        return caught.value
 
     def shown(self, query: str) -> list[tuple[str | None, ...]]:
         """The rows of a query as text, one column each."""

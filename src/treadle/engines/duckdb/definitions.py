@@ -30,7 +30,7 @@ class Definition(msgspec.Struct, frozen=True):
 
 
 def read_definition(text: str, tokens: Sequence[Token]) -> Definition | None:
-    """The table that a CREATE TABLE or ALTER TABLE defines; None for one in memory, and where only a name changes."""
+    """The table that a CREATE TABLE or ALTER TABLE defines; None for one in memory, and where no column gets a type."""
     start = _name_at(tokens)
     name = tuple(_dotted(tokens[start:]))
     if any(token.text.lower() in _TEMPORARY for token in tokens[: start - 1]) or _is_temporary(name):
@@ -51,8 +51,10 @@ def read_definition(text: str, tokens: Sequence[Token]) -> Definition | None:
 
 
 def _read_alter(text: str, tokens: Sequence[Token], name: tuple[str, ...]) -> Definition | None:
-    action = [token.text.lower() for token in tokens[_after_name(tokens, _name_at(tokens)) :][:2]]
-    return None if action == ["rename", "to"] else Definition(name, columns=_columns(text, tokens))
+    at = _after_name(tokens, _name_at(tokens))
+    if at < len(tokens) and tokens[at].text.lower() in ("rename", "drop"):
+        return None
+    return Definition(name, columns=_columns(text, tokens))
 
 
 def _columns(text: str, tokens: Sequence[Token]) -> str:
