@@ -19,6 +19,7 @@ from treadle.store.catalogs import (
     catalog_address,
     committed,
     destroy,
+    holds_inlined,
     lake_name,
     lake_path,
     provision,
@@ -197,3 +198,18 @@ def test_an_address_takes_a_dsn_apart() -> None:
     assert (tcp.host, tcp.port, tcp.database, tcp.password) == ("db.example", 6543, "x", "")
     odd = Address(host="/it's", user="a\\b", database="")
     assert psycopg.conninfo.conninfo_to_dict(odd.libpq)["host"] == "/it's"
+
+
+async def test_inlined_rows_and_deletes_are_seen(databases: Databases, lake: Catalog) -> None:
+    """Rows that DuckLake keeps in PostgreSQL, and deletes; not the empty tables that a flush leaves."""
+    assert not await holds_inlined(databases.dsn, lake)
+    address = catalog_address(databases.dsn, lake)
+    connection = attach(address, lake.data_path)
+    connection.execute("CREATE TABLE t AS SELECT range i FROM range(1000)")
+    assert not await holds_inlined(databases.dsn, lake)
+    for change in ("INSERT INTO t VALUES (1000)", "DELETE FROM t WHERE i < 3"):
+        connection.execute(change)
+        assert await holds_inlined(databases.dsn, lake)
+        connection.execute("CALL ducklake_flush_inlined_data('lake')")
+        assert not await holds_inlined(databases.dsn, lake)
+    connection.close()

@@ -128,6 +128,18 @@ async def referenced(dsn: str, catalog: Catalog, names: Sequence[str]) -> frozen
             return frozenset(row["name"] for row in await connection.fetch(sql("lake_referenced"), names))
 
 
+async def holds_inlined(dsn: str, catalog: Catalog) -> bool:
+    """Whether the catalog's metadata still holds inlined rows or deletes of a table that is there.
+
+    Only earlier versions made any, and the first session on a catalog brings them into files, unless a column of the
+    table has a type that files do not hold. False for a catalog nobody has attached so far. Raises `StoreUnavailable`.
+    """
+    async with _connected(catalog_address(dsn, catalog)) as connection:
+        with translated():
+            inlined = await connection.fetchval(sql("lake_inlined"))
+            return bool(await connection.fetchval(f"SELECT EXISTS ({inlined})"))
+
+
 @asynccontextmanager
 async def _connected(address: Address) -> "AsyncIterator[Connection]":
     try:

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
-from treadle.engines.duckdb import copying, memory, opening
+from treadle.engines.duckdb import copying, memory, opening, storing
 from treadle.engines.duckdb.errors import LostError, translated
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.parsing import parse
@@ -52,6 +52,7 @@ class DuckDB:
         self._query: Query | None = None
         self._struck = False
         self._catalog = ""
+        self._inexact = False
         self._rest = 0
         self._user = ""
 
@@ -70,7 +71,7 @@ class DuckDB:
         self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
         with translated():
             opening.limit(self._con, order)
-            lake_path = opening.attach(self._con, order.catalog)
+            lake_path, self._inexact = opening.attach(self._con, order.catalog)
             for sql in self._settings.engine():
                 self._con.execute(sql)
             opening.lock(self._con, order, lake_path)
@@ -260,11 +261,13 @@ class DuckDB:
         own = planned.writes and self._transaction.state is State.NONE
         if own:
             self._transaction.open()
-        *preludes, final = self._steps(planned, marker)
+        *preludes, final = self._steps(planned, marker, bindings)
         for prelude in preludes:
             self._con.execute(prelude)
+            self._require_exact(planned, made=False)
         self._con.execute(final, parameters(bindings))
         outcome = self._outcome(planned, row_limit)
+        self._require_exact(planned, made=True)
         self._profiler.end()
         if own:
             self._mark(marker)
@@ -287,11 +290,26 @@ class DuckDB:
             message = f"wrong number of parameters for prepared statement: {error.message}"
             raise EngineError("42601", message) from error
 
-    def _steps(self, planned: Planned, marker: str) -> Sequence[duckdb.Statement]:
+    def _steps(
+        self, planned: Planned, marker: str, bindings: Sequence[str | None] | None
+    ) -> Sequence[duckdb.Statement]:
+        if planned.defines is not None:
+            return storing.exact_table(self._con, planned.defines, parameters(bindings)) or planned.statements
         if planned.copy_to is None:
+            if self._inexact:
+                storing.require_exact_target(self._con, self._catalog, planned.text)
             return planned.statements
-        self._copy = copying.stage(planned.copy_to, marker)
+        target = planned.copy_to
+        if target.parquet:
+            target = storing.exact_copy(self._con, target, parameters(bindings))
+        self._copy = copying.stage(target, marker)
         return parse(self._con, self._copy.sql)
+
+    def _require_exact(self, planned: Planned, *, made: bool) -> None:
+        """Refuse what a definition has made of a table before anything more is done with it."""
+        if planned.defines is not None:
+            made = made and planned.defines.creates
+            storing.require_exact_columns(self._con, self._catalog, planned.defines, made=made)
 
     def _outcome(self, planned: Planned, row_limit: int | None) -> Rows | Command:
         described = self._con.description or []

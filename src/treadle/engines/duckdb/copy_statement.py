@@ -22,7 +22,8 @@ class CopyTarget(msgspec.Struct, frozen=True, kw_only=True):
 
     ``path`` is absolute, ``given`` is what the statement says, ``root`` is the allowed folder above
     it. ``directory`` says that the output is a folder of files; ``overwrite``,
-    ``overwrite_or_ignore`` and ``append`` are the statement's options.
+    ``overwrite_or_ignore`` and ``append`` are the statement's options. ``parquet`` says that it may be
+    Parquet, ``query`` gives the rows that are written.
     """
 
     path: Path
@@ -34,6 +35,8 @@ class CopyTarget(msgspec.Struct, frozen=True, kw_only=True):
     overwrite: bool = False
     overwrite_or_ignore: bool = False
     append: bool = False
+    parquet: bool = False
+    query: str = ""
 
     def staged(self, staging_path: str) -> str:
         """The statement with another file in the place of its own."""
@@ -68,7 +71,25 @@ def read_copy(text: str, tokens: Sequence[Token], folders: Folders) -> CopyTarge
         overwrite=_is_on(options, "overwrite"),
         overwrite_or_ignore=_is_on(options, "overwrite_or_ignore"),
         append=_is_on(options, "append"),
+        parquet=_is_parquet(path, options),
+        query=_query(text, tokens[1:at]),
     )
+
+
+def _is_parquet(path: str, options: Mapping[str, Sequence[Token]]) -> bool:
+    """Whether Parquet is written; where only the file's name tells, also one that merely resembles it."""
+    if "format" in options:
+        return _simple(options["format"]) == "parquet"
+    return ".parquet" in path.lower()
+
+
+def _query(text: str, source: Sequence[Token]) -> str:
+    """What is copied as a query: a query in parentheses, or a table with or without columns."""
+    if source[0].text == "(":
+        return text[source[0].start : source[-1].end]
+    at = next((index for index, token in enumerate(source) if token.text == "("), len(source))
+    columns = text[source[at + 1].start : source[-2].end] if at < len(source) else "*"
+    return f"SELECT {columns} FROM {text[source[0].start : source[at - 1].end]}"  # noqa: S608 - the caller's own
 
 
 def _direction(tokens: Sequence[Token]) -> int:

@@ -60,6 +60,8 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"invalid (date|time|timestamp) field format"), "22007"),
     (re.compile(r"field value out of range|[Dd]ate out of range|not in timestamp range"), "22008"),
     (re.compile(r"out of range for the destination type|value is out of range"), "22003"),
+    (re.compile(r"Could not cast value \S+ to DECIMAL"), "22003"),
+    (re.compile(r"Could not convert Timestamp\((S|MS)\) to Timestamp"), "22008"),
     (re.compile(r"[Dd]ivision by zero"), "22012"),
     (re.compile(r"Unknown TimeZone"), "22023"),
     (re.compile(r"NOT NULL constraint failed"), "23502"),
@@ -102,6 +104,8 @@ _STACK: Final = re.compile(
     r"\n*(Stack Trace:|This error signals an assertion failure|\. Consider increasing|Failed to flush changes).*",
     re.DOTALL,
 )
+# The line of a cast that the statement's own words do not have: it stands for the stored form of 128-bit integers.
+_OWN_LINES: Final = re.compile(r"\n+LINE [0-9]+: [^\n]*CAST\(#[0-9]+ AS [^\n]*\n *\^")
 # Where staged output and spill lie: their names are enough.
 _OWN_FOLDERS: Final = re.compile(r"/[^\"']*/(?:\.treadle/[^/\"']+|worker-[0-9a-f-]{36})/")
 _SECRETS: Final = re.compile(r"(host|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
@@ -119,7 +123,7 @@ def message_of(text: str) -> str:
 
     DuckDB repeats the names it was given, however long: the message is cut, because every record keeps it.
     """
-    bare = _OWN_FOLDERS.sub("", _PARSE_PREFIX.sub("", _STACK.sub("", text)))
+    bare = _OWN_FOLDERS.sub("", _PARSE_PREFIX.sub("", _STACK.sub("", _OWN_LINES.sub("", text))))
     told = _SECRETS.sub(r"\1=...", bare).strip() or "the engine failed"
     return told if len(told) <= MAX_MESSAGE else told[: MAX_MESSAGE - 1] + "…"
 

@@ -7,6 +7,7 @@ from typing import Final
 import duckdb
 
 from treadle.engines.duckdb.extensions import extension_path
+from treadle.engines.duckdb.metadata import Metadata
 from treadle.wire import Attach, CatalogTarget
 
 ATTACH_TRIES: Final = 5
@@ -54,18 +55,25 @@ def limit(connection: duckdb.DuckDBPyConnection, order: Attach) -> None:
     )
 
 
-def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> str:
-    """Attach the catalog, made on first sight; the name its data folder goes by in this process.
+def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> tuple[str, bool]:
+    """Attach the catalog, made on first sight; the name its data folder goes by in this process, and whether a table
+    has a column of a type that is refused by now.
 
     Two sessions that open a new catalog at the same moment both try to create its tables, hence the
     tries. Raises `duckdb.Error`.
     """
     os.environ["PGPASSWORD"] = target.password
     lake_path = _nameless(target.data_path)
-    for left in reversed(range(ATTACH_TRIES)):
+    left = ATTACH_TRIES
+    while True:
+        left -= 1
         try:
             _attach_or_create(connection, target, lake_path)
-            break
+            metadata = Metadata(connection, target.name, target.metadata_name)
+            while metadata.mend():
+                connection.execute(f"DETACH {quoted(target.name)}")
+                _attach_or_create(connection, target, lake_path)
+            return lake_path, metadata.holds_inexact()
         except duckdb.InterruptException:
             raise
         except duckdb.Error:
@@ -73,7 +81,6 @@ def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> str:
                 raise
             with contextlib.suppress(duckdb.Error):
                 connection.execute(f"DETACH {quoted(target.name)}")
-    return lake_path
 
 
 def _attach_or_create(connection: duckdb.DuckDBPyConnection, target: CatalogTarget, lake_path: str) -> None:

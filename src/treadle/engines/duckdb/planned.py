@@ -7,6 +7,7 @@ import duckdb
 import msgspec
 
 from treadle.engines.duckdb.copy_statement import CopyTarget
+from treadle.engines.duckdb.definitions import Definition
 from treadle.engines.duckdb.settings import Change, Show
 
 
@@ -35,7 +36,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     ``statements`` run in order, the last one is the statement itself; those of a SET are the engine's
     share of it. ``tag`` is its command tag without counts, ``copy_to`` where a ``COPY … TO`` writes,
-    ``setting`` what a SET or SHOW asks for.
+    ``setting`` what a SET or SHOW asks for, ``defines`` the table whose columns it makes or changes.
     """
 
     kind: Kind
@@ -46,6 +47,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     returns_rows: bool = False
     copy_to: CopyTarget | None = None
     setting: Change | Show | None = None
+    defines: Definition | None = None
 
 
 PLAIN: Final = {

@@ -5,10 +5,12 @@ from itertools import islice, takewhile
 from typing import Final
 
 import duckdb
+import msgspec
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb import set_statements
 from treadle.engines.duckdb.copy_statement import read_copy
+from treadle.engines.duckdb.definitions import exact_types, read_definition
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
 from treadle.engines.duckdb.opening import quoted
@@ -126,6 +128,10 @@ class Planner:
             start += 1
         analyze = any(token.text.lower() in ("analyze", "analyse") for token in tokens[1:start])
         inner = self._inner(segment, tokens, start, "EXPLAIN")
+        defines = inner.defines if analyze else None
+        if defines is not None and defines.query:
+            before = f"{self._text[segment.start : tokens[start].start]}{defines.before}"
+            defines = msgspec.structs.replace(defines, before=before)
         return Planned(
             kind=Kind.EXPLAIN,
             text=self._source(segment),
@@ -133,6 +139,7 @@ class Planner:
             statements=self._parse(self._source(segment)),
             writes=analyze and inner.writes,
             returns_rows=True,
+            defines=defines,
         )
 
     def _prepare(self, segment: Segment) -> Planned:
@@ -184,6 +191,12 @@ class Planner:
         """A statement classed by the type the engine's parser gives it: the allow list."""
         statements = self._parse(self._source(segment))
         kind, tag, rows = self._class(segment, statements[-1].type.name)
+        defines = None
+        if tag in ("CREATE TABLE", "ALTER TABLE"):
+            tokens = self._tokens(segment)
+            defines = read_definition(self._text, tokens)
+            exact = exact_types(self._text, tokens) if defines is not None else None
+            statements = statements if exact is None else self._parse(exact)
         return Planned(
             kind=kind,
             text=self._source(segment),
@@ -191,6 +204,7 @@ class Planner:
             statements=statements,
             writes=kind is Kind.WRITE,
             returns_rows=rows,
+            defines=defines,
         )
 
     def _class(self, segment: Segment, statement_type: str) -> tuple[Kind, str, bool]:
