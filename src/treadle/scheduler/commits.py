@@ -1,7 +1,7 @@
 """The commit point: the owner's side of it (C7). The store decides whether a commit or a cancel came first.
 
 A commit that lost a race is certainly not durable. Its commit point is left again, and the part starts anew, unless
-a stop is intended by then. From the loss to its next commit it keeps its turn for a while, so that it wins then.
+a stop is intended by then. A short one keeps its turn from the loss to its next commit, so that it wins that.
 """
 
 import asyncio
@@ -43,6 +43,7 @@ class Commits:
     async def asked(self, run: Run, question: AtCommit) -> None:
         """Let it commit, or stop it."""
         self._release()
+        run.tries.asks(self._context.clock.monotonic())
         if question.point.evidence is Evidence.CATALOG:
             await self._take_turn(run)
         await self._decide(run, question.point)
@@ -51,22 +52,23 @@ class Commits:
         """The commit of the part lost a race and is undone: have it run again, stop it, or let it fail."""
         again = await self._may_repeat(run, part)
         self._context.figures.commit_lost(again=again)
-        log.info("commit_lost", statement_id=run.id, part=part, losses=run.losses.count, again=again)
-        if not again:
-            self.end_turn(run)
-        elif run.intent is not None:
+        log.info("commit_lost", statement_id=run.id, part=part, losses=run.tries.losses, again=again)
+        if again and run.intent is not None:
             self._ladder.press(run)
             return
-        else:
+        if again and run.tries.worked < KEEP_SECONDS:
             await self._take_turn(run)
             self._kept = asyncio.get_running_loop().call_later(KEEP_SECONDS, self.end_turn, run)
+        else:
+            self.end_turn(run)
+        run.tries.begin(self._context.clock.monotonic())
         self._worker.send(Retry(statement_id=run.id, part=part, granted=again))
 
     async def _may_repeat(self, run: Run, part: int) -> bool:
         """Whether the part may be run again; its commit point has been left then."""
         now = self._context.clock.monotonic()
-        run.losses.add(now)
-        if not self._context.retries.allow(run.losses.count, run.losses.since_first(now)):
+        run.tries.loses(now)
+        if not self._context.retries.allow(run.tries, now):
             return False
         # The engine's word is enough for a failure, not for a second try: that would write twice what is durable.
         if await self._context.catalogs.committed(self._catalog, part_id(run.id, part)) is not False:

@@ -9,24 +9,33 @@ class Retries(msgspec.Struct, frozen=True, kw_only=True):
     most: int
     seconds: float
 
-    def allow(self, losses: int, since_first: float) -> bool:
-        """Whether a part that has lost that often, for the first time so many seconds ago, may be run again."""
-        return losses <= self.most and since_first <= self.seconds
+    def allow(self, tries: "Tries", now: float) -> bool:
+        """Whether a part that has lost its latest try now may be run again."""
+        return tries.losses <= self.most and now - tries.first_loss <= self.seconds
 
 
-class Losses:
-    """The lost commits of the part that runs; times are monotonic seconds."""
+class Tries:
+    """The tries of the part that runs; times are monotonic seconds.
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._first = 0.0
+    ``worked`` is how long the latest one took until it asked to commit.
+    """
 
-    def add(self, now: float) -> None:
-        """One more."""
-        if not self.count:
-            self._first = now
-        self.count += 1
+    def __init__(self, now: float) -> None:
+        self.losses = 0
+        self.first_loss = 0.0
+        self.worked = 0.0
+        self._began = now
 
-    def since_first(self, now: float) -> float:
-        """Seconds since the first."""
-        return now - self._first
+    def asks(self, now: float) -> None:
+        """The latest try asks to commit."""
+        self.worked = now - self._began
+
+    def loses(self, now: float) -> None:
+        """The commit of the latest try has lost a race."""
+        if not self.losses:
+            self.first_loss = now
+        self.losses += 1
+
+    def begin(self, now: float) -> None:
+        """Another one begins."""
+        self._began = now
