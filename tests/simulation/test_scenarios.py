@@ -48,10 +48,13 @@ def test_to_stop_a_part_waits_for_no_record_of_the_one_before() -> None:
     assert "worker_killed" not in told
 
 
-def contended(step: Step, *acts: AnyAct) -> str:
+WIDE = Limits()
+
+
+def contended(step: Step, *acts: AnyAct, limits: Limits = WIDE) -> str:
     """What is told of a statement that somebody waits for."""
     begin: tuple[AnyAct, ...] = (OpenSession(at=0.3, session=0), Submit(at=2.0, session=0, runs=0, sync=True))
-    return played(Scenario(seed=0, programs=(Program(steps=(step,)),), acts=(*begin, *acts)))
+    return played(Scenario(seed=0, programs=(Program(steps=(step,)),), acts=(*begin, *acts), limits=limits))
 
 
 def test_a_cancel_stops_a_part_that_is_run_again() -> None:
@@ -84,6 +87,15 @@ def test_a_part_that_always_loses_fails() -> None:
     told = contended(Step(kind=Kind.WRITE, seconds=0.1, losses=9))
     assert told.count("committing 0") == RETRIES + 1
     assert "'state': <StatementState.FAILED" in told
+
+
+def test_a_statement_timeout_covers_all_tries_of_a_part() -> None:
+    """The clock does not start anew with a further try."""
+    step = Step(kind=Kind.WRITE, seconds=4.0, losses=9)
+    told = contended(step, limits=Limits(statement_timeout=1))
+    assert told.count("committing 0") == 2
+    assert "Reason.STATEMENT_TIMEOUT" in told
+    assert "Cancelled(statement_id=" in told
 
 
 def lost(step: Step, *more: Cancel | CancelMany) -> str:
