@@ -355,7 +355,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         within=200,
     ),
     "forgets-lost-races": Mutant(
-        about="a worker that lost a race is not answered", changes=lambda: [(Commits, "lost", _nothing)], within=40
+        about="a worker that lost a race is not answered", changes=lambda: [(Commits, "lost", _nothing)], within=120
     ),
     "runs-again-for-ever": Mutant(
         about="a part that always loses is never given up",
