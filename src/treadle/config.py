@@ -142,6 +142,14 @@ class Settings(BaseSettings):
         0, ge=0, le=2_147_483, description="Seconds a statement may run unless its session says otherwise; 0 for ever."
     )
 
+    # statements whose commit lost a race against another session
+    commit_retries: int = Field(
+        10, ge=0, description="Times a statement outside of a transaction is run again when its commit lost a race."
+    )
+    commit_retry_time: Seconds = Field(
+        30.0, description="Seconds after its first lost race within which a statement is begun again."
+    )
+
     # limits no session can change; 0 is none
     queue_timeout: TimeLimit = Field(
         0.0, description="Seconds a statement may wait for its start before it is cancelled; 0 for ever."

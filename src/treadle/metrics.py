@@ -101,6 +101,11 @@ class Metrics:
     def _make_events(self) -> None:
         registry = self.registry
         self._ended = Counter("treadle_statements_ended", "Ended statements.", ["state", "reason"], registry=registry)
+        self._conflicts = Counter(
+            "treadle_commit_conflicts", "Commits that lost a race.", ["outcome"], registry=registry
+        )
+        for outcome in ("run_again", "failed"):
+            self._conflicts.labels(outcome)
         self._cancels = Counter("treadle_cancels", "Answered cancels.", ["outcome", "rung"], registry=registry)
         self._cancel_seconds = Histogram(
             "treadle_cancel_seconds",
@@ -156,6 +161,10 @@ class Metrics:
         self._ended.labels(state, reason or "none").inc()
         if seconds is not None:
             self._statement_seconds.labels(state).observe(seconds)
+
+    def commit_lost(self, *, again: bool) -> None:
+        """A commit lost a race, and its statement is run ``again`` or fails."""
+        self._conflicts.labels("run_again" if again else "failed").inc()
 
     def cancel_ended(self, rung: Rung | None, outcome: CancelOutcome, seconds: float) -> None:
         """A cancel was answered; its latency counts where it climbed a rung, that is where it had work to do."""

@@ -1,8 +1,8 @@
 """What owner and worker say to each other, over a socket pair.
 
 A frame is four bytes of length (big endian) and one MessagePack document with a tag. The owner
-sends `Attach`, `Open`, `Execute`, `Cancel`, `Commit`, `HowFar`, `Close`; the worker answers with the rest. Only
-the rows of small results travel here: others go from the worker to the results room.
+sends `Attach`, `Open`, `Execute`, `Cancel`, `Commit`, `Retry`, `HowFar`, `Close`; the worker answers with the
+rest. Only the rows of small results travel here: others go from the worker to the results room.
 """
 
 from enum import StrEnum
@@ -84,6 +84,14 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     part: int
 
 
+class Retry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The answer to `CommitLost`: whether the part is to be run again."""
+
+    statement_id: str
+    part: int
+    granted: bool
+
+
 class HowFar(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Say how much of this statement is done; answered with `SoFar` if it still runs."""
 
@@ -139,6 +147,13 @@ class AtCommit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     statement_id: str
     point: CommitPoint
+
+
+class CommitLost(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The commit of a part lost a race and is undone: it could be run again, as if for the first time."""
+
+    statement_id: str
+    part: int
 
 
 class Excess(StrEnum):
@@ -200,7 +215,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     profile: bytes | None = None
 
 
-ToWorker = Attach | Open | Execute | Cancel | Commit | HowFar | Close
+ToWorker = Attach | Open | Execute | Cancel | Commit | Retry | HowFar | Close
 FromWorker = (
     Hello
     | Attached
@@ -209,6 +224,7 @@ FromWorker = (
     | OpenFailed
     | Progress
     | AtCommit
+    | CommitLost
     | Exceeded
     | SoFar
     | Finished

@@ -1,6 +1,6 @@
 """What engines, workers and catalogs really do, as they tell it, held against the record of that moment."""
 
-from tests.simulation.ledger import Ledger
+from tests.simulation.ledger import RETRIES, Ledger
 from tests.simulation.life import Life
 from tests.simulation.scenario import Moment
 from treadle.model.states import (
@@ -21,6 +21,8 @@ class Deeds(Ledger):
             life.vanished or life.row.state is StatementState.RUNNING,
             f"an engine starts {statement_id}, which is {life.row.state}",
         )
+        self._hold("C7", number not in life.durable, f"part {number} of {statement_id} is durable, and runs again")
+        self._hold("C16", life.losses[number] <= RETRIES, f"part {number} of {statement_id} runs again too often")
         life.began.add(number)
         life.engine = pid
         busy = [other for other in self.lives.values() if other.engine is not None]
@@ -50,9 +52,17 @@ class Deeds(Ledger):
         )
         self._on_moment(Moment.COMMITTING, life.program)
 
+    def loses_race(self, statement_id: str, number: int) -> None:
+        """The engine reports that a commit lost a race: its part may begin anew."""
+        life = self.lives[statement_id]
+        life.began.discard(number)
+        life.losses[number] += 1
+        self._on_moment(Moment.LOST, life.program)
+
     def endures(self, statement_id: str, number: int) -> None:
         """A commit is durable."""
         life = self.lives[statement_id]
+        self._hold("C7", number not in life.durable, f"part {number} of {statement_id} is durable twice")
         life.durable.add(number)
         self._hold("C12", life.recorded, f"a commit of {statement_id} lands, which is not on record")
         self._hold("C2", not life.row.state.final, f"{statement_id} is {life.row.state}, and a commit of it lands")

@@ -49,6 +49,8 @@ class _Writer:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._random = Random(seed)
+        # Of its own, so that the rest of a scenario is what it was without races.
+        self._races = Random(f"races {seed}")
         self._sessions = 0
         self._acts: list[AnyAct] = []
         self._programs: list[Program] = []
@@ -121,7 +123,7 @@ class _Writer:
     def _step(self, kind: Kind | None = None) -> Step:
         kinds = (Kind.ROWS,) * 4 + (Kind.COMMAND,) * 2 + (Kind.WRITE,) * 6 + (Kind.COPY, Kind.APPEND, Kind.WRONG)
         kind = kind or self._random.choice(kinds)
-        return Step(
+        step = Step(
             kind=kind,
             seconds=self._random.choice((0.0, 0.0, 0.001, 0.001, 0.02, 0.02, 0.3, 0.3, 1.0, 4.0, 12.0))
             * (0.5 + self._random.random()),
@@ -134,6 +136,9 @@ class _Writer:
             death=self._random.choice((Death.NEVER,) * 24 + tuple(Death)),
             rows=self._random.choice((0, 1, 3, 5)) if kind is Kind.ROWS else 0,
         )
+        losses = self._races.choice((0,) * 12 + (1, 1, 2, 9))
+        mistaken = step.reply is Reply.TRUE and step.autocommit and self._races.random() < 0.04
+        return replace(step, losses=losses, reply=Reply.MISTAKEN if mistaken else step.reply)
 
     def _surround(self, program: int) -> None:
         """Cancels, now and then several, and looks at the result."""
@@ -141,6 +146,9 @@ class _Writer:
         for _ in range(cancels):
             part = self._random.choice((0, 0, 0, 0, 1, 2))
             self._acts.append(self._near(Cancel, program, target=program, part=part))
+        if any(step.losses for step in self._programs[program].steps) and self._races.random() < 0.4:
+            delay = self._races.choice((0.0, 0.001, 0.05, 0.3)) * self._races.random()
+            self._acts.append(Cancel(at=delay, moment=Moment.LOST, program=program, target=program))
         if self._maybe(0.25):
             self._acts.append(self._near(ShowResult, program, target=program, page=self._random.choice((1, 2))))
 

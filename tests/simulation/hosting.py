@@ -8,14 +8,17 @@ step by step.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from tests.simulation.ground import Ground
-from tests.simulation.lake import Landing, Refused
+from tests.simulation.lake import Landing, Overtaken, Refused
 from tests.simulation.rounds import Rounds
 from tests.simulation.rows import COLUMNS, file_of_rows, inline_rows
-from tests.simulation.scenario import Death, Kind, Opening, Program, Step
+from tests.simulation.scenario import Death, Kind, Opening, Program, Reply, Step
 from treadle.model.entities import CommitPoint, Evidence, Part
 from treadle.model.ids import part_id
 from treadle.model.states import Effects, PartStatus
@@ -30,6 +33,7 @@ from treadle.wire import (
     Cancelled,
     Close,
     Commit,
+    CommitLost,
     Exceeded,
     Excess,
     Execute,
@@ -41,6 +45,7 @@ from treadle.wire import (
     Opened,
     OpenFailed,
     Progress,
+    Retry,
     SoFar,
     ToWorker,
 )
@@ -64,6 +69,10 @@ class Interrupted(EngineError):
 
     def __init__(self) -> None:
         super().__init__("57014", "interrupted")
+
+
+class LostRace(EngineError):
+    """Its commit was overtaken by another transaction's."""
 
 
 class Hosting:
@@ -178,7 +187,7 @@ class Hosting:
                     await self._open(order)
                 case Execute() as order:
                     await self._execute(order)
-                case Cancel() | Commit() | HowFar():
+                case Cancel() | Commit() | Retry() | HowFar():
                     pass
                 case Close():
                     await self._moment()
@@ -247,6 +256,31 @@ class Hosting:
         return Finished(statement_id=order.statement_id, part=part, inline=self._inline, settings=self._settings)
 
     async def _run_part(self, order: Execute, number: int, step: Step, *, last: bool) -> Part:
+        for losses_left in count(step.losses, -1):
+            tried = step
+            if losses_left > 0 and step.autocommit:
+                # Short, so that cancels which come near a loss come to the next try.
+                tried = replace(step, reply=Reply.CONFLICT, seconds=step.seconds / 10)
+            try:
+                return await self._try_part(order, number, tried, last=last)
+            except LostRace:
+                self._truth.loses_race(order.statement_id, number)
+                if not await self._allowed_again(order.statement_id, number):
+                    raise
+        raise AssertionError
+
+    async def _allowed_again(self, statement_id: str, number: int) -> bool:
+        self._say(CommitLost(statement_id=statement_id, part=number))
+        while True:
+            match await self._next():
+                case Retry(statement_id=meant, part=part) as answer if meant == statement_id and part == number:
+                    return answer.granted
+                case Cancel(statement_id=unwanted) if unwanted == statement_id:
+                    raise Interrupted
+                case _:
+                    continue
+
+    async def _try_part(self, order: Execute, number: int, step: Step, *, last: bool) -> Part:
         await self._moment()
         if not self._fence.enter(order.statement_id):
             raise Interrupted
@@ -344,11 +378,14 @@ class Hosting:
 
     def _end_transaction(self) -> None:
         """The engine removes the files of a transaction that it rolls back."""
-        for file in self._written:
-            if not self._ground.lake.knows(file):
-                file.unlink(missing_ok=True)
+        self._discard(self._written)
         self._written.clear()
         self._settings = {**self._settings, "transaction": "none"}
+
+    def _discard(self, files: list[Path]) -> None:
+        for file in files:
+            if not self._ground.lake.knows(file):
+                file.unlink(missing_ok=True)
 
     async def _commit(self, statement_id: str, number: int, step: Step, *, last: bool) -> Effects:
         point = self._commit_point(statement_id, number, step, last=last)
@@ -393,9 +430,15 @@ class Hosting:
                 self._attached.catalog.dsn, statement_id, number, step.reply, self._ground.loop.create_future()
             )
             own = [self._file(statement_id, number)] if step.writes else []
+            if self.in_transaction and landing.reply in (Reply.CONFLICT, Reply.MISTAKEN):
+                # Of a transaction of the user's a lost race is an error like another.
+                landing.reply = Reply.REFUSED if landing.reply is Reply.CONFLICT else Reply.LOST
             landing.files = tuple(file.name for file in (*own, *self._written))
             try:
                 await self._ground.lake.commit(landing, step.commit_seconds)
+            except Overtaken as error:
+                self._discard(own)
+                raise LostRace("40001", str(error), Effects.UNKNOWN) from error
             except Refused as error:
                 raise EngineError("40001", str(error), Effects.UNKNOWN) from error
         else:

@@ -17,6 +17,10 @@ class Refused(Exception):
     """The server, or the engine, says no to a commit."""
 
 
+class Overtaken(Refused):
+    """Another transaction was first."""
+
+
 class Landing:
     """A commit under way on the server."""
 
@@ -69,13 +73,14 @@ class Lake:
             self._later(self.down_until - self._loop.time() + 0.001, self._land, landing)
             return
         self._under_way.remove(landing)
-        if landing.reply is Reply.REFUSED:
-            self._answer(landing, Refused("a conflict"))
+        if landing.reply in (Reply.REFUSED, Reply.CONFLICT):
+            self._answer(landing, Refused("no") if landing.reply is Reply.REFUSED else Overtaken("a conflict"))
             return
         self._markers.add(part_id(landing.statement_id, landing.number))
         self._files.update(landing.files)
         self._truth.endures(landing.statement_id, landing.number)
-        self._answer(landing, Refused("the connection was lost") if landing.reply is Reply.LOST else None)
+        errors = {Reply.LOST: Refused("the connection was lost"), Reply.MISTAKEN: Overtaken("a conflict")}
+        self._answer(landing, errors.get(landing.reply))
 
     def _answer(self, landing: Landing, error: Exception | None) -> None:
         if landing.answer.done():

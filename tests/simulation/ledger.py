@@ -10,6 +10,9 @@ from treadle.model.entities import Session
 KILL_TO_RECORD: Final = 3.0
 """Seconds from a kill to the record (C3)."""
 
+RETRIES: Final = 3
+"""Times a part is run again when its commit lost a race, at most."""
+
 SLACK: Final = 0.6
 """Seconds for everything the ladder does not count: pipes, burials, looks of a waiting verb."""
 

@@ -1,5 +1,7 @@
 """What is known of one statement besides its record, and how much trouble there was."""
 
+from collections import Counter
+
 import msgspec
 
 from tests.simulation.scenario import Program
@@ -61,6 +63,7 @@ class Life:
         self.held = False
         self.sent = False
         self.durable: set[int] = set()
+        self.losses: Counter[int] = Counter()
         self.said: Finished | Failed | Cancelled | None = None
         self.heard = False
         self.vanished = False

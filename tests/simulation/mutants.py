@@ -29,6 +29,7 @@ from treadle.scheduler.opening import UNOPENED
 from treadle.scheduler.owner import Owner
 from treadle.scheduler.plan import Capacity
 from treadle.scheduler.recording import Recording
+from treadle.scheduler.retries import Retries
 from treadle.scheduler.start import Start
 from treadle.scheduler.verdict import judge
 from treadle.service.cancel import Cancels
@@ -171,6 +172,21 @@ def _kills_at_once() -> Sequence[Change]:
         self._worker.kill()
 
     return [(Ladder, "_climb", climb)]
+
+
+def _keeps_the_commit_point() -> Sequence[Change]:
+    async def stay(self: Any, run: Any, part: int) -> bool:
+        return True
+
+    return [(Commits, "_leave", stay)]
+
+
+def _believes_lost_races() -> Sequence[Change]:
+    async def credulous(self: Any, run: Any, part: int) -> bool:
+        run.tries.loses(self._context.clock.monotonic())
+        return bool(await self._leave(run, part))
+
+    return [(Commits, "_may_repeat", credulous)]
 
 
 def _never_asks_the_catalog() -> Sequence[Change]:
@@ -347,6 +363,22 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "commits-after-intent": Mutant(
         about="a commit begins though a cancel is intended", changes=_commits_after_intent, within=400
+    ),
+    "keeps-the-commit-point": Mutant(
+        about="a part that is run again is still at its commit point", changes=_keeps_the_commit_point, within=3000
+    ),
+    "believes-lost-races": Mutant(
+        about="a part is run again without a look whether its commit is durable",
+        changes=_believes_lost_races,
+        within=200,
+    ),
+    "forgets-lost-races": Mutant(
+        about="a worker that lost a race is not answered", changes=lambda: [(Commits, "lost", _nothing)], within=120
+    ),
+    "runs-again-for-ever": Mutant(
+        about="a part that always loses is never given up",
+        changes=lambda: [(Retries, "allow", lambda *_: True)],
+        within=1000,
     ),
     "never-kills": Mutant(about="the ladder ends with the interrupt", changes=_never_kills, within=1000),
     "kills-at-once": Mutant(about="the ladder begins with the kill", changes=_kills_at_once, within=40),

@@ -29,6 +29,8 @@ class Reply(StrEnum):
     TRUE = "true"
     LOST = "lost"  # it is durable, and the engine raises
     REFUSED = "refused"  # it is not, and the engine raises
+    CONFLICT = "conflict"  # it is not, and the engine knows that it lost a race
+    MISTAKEN = "mistaken"  # it is durable, and the engine reports a lost race
 
 
 class Death(StrEnum):
@@ -55,6 +57,7 @@ class Opening(StrEnum):
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One statement of a program: ``seconds`` of work, ``gap`` seconds at its beginning in which an
     interrupt is forgotten, ``lag`` seconds from an interrupt to its end; a ``deaf`` one never hears.
+    Outside of a transaction its first ``losses`` commits lose a race.
     """
 
     kind: Kind = Kind.COMMAND
@@ -64,8 +67,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     lag: float = 0.0
     commit_seconds: float = 0.0
     reply: Reply = Reply.TRUE
+    losses: int = 0
     death: Death = Death.NEVER
     rows: int = 0
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether its commit is one of the catalog's, and its own unless a transaction is open."""
+        return self.kind is Kind.WRITE
 
     @property
     def writes(self) -> bool:
@@ -94,6 +103,7 @@ class Moment(StrEnum):
     ASKED = "asked"
     COMMITTING = "committing"
     COMMITTED = "committed"
+    LOST = "lost"
     SAID = "said"
     INTENDED = "intended"
     ENDED = "ended"

@@ -3,8 +3,10 @@
 import pytest
 
 from tests.simulation.lake import Lake
+from tests.simulation.ledger import RETRIES
 from tests.simulation.run import stage
 from tests.simulation.scenario import (
+    AnyAct,
     Cancel,
     CancelMany,
     Death,
@@ -13,6 +15,7 @@ from tests.simulation.scenario import (
     Moment,
     OpenSession,
     Program,
+    Reply,
     Scenario,
     Step,
     StoreOutage,
@@ -47,6 +50,56 @@ def test_to_stop_a_part_waits_for_no_record_of_the_one_before() -> None:
     told = played(found)
     assert "Cancelled(statement_id=" in told
     assert "worker_killed" not in told
+
+
+WIDE = Limits()
+
+
+def contended(step: Step, *acts: AnyAct, limits: Limits = WIDE) -> str:
+    """What is told of a statement that somebody waits for."""
+    begin: tuple[AnyAct, ...] = (OpenSession(at=0.3, session=0), Submit(at=2.0, session=0, runs=0, sync=True))
+    return played(Scenario(seed=0, programs=(Program(steps=(step,)),), acts=(*begin, *acts), limits=limits))
+
+
+def test_a_cancel_stops_a_part_that_is_run_again() -> None:
+    """After a lost race it has left its commit point: an interrupt reaches it, nothing is killed, nothing is there."""
+    step = Step(kind=Kind.WRITE, seconds=10.0, losses=1)
+    told = contended(step, Cancel(at=0.5, moment=Moment.LOST, program=0, target=0))
+    assert "Cancelled(statement_id=" in told
+    assert "worker_killed" not in told
+    assert "committed 0" not in told
+
+
+def test_a_cancel_within_a_commit_that_loses_stops_the_part_before_its_next_try() -> None:
+    """It waits for the commit; when that has lost the race the part does not begin anew."""
+    step = Step(kind=Kind.WRITE, seconds=0.1, commit_seconds=1.0, losses=1)
+    told = contended(step, Cancel(at=0.3, moment=Moment.COMMITTING, program=0, target=0))
+    assert told.count("committing 0") == 1
+    assert "Cancelled(statement_id=" in told
+    assert "worker_killed" not in told
+
+
+def test_a_race_that_was_not_lost_is_not_run_again() -> None:
+    """The engine reports a lost race, and the commit is durable: it is found, and the statement has succeeded."""
+    told = contended(Step(kind=Kind.WRITE, seconds=0.1, reply=Reply.MISTAKEN))
+    assert told.count("committed 0") == 1
+    assert "'state': <StatementState.SUCCEEDED" in told
+
+
+def test_a_part_that_always_loses_fails() -> None:
+    """After so many tries the record says that it failed and left nothing."""
+    told = contended(Step(kind=Kind.WRITE, seconds=0.1, losses=9))
+    assert told.count("committing 0") == RETRIES + 1
+    assert "'state': <StatementState.FAILED" in told
+
+
+def test_a_statement_timeout_covers_all_tries_of_a_part() -> None:
+    """The clock does not start anew with a further try."""
+    step = Step(kind=Kind.WRITE, seconds=4.0, losses=9)
+    told = contended(step, limits=Limits(statement_timeout=1))
+    assert told.count("committing 0") == 2
+    assert "Reason.STATEMENT_TIMEOUT" in told
+    assert "Cancelled(statement_id=" in told
 
 
 def lost(step: Step, *more: Cancel | CancelMany) -> str:

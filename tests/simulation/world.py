@@ -15,6 +15,7 @@ from tests.simulation.clients import Clients
 from tests.simulation.gateway import EPOCH, Gateway
 from tests.simulation.ground import Ground
 from tests.simulation.lake import Lake
+from tests.simulation.ledger import RETRIES
 from tests.simulation.life import Life, Violation
 from tests.simulation.loop import Endless, Stuck, VirtualLoop
 from tests.simulation.scenario import (
@@ -90,6 +91,8 @@ class World:
             queue_timeout=limits.queue_timeout,
             total_timeout=limits.total_timeout,
             max_result_rows=limits.result_rows,
+            commit_retries=RETRIES,
+            commit_retry_time=6.0,
         )
         self._waiting: dict[tuple[Moment, int], list[AnyAct]] = {}
         self.truth = Truth(

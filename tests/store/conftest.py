@@ -35,7 +35,7 @@ def private(folder: Path) -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="session")
 def private_databases(private: EmbeddedPostgres) -> Databases:
     """Databases on the private server."""
-    return Databases(private.service_dsn)
+    return Databases(private.service_dsn, private.admin_dsn)
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +49,7 @@ def stock_databases(folder: Path) -> Iterator[Databases]:
         pytest.skip("no PostgreSQL on the PATH and no TREADLE_TEST_DATABASE_URL")
     (folder / "stock").mkdir()
     server = StockServer(folder / "stock")
-    yield Databases(server.dsn)
+    yield Databases(server.dsn, server.admin_dsn)
     server.stop()
 
 

@@ -24,8 +24,10 @@ TABLES = (
 class Databases:
     """Fresh databases on one server, each a copy of a migrated one."""
 
-    def __init__(self, service_dsn: str) -> None:
+    def __init__(self, service_dsn: str, admin_dsn: str = "") -> None:
         self.dsn = service_dsn
+        self.admin = admin_dsn
+        """A superuser's, where there is one."""
         self._address = Address.parse(service_dsn)
         self.execute(f"DROP DATABASE IF EXISTS {TEMPLATE}")
         self.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0")
@@ -70,6 +72,7 @@ class StockServer:
             connection.execute("CREATE ROLE treadle LOGIN CREATEDB CREATEROLE")
             connection.execute("CREATE DATABASE treadle OWNER treadle")
         self.dsn = Address(host=str(folder), user="treadle", database="treadle", password=PASSWORD).dsn
+        self.admin_dsn = Address(host=str(folder), user="postgres", database="postgres").dsn
 
     @property
     def _options(self) -> str:

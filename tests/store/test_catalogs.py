@@ -5,6 +5,7 @@ import importlib.util
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 import duckdb
@@ -28,6 +29,9 @@ from treadle.store.catalogs import (
 )
 from treadle.store.dsn import Address
 from treadle.store.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
 
 
 def new_lake(workspace_id: str, data_dir: Path) -> Catalog:
@@ -106,6 +110,81 @@ async def test_a_catalog_is_provisioned_and_destroyed_any_number_of_times(databa
         await connection.fetchval("SELECT 1")
     with pytest.raises(asyncpg.PostgresError):
         await asyncpg.connect(catalog_address(databases.dsn, made).dsn)
+
+
+@pytest.fixture
+async def superuser(databases: Databases, lake: Catalog) -> AsyncIterator["Connection"]:
+    """An operator's session on the catalog's database, of a role that the service may not end."""
+    if not databases.admin:
+        pytest.skip("TREADLE_TEST_DATABASE_URL names no superuser")
+    admin = Address.parse(databases.admin).at(database=lake.database)
+    connection = await asyncpg.connect(admin.dsn, server_settings={"application_name": worker_application("w")})
+    yield connection
+    await connection.close()
+
+
+async def exists(databases: Databases, lake: Catalog) -> tuple[bool, bool]:
+    """Whether the catalog has its database, and its role."""
+    connection = await asyncpg.connect(databases.dsn)
+    try:
+        return (
+            await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", lake.database),
+            await connection.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", lake.role),
+        )
+    finally:
+        await connection.close()
+
+
+async def test_a_session_of_a_superuser_delays_the_end_of_a_catalog(
+    databases: Databases, lake: Catalog, superuser: "Connection"
+) -> None:
+    """It is no defect: the catalog's own sessions end, no further one begins, and when it has gone all is dropped."""
+    own = await asyncpg.connect(catalog_address(databases.dsn, lake).dsn)
+    with pytest.raises(StoreUnavailable):
+        await destroy(databases.dsn, lake)
+    assert await superuser.fetchval("SELECT 1") == 1
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await own.fetchval("SELECT 1")
+    with pytest.raises(asyncpg.PostgresError):
+        await asyncpg.connect(catalog_address(databases.dsn, lake).dsn)
+    assert await exists(databases, lake) == (True, True)
+    await superuser.close()
+    await destroy(databases.dsn, lake)
+    assert await exists(databases, lake) == (False, False)
+
+
+async def test_backends_of_another_role_are_none_of_a_workers(databases: Databases, superuser: "Connection") -> None:
+    """Whatever they call themselves: the service neither may nor must end them."""
+    assert await terminate_backends(databases.dsn, worker_application("w"), 5)
+    assert await superuser.fetchval("SELECT 1") == 1
+
+
+async def test_a_catalog_is_dropped_while_autovacuum_works_in_it(databases: Databases, lake: Catalog) -> None:
+    """Its workers belong to no role of ours: the server itself sends them away."""
+    if not databases.admin:
+        pytest.skip("TREADLE_TEST_DATABASE_URL names no superuser")
+    own = await asyncpg.connect(catalog_address(databases.dsn, lake).dsn)
+    await own.execute(
+        "CREATE TABLE large WITH (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0,"
+        " autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1)"
+        " AS SELECT i, repeat('x', 500) AS s FROM generate_series(1, 20000) i"
+    )
+    await own.execute("DELETE FROM large WHERE i % 2 = 0")
+    await own.close()
+    admin = await asyncpg.connect(databases.admin)
+    works = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'autovacuum worker' AND datname = $1)"
+    try:
+        await admin.execute("ALTER SYSTEM SET autovacuum_naptime = 1")
+        await admin.execute("SELECT pg_reload_conf()")
+        async with asyncio.timeout(60):
+            while not await admin.fetchval(works, lake.database):  # noqa: ASYNC110 - another process works
+                await asyncio.sleep(0.05)
+        await destroy(databases.dsn, lake)
+    finally:
+        await admin.execute("ALTER SYSTEM RESET autovacuum_naptime")
+        await admin.execute("SELECT pg_reload_conf()")
+        await admin.close()
+    assert await exists(databases, lake) == (False, False)
 
 
 async def test_a_new_password_takes_the_place_of_the_old_one(private_databases: Databases, folder: Path) -> None:

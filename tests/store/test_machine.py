@@ -150,6 +150,16 @@ class Histories(RuleBasedStateMachine):
         if may:
             self.committing[statement_id] = when
 
+    @rule(number=st.integers(0, 5), owner=st.sampled_from([OWNER, "gateway-2"]), part=st.integers(1, 2))
+    def leave_commit(self, number: int, owner: str, part: int) -> None:
+        if (statement_id := self.pick(number)) is None:
+            return
+        elsewhere = self.committing[statement_id] is not None and part != 1
+        may = self.states[statement_id] is StatementState.RUNNING and owner == OWNER and not elsewhere
+        assert self.run(self.store.leave_commit(statement_id, owner, part)) is may
+        if may:
+            self.committing[statement_id] = None
+
     @rule(
         number=st.integers(0, 5),
         event=st.sampled_from(list(ENDINGS)),

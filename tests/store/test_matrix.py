@@ -141,6 +141,18 @@ async def test_begin_commit(store: Store, owner: str) -> None:
 
 
 @pytest.mark.parametrize("owner", [OWNER, OTHER])
+@pytest.mark.parametrize("part", [1, 2])
+async def test_leave_commit(store: Store, owner: str, part: int) -> None:
+    """The commit point is left only by the owner of what runs, and only by the part it is of; the intent stays."""
+    async for name, before in situations(store):
+        elsewhere = before.commit is not None and before.commit.part != part
+        may = before.state is StatementState.RUNNING and owner == OWNER and not elsewhere
+        assert await store.leave_commit(before.id, owner, part) is may, name
+        expected = replace(before, committing_at=None, commit=None) if may else before
+        assert await stored(store, before.id) == expected, name
+
+
+@pytest.mark.parametrize("owner", [OWNER, OTHER])
 async def test_add_parts(store: Store, owner: str) -> None:
     """A part is added only by the owner of what runs; it leaves the commit point, and twice is once."""
     async for name, before in situations(store):

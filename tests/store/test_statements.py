@@ -228,6 +228,26 @@ async def test_the_commit_point_is_entered_while_no_cancel_is_intended(store: St
     assert await store.finish(second.id, OWNER, ending(), [ROWS], at(100))
 
 
+async def test_a_commit_point_that_was_left_can_be_entered_again(store: Store) -> None:
+    """Unless a cancel is intended by then; to leave it twice is as good as once."""
+    running = await new_running(store, await new_session(store))
+    point = CommitPoint(part=1)
+    assert await store.begin_commit(running.id, OWNER, point, at(3))
+    assert not await store.leave_commit(running.id, OWNER, 2)
+    assert await store.leave_commit(running.id, OWNER, 1)
+    assert await store.leave_commit(running.id, OWNER, 1)
+    left = await store.statement(running.id)
+    assert left is not None
+    assert (left.committing_at, left.commit) == (None, None)
+    assert await store.begin_commit(running.id, OWNER, point, at(4))
+    asked = await store.request_cancel(running.id, intent(5))
+    assert asked is not None
+    assert (asked.committing_at, asked.commit) == (at(4), point)
+    assert await store.leave_commit(running.id, OWNER, 1)
+    assert not await store.begin_commit(running.id, OWNER, point, at(6))
+    assert not await store.leave_commit("unknown", OWNER, 1)
+
+
 async def test_parts_are_appended_in_order(store: Store) -> None:
     """Each leaves its commit point; one that is there already is not appended again."""
     running = await new_running(store, await new_session(store))

@@ -164,6 +164,11 @@ class Twins(RuleBasedStateMachine):
         when, target, point = at(self.now()), self.a_statement(number), CommitPoint(part=part, last=last)
         self.both(lambda store: store.begin_commit(target, owner, point, when))
 
+    @rule(number=NUMBERS, owner=OWNERS, part=st.integers(1, 3))
+    def leave_commit(self, number: int, owner: str, part: int) -> None:
+        target = self.a_statement(number)
+        self.both(lambda store: store.leave_commit(target, owner, part))
+
     @rule(number=NUMBERS, owner=OWNERS, part=PARTS)
     def add_part(self, number: int, owner: str, part: Part) -> None:
         target = self.a_statement(number)

@@ -26,6 +26,7 @@ from treadle.wire import (
     CatalogTarget,
     Close,
     Commit,
+    CommitLost,
     Exceeded,
     Excess,
     Execute,
@@ -39,6 +40,7 @@ from treadle.wire import (
     Opened,
     OpenFailed,
     Progress,
+    Retry,
     SoFar,
     ToWorker,
     frame,
@@ -87,6 +89,7 @@ orders: st.SearchStrategy[ToWorker] = st.one_of(
     st.builds(HowFar, statement_id=text),
     st.builds(Cancel, statement_id=text),
     st.builds(Commit, statement_id=text, part=small),
+    st.builds(Retry, statement_id=text, part=small, granted=st.booleans()),
     st.just(Close()),
 )
 answers: st.SearchStrategy[FromWorker] = st.one_of(
@@ -97,6 +100,7 @@ answers: st.SearchStrategy[FromWorker] = st.one_of(
     st.builds(OpenFailed, session_id=text, message=text),
     st.builds(Progress, statement_id=text, part=parts, settings=names),
     st.builds(AtCommit, statement_id=text, point=points),
+    st.builds(CommitLost, statement_id=text, part=small),
     st.builds(Exceeded, statement_id=text, what=st.sampled_from(Excess)),
     st.builds(SoFar, statement_id=text, part=small, percent=st.none() | st.floats(0, 100)),
     st.builds(Finished, statement_id=text, part=parts, inline=st.none() | st.binary(max_size=20), settings=names),
@@ -159,9 +163,9 @@ def test_answers_come_back(answer: FromWorker) -> None:
 
 def test_every_message_is_tested() -> None:
     """The strategies above know every message there is."""
-    kinds = {type(m) for m in (*SOME_ORDERS, Commit(statement_id="a", part=1))} | {Attach, HowFar, Open}
+    kinds = {type(m) for m in (*SOME_ORDERS, Commit(statement_id="a", part=1))} | {Attach, HowFar, Open, Retry}
     assert kinds == set(ToWorker.__args__)
-    others = {Attached, AttachFailed, Exceeded, Failed, Cancelled, OpenFailed, Progress, SoFar}
+    others = {Attached, AttachFailed, CommitLost, Exceeded, Failed, Cancelled, OpenFailed, Progress, SoFar}
     assert {type(m) for m in SOME_ANSWERS} | others == set(FromWorker.__args__)
 
 

@@ -35,6 +35,13 @@ class Interrupted(EngineError):
         super().__init__("57014", message)
 
 
+class Conflict(EngineError):
+    """A commit that lost a race against another transaction: certainly nothing of it is durable."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("40001", message)
+
+
 def disk_error(error: OSError) -> EngineError:
     """What the caller may know of a disk that takes no more; the error's own text would tell where our files lie."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -44,24 +51,28 @@ def disk_error(error: OSError) -> EngineError:
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
     """A result set: its columns and its batches, which stream from the engine.
 
-    ``commits`` says that `Engine.commit` or `Engine.rollback` must follow when they are drained.
+    ``commits`` says that `Engine.commit` or `Engine.rollback` must follow when they are drained;
+    ``repeatable`` that `Engine.rollback` undoes the statement whole, so that it may run again.
     """
 
     columns: tuple[Column, ...]
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     commits: bool = False
+    repeatable: bool = False
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A command without rows: its tag (``INSERT 0 5``) and how many rows it changed.
 
-    ``commits`` says that `Engine.commit` or `Engine.rollback` must follow.
+    ``commits`` says that `Engine.commit` or `Engine.rollback` must follow; ``repeatable`` that
+    `Engine.rollback` undoes the statement whole, so that it may run again.
     """
 
     tag: str
     changed: int = 0
     commits: bool = False
+    repeatable: bool = False
 
 
 class Prepared(Protocol):
@@ -103,7 +114,10 @@ class Engine(Protocol[P]):
         """Where the truth about the coming commit will lie, and the staged path if that is a file."""
 
     def commit(self) -> None:
-        """Make the effects of the last `execute` durable; never interrupted."""
+        """Make the effects of the last `execute` durable; never interrupted.
+
+        Raises `Conflict` when another transaction was first, another `EngineError` when it may be durable.
+        """
 
     def rollback(self) -> None:
         """Undo the effects of the last `execute`, files included; a transaction the caller had

@@ -1,15 +1,27 @@
-"""The commit point: the owner's side of it (C7). The store decides whether a commit or a cancel came first."""
+"""The commit point: the owner's side of it (C7). The store decides whether a commit or a cancel came first.
+
+A commit that lost a race is certainly not durable. Its commit point is left again, and the part starts anew, unless
+a stop is intended by then. A short one keeps its turn from the loss to its next commit, so that it wins that.
+"""
+
+import asyncio
+from typing import Final
 
 import structlog
 
 from treadle.model.entities import Catalog, CommitPoint, Evidence
+from treadle.model.ids import part_id
 from treadle.scheduler.context import Context
 from treadle.scheduler.endings import until_stored
 from treadle.scheduler.ladder import Ladder
 from treadle.scheduler.ports import Worker
 from treadle.scheduler.recording import Recording
 from treadle.scheduler.run import Run
-from treadle.wire import AtCommit, Commit
+from treadle.scheduler.turns import TURN_SECONDS
+from treadle.wire import AtCommit, Commit, Retry
+
+KEEP_SECONDS: Final = TURN_SECONDS
+"""Seconds a part that is run again keeps its turn: as long as others wait for theirs."""
 
 log = structlog.get_logger("treadle.owner")
 
@@ -25,12 +37,59 @@ class Commits:
         self._worker = worker
         self._ladder = ladder
         self._recording = recording
+        # Ends the turn of a part that is run again and takes too long.
+        self._kept: asyncio.TimerHandle | None = None
 
     async def asked(self, run: Run, question: AtCommit) -> None:
         """Let it commit, or stop it."""
+        self._release()
+        run.tries.asks(self._context.clock.monotonic())
         if question.point.evidence is Evidence.CATALOG:
-            run.turn = await self._context.turns.take(self._catalog.id, run.asked)
+            await self._take_turn(run)
         await self._decide(run, question.point)
+
+    async def lost(self, run: Run, part: int) -> None:
+        """The commit of the part lost a race and is undone: have it run again, stop it, or let it fail."""
+        again = await self._may_repeat(run, part)
+        self._context.figures.commit_lost(again=again)
+        log.info("commit_lost", statement_id=run.id, part=part, losses=run.tries.losses, again=again)
+        if again and run.intent is not None:
+            self._ladder.press(run)
+            return
+        if again and run.tries.worked < KEEP_SECONDS:
+            await self._take_turn(run)
+            self._kept = asyncio.get_running_loop().call_later(KEEP_SECONDS, self.end_turn, run)
+        else:
+            self.end_turn(run)
+        run.tries.begin(self._context.clock.monotonic())
+        self._worker.send(Retry(statement_id=run.id, part=part, granted=again))
+
+    async def _may_repeat(self, run: Run, part: int) -> bool:
+        """Whether the part may be run again; its commit point has been left then."""
+        now = self._context.clock.monotonic()
+        run.tries.loses(now)
+        if not self._context.retries.allow(run.tries, now):
+            return False
+        # The engine's word is enough for a failure, not for a second try: that would write twice what is durable.
+        if await self._context.catalogs.committed(self._catalog, part_id(run.id, part)) is not False:
+            return False
+        return await self._leave(run, part)
+
+    async def _leave(self, run: Run, part: int) -> bool:
+        """Leave the commit point: the part can be interrupted again."""
+        store = self._context.store
+        left = await until_stored(self._context, lambda: store.leave_commit(run.id, self._context.owner_id, part))
+        if not left:
+            if await until_stored(self._context, lambda: store.statement(run.id)) is not None:
+                self._fence_off(run)
+                return False
+            await self._recording.renew(run)
+        run.commit = None
+        return True
+
+    async def _take_turn(self, run: Run) -> None:
+        if not run.turn:
+            run.turn = await self._context.turns.take(self._catalog.id, run.asked)
 
     async def _decide(self, run: Run, point: CommitPoint) -> None:
         if not await self._recording.start(run):
@@ -59,12 +118,21 @@ class Commits:
             self._ladder.stop(run, current.cancel)
             self._ladder.press(run)
         else:
-            # Not ours any more: whatever this worker does must not be committed.
-            log.error("fenced_off", statement_id=run.id)
-            self._worker.kill()
+            self._fence_off(run)
+
+    def _fence_off(self, run: Run) -> None:
+        """It is not ours any more: whatever this worker does must not be committed."""
+        log.error("fenced_off", statement_id=run.id)
+        self._worker.kill()
+
+    def _release(self) -> None:
+        if self._kept is not None:
+            self._kept.cancel()
+            self._kept = None
 
     def end_turn(self, run: Run) -> None:
         """The next commit on the catalog may come."""
+        self._release()
         if run.turn:
             run.turn = False
             self._context.turns.give(self._catalog.id)

@@ -14,6 +14,7 @@ from treadle.scheduler.deadlines import TimeLimits
 from treadle.scheduler.keeper import Keeper
 from treadle.scheduler.marks import Marks
 from treadle.scheduler.ports import Catalogs, Figures
+from treadle.scheduler.retries import Retries
 from treadle.scheduler.turns import Turns
 from treadle.scheduler.waits import Waits
 from treadle.store.base import Store
@@ -47,6 +48,7 @@ class Context:
         self.figures = figures
         self.keeper = Keeper(catalogs, Marks(settings.data_dir / "littered"))
         self.turns = Turns()
+        self.retries = Retries(most=settings.commit_retries, seconds=settings.commit_retry_time)
         self.limits = TimeLimits.of(settings)
         self.waits = Waits(self.limits)
         self._overdue = 0

@@ -19,6 +19,7 @@ from treadle.scheduler.start import Start
 from treadle.wire import (
     AtCommit,
     Cancelled,
+    CommitLost,
     Exceeded,
     Execute,
     Failed,
@@ -130,6 +131,8 @@ class Performer:
                     return last
                 case AtCommit() as question:
                     await self._commits.asked(run, question)
+                case CommitLost(part=part):
+                    await self._commits.lost(run, part)
                 case Progress() as progress:
                     await self._progress(run, self.inbox.run_of(Progress, progress))
                 case Exceeded(what=what):

@@ -74,6 +74,9 @@ class Figures(Protocol):
     def statement_ended(self, state: StatementState, reason: Reason | None, seconds: float | None) -> None:
         """A statement has ended, ``seconds`` after its start."""
 
+    def commit_lost(self, *, again: bool) -> None:
+        """A commit lost a race; ``again``: its statement is run again."""
+
     def cancel_ended(self, rung: Rung | None, outcome: CancelOutcome, seconds: float) -> None:
         """A cancel was confirmed ``seconds`` after it was heard of."""
 

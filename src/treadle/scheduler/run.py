@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from treadle.model.entities import CancelIntent, CommitPoint, Part, Statement
 from treadle.scheduler.asking import Asking
 from treadle.scheduler.gauge import Gauge
+from treadle.scheduler.retries import Tries
 from treadle.scheduler.start import Start
 
 
@@ -29,6 +30,7 @@ class Run:
         self.gauge = Gauge(started)
         self.before: list[Part] = []
         self.commit: CommitPoint | None = None
+        self.tries = Tries(started)
         self.intent: CancelIntent | None = None
         # A stop that was asked for here first: its intent may not be on record yet.
         self.asking: Asking | None = None
@@ -44,6 +46,7 @@ class Run:
         """A part has ended and the next one begins."""
         self.before.append(part)
         self.began = now
+        self.tries = Tries(now)
         self.gauge.begin(part.number + 1, now)
 
     def dated(self, now: float) -> datetime:

@@ -345,6 +345,12 @@ class Store(Directory, Protocol):
     async def begin_commit(self, statement_id: str, owner: str, point: CommitPoint, at: datetime) -> bool:
         """Enter the commit point of a part, only while running, ours, and not asked to cancel."""
 
+    async def leave_commit(self, statement_id: str, owner: str, part: int) -> bool:
+        """Leave the commit point of a part whose commit has certainly failed, only while running and ours.
+
+        Also True when it was left before. False at the commit point of another part.
+        """
+
     async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
         """Append the outcomes of parts of a running statement, in their order, and leave its commit point."""
 

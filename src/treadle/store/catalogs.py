@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 CONNECTION_LIMIT: Final = 400
 """Backends of one catalog: below the server's 500, so that the service itself always gets in."""
 
+BUSY: Final = (
+    asyncpg.ObjectInUseError,
+    asyncpg.InternalServerError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+)
+"""What a server says that has no time now: of a template in use, and of a tuple that was concurrently updated."""
+
 TIMEOUT: Final = 10.0
 POLL: Final = 0.01
 
@@ -59,28 +67,46 @@ async def provision(dsn: str, catalog: Catalog) -> None:
     """
     async with _connected(Address.parse(dsn)) as connection:
         await connection.execute(sql("lake_lock"), catalog.role)
-        verifier = scram_verifier(catalog.password)
-        if not await connection.fetchval(sql("lake_role_exists"), catalog.role):
-            await _command(connection, "lake_role_create", catalog.role, verifier, CONNECTION_LIMIT)
-        else:
-            await _command(connection, "lake_role_alter", catalog.role, verifier, CONNECTION_LIMIT)
-        await _command(connection, "lake_role_grant", catalog.role)
-        if not await connection.fetchval(sql("lake_database_exists"), catalog.database):
-            await _command(connection, "lake_database_create", catalog.database, catalog.role)
-        await _command(connection, "lake_database_close", catalog.database)
+        try:
+            await _make(connection, catalog)
+        except BUSY as error:
+            raise StoreUnavailable(f"database {catalog.database} cannot be made now: {error}") from error
+
+
+async def _make(connection: "Connection", catalog: Catalog) -> None:
+    verifier = scram_verifier(catalog.password)
+    if not await connection.fetchval(sql("lake_role_exists"), catalog.role):
+        await _command(connection, "lake_role_create", catalog.role, verifier, CONNECTION_LIMIT)
+    else:
+        await _command(connection, "lake_role_alter", catalog.role, verifier, CONNECTION_LIMIT)
+    await _command(connection, "lake_role_grant", catalog.role)
+    if not await connection.fetchval(sql("lake_database_exists"), catalog.database):
+        await _command(connection, "lake_database_create", catalog.database, catalog.role)
+    await _command(connection, "lake_database_close", catalog.database)
 
 
 async def destroy(dsn: str, catalog: Catalog) -> None:
     """End the backends of a catalog and drop its database and its role; both may be gone already.
 
-    The Parquet files stay. Raises `StoreUnavailable`.
+    The Parquet files stay. Raises `StoreUnavailable`, also when a session is connected that the service may
+    not end: an operator's, for one. Nobody else can connect from then on, and a further call goes on.
     """
     async with _connected(Address.parse(dsn)) as connection:
         await connection.execute(sql("lake_lock"), catalog.role)
+        try:
+            await _drop(connection, catalog)
+        except asyncpg.PostgresError as error:
+            raise StoreUnavailable(f"database {catalog.database} cannot be dropped now: {error}") from error
+
+
+async def _drop(connection: "Connection", catalog: Catalog) -> None:
+    if await connection.fetchval(sql("lake_database_exists"), catalog.database):
+        await _command(connection, "lake_database_shut", catalog.database)
+        await connection.execute(sql("lake_database_terminate"), catalog.database)
         await _command(connection, "lake_database_drop", catalog.database)
-        if await connection.fetchval(sql("lake_role_exists"), catalog.role):
-            await connection.execute(sql("lake_role_terminate"), catalog.role)
-            await _command(connection, "lake_role_drop", catalog.role)
+    if await connection.fetchval(sql("lake_role_exists"), catalog.role):
+        await connection.execute(sql("lake_role_terminate"), catalog.role)
+        await _command(connection, "lake_role_drop", catalog.role)
 
 
 async def terminate_backends(dsn: str, application_name: str, timeout: float) -> bool:

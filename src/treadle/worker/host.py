@@ -25,6 +25,7 @@ from treadle.wire import (
     Open,
     Opened,
     OpenFailed,
+    Retry,
     SoFar,
     ToWorker,
 )
@@ -76,7 +77,7 @@ class Host(Generic[P]):
                     self._open(order)
                 case Execute() as order:
                     self._execute(order)
-                case Cancel() | Commit() | HowFar():
+                case Cancel() | Commit() | Retry() | HowFar():
                     pass  # for a statement that has ended meanwhile
                 case Close():
                     self._engine.close()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Generic, NoReturn
 
-from treadle.engines.base import Command, Engine, EngineError, Interrupted, P, Rows, disk_error
+from treadle.engines.base import Command, Conflict, Engine, EngineError, Interrupted, P, Rows, disk_error
 from treadle.model.entities import CommitPoint, Part
 from treadle.model.ids import part_id
 from treadle.model.states import Effects, PartStatus
@@ -17,12 +17,14 @@ from treadle.wire import (
     Cancel,
     Cancelled,
     Commit,
+    CommitLost,
     Exceeded,
     Excess,
     Execute,
     Failed,
     Finished,
     Progress,
+    Retry,
     ToWorker,
 )
 from treadle.worker.fence import Fence
@@ -143,7 +145,30 @@ class Script(Generic[P]):
         )
 
     def _part(self, number: int, prepared: P, *, last: bool) -> Part:
-        """Run one part: inside the fence up to its end, its commit shielded."""
+        """Run one part, again and again while its commit loses a race and the owner allows it."""
+        while True:
+            try:
+                return self._try(number, prepared, last=last)
+            except CommitFailed as failure:
+                if not failure.repeatable or not self._allowed_again(number):
+                    raise
+
+    def _allowed_again(self, number: int) -> bool:
+        """Ask the owner, now that everything is undone; a cancel may come instead of its answer."""
+        statement_id = self._order.statement_id
+        with self._timing.committing():
+            self._link.send(CommitLost(statement_id=statement_id, part=number))
+            while True:
+                match self._orders.get():
+                    case Retry(statement_id=meant, part=part) as answer if meant == statement_id and part == number:
+                        return answer.granted
+                    case Cancel(statement_id=unwanted) if unwanted == statement_id:
+                        raise Interrupted
+                    case _:
+                        continue
+
+    def _try(self, number: int, prepared: P, *, last: bool) -> Part:
+        """Run one part once: inside the fence up to its end, its commit shielded."""
         if not self._fence.enter(self._order.statement_id):
             self._engine.rollback()
             raise Interrupted
@@ -167,7 +192,7 @@ class Script(Generic[P]):
 
     def _settle(self, number: int, outcome: Rows | Command, *, last: bool) -> Part:
         if isinstance(outcome, Command):
-            effects = self._commit(number, last=last) if outcome.commits else Effects.NONE
+            effects = self._commit(number, outcome, last=last)
             return Part(
                 number=number,
                 status=PartStatus.COMMAND_OK,
@@ -177,7 +202,7 @@ class Script(Generic[P]):
             )
         output = self._write(number, outcome, alone=last and number == 1)
         try:
-            effects = self._commit(number, last=last) if outcome.commits else Effects.NONE
+            effects = self._commit(number, outcome, last=last)
         except EngineError:
             output.discard()
             raise
@@ -225,12 +250,22 @@ class Script(Generic[P]):
                 case _:
                     continue
 
-    def _commit(self, number: int, *, last: bool) -> Effects:
-        """Ask the owner, then commit where no interrupt can reach (C7)."""
+    def _commit(self, number: int, outcome: Rows | Command, *, last: bool) -> Effects:
+        """Ask the owner, then commit where no interrupt can reach (C7), if there is something to commit."""
+        if not outcome.commits:
+            return Effects.NONE
         with self._timing.committing():
-            return self._ask_and_commit(number, last=last)
+            self._ask_to_commit(number, last=last)
+            try:
+                self._engine.commit()
+            except Conflict as error:
+                raise CommitFailed(error, repeatable=outcome.repeatable) from error
+            except EngineError as error:
+                raise CommitFailed(error) from error
+        self._fence.unshield()
+        return Effects.COMMITTED
 
-    def _ask_and_commit(self, number: int, *, last: bool) -> Effects:
+    def _ask_to_commit(self, number: int, *, last: bool) -> None:
         statement_id = self._order.statement_id
         evidence, staged = self._engine.evidence()
         point = CommitPoint(part=number, last=last, evidence=evidence, staged=staged)
@@ -245,12 +280,6 @@ class Script(Generic[P]):
                     continue
         if not self._fence.shield():
             raise Interrupted
-        try:
-            self._engine.commit()
-        except EngineError as error:
-            raise CommitFailed(error.sql_state, error.message) from error
-        self._fence.unshield()
-        return Effects.COMMITTED
 
 
 @contextmanager
@@ -265,4 +294,11 @@ def _written() -> Iterator[None]:
 
 
 class CommitFailed(EngineError):
-    """The engine raised out of a commit: whether it is durable must be looked up."""
+    """The engine raised out of a commit: whether it is durable must be looked up.
+
+    ``repeatable`` says that it lost a race, and that the part may be run again.
+    """
+
+    def __init__(self, error: EngineError, *, repeatable: bool = False) -> None:
+        super().__init__(error.sql_state, error.message)
+        self.repeatable = repeatable

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
-from treadle.engines.duckdb import copying, memory, opening, storing
+from treadle.engines.duckdb import conflicts, copying, memory, opening, storing
 from treadle.engines.duckdb.errors import LostError, translated
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.parsing import parse
@@ -51,8 +51,9 @@ class DuckDB:
         self._copy: copying.Staged | None = None
         self._query: Query | None = None
         self._struck = False
-        self._catalog = ""
+        self._catalog = self._metadata = ""
         self._inexact = False
+        self._sequences = conflicts.Sequences(connection)
         self._rest = 0
         self._user = ""
 
@@ -66,7 +67,7 @@ class DuckDB:
 
     def attach(self, order: Attach) -> None:
         """Attach the catalog, then lock every door; raises `EngineError`."""
-        self._catalog = order.catalog.name
+        self._catalog, self._metadata = order.catalog.name, order.catalog.metadata_name
         self._profiler.attach(order.limits.threads, order.temp_dir)
         self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
         with translated():
@@ -177,8 +178,10 @@ class DuckDB:
                 copying.publish(self._copy)
                 self._copy = None
             if self._transaction.to_commit:
+                unit = "statement" if self._transaction.implicit else "transaction"
                 try:
-                    self._transaction.commit()
+                    with conflicts.recognised(self._con, self._metadata, unit):
+                        self._transaction.commit()
                 finally:
                     self._settings = self._settings.end_transaction()
 
@@ -261,6 +264,7 @@ class DuckDB:
         own = planned.writes and self._transaction.state is State.NONE
         if own:
             self._transaction.open()
+            self._sequences.begin(planned)
         *preludes, final = self._steps(planned, marker, bindings)
         for prelude in preludes:
             self._con.execute(prelude)
@@ -273,7 +277,8 @@ class DuckDB:
             self._mark(marker)
             self._transaction.to_commit = True
         commits = own or self._copy is not None
-        return msgspec.structs.replace(outcome, commits=commits)
+        repeatable = own and conflicts.repeatable(planned) and self._sequences.untouched()
+        return msgspec.structs.replace(outcome, commits=commits, repeatable=repeatable)
 
     def _execute(
         self, planned: Planned, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None

@@ -2,8 +2,10 @@
 earlier versions left there.
 
 DuckLake (1.5.5) skips data files by comparing the bounds of a FLOAT column with a DOUBLE, and keeps the bounds of a
-column whose type has changed. The rules are triggers, so that they hold for whatever writes the catalog. Its state is
-in the comment of a table, which every session reads as it attaches.
+column whose type has changed. It finds no conflict when two transactions replace the list of a file's deleted rows:
+both commit, the file has two lists, a scan returns its rows twice, and what was deleted is back. The rules are
+triggers, so that they hold for whatever writes the catalog. Its state is in the comment of a table, which every session
+reads as it attaches.
 """
 
 from collections.abc import Sequence
@@ -78,6 +80,22 @@ END $$;
 CREATE OR REPLACE TRIGGER treadle_refuse_inlining BEFORE INSERT OR UPDATE ON public.ducklake_metadata
     FOR EACH ROW WHEN (NEW.key = 'data_inlining_row_limit' AND NEW.value <> '0')
     EXECUTE FUNCTION public.treadle_refuse_inlining();
+
+-- The words avoid those at which DuckLake tries the same commit again: conflict, concurrent, unique, primary key.
+CREATE OR REPLACE FUNCTION public.treadle_one_delete_file() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM public.ducklake_delete_file WHERE data_file_id = NEW.data_file_id AND end_snapshot IS NULL
+    ) THEN
+        RAISE EXCEPTION 'attempting to delete from file with index "%" - but another transaction has deleted from it',
+            NEW.data_file_id USING ERRCODE = 'serialization_failure';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE INDEX IF NOT EXISTS treadle_delete_file_in_force
+    ON public.ducklake_delete_file (data_file_id) WHERE end_snapshot IS NULL;
+CREATE OR REPLACE TRIGGER treadle_one_delete_file BEFORE INSERT ON public.ducklake_delete_file
+    FOR EACH ROW WHEN (NEW.end_snapshot IS NULL) EXECUTE FUNCTION public.treadle_one_delete_file();
 """
 
 _MEND: Final = """

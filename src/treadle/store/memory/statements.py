@@ -160,6 +160,14 @@ class Statements(Tables):
         self._statements[statement_id] = replace(statement, committing_at=at, commit=point)
         return True
 
+    async def leave_commit(self, statement_id: str, owner: str, part: int) -> bool:
+        """Leave the commit point of a part whose commit has certainly failed, only while running and ours."""
+        statement = self._ours(statement_id, owner)
+        if statement is None or (statement.commit is not None and statement.commit.part != part):
+            return False
+        self._statements[statement_id] = replace(statement, committing_at=None, commit=None)
+        return True
+
     async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
         """Append the outcomes of parts of a running statement, in their order, and leave its commit point.
 

@@ -189,6 +189,10 @@ class Statements(PoolBase):
         """Enter the commit point of a part, only while running, ours, and not asked to cancel."""
         return await self._done("statement_begin_commit", statement_id, owner, encode(point), at)
 
+    async def leave_commit(self, statement_id: str, owner: str, part: int) -> bool:
+        """Leave the commit point of a part whose commit has certainly failed, only while running and ours."""
+        return await self._done("statement_leave_commit", statement_id, owner, part)
+
     async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
         """Append the outcomes of parts of a running statement, in their order, and leave its commit point.
 

@@ -1,0 +1,151 @@
+"""Two transactions on one catalog at once: the second commits what is right after the first, or nothing at all."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from treadle.engines.base import Conflict
+from treadle.engines.duckdb import conflicts
+from treadle.engines.duckdb.extensions import extension_path
+from treadle.engines.duckdb.metadata import Metadata
+from treadle.store.dsn import Address
+from treadle.store.embedded import EmbeddedPostgres
+
+METADATA = "__ducklake_metadata_5f0c9b"
+Pair = tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection]
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A folder that the server's user can reach, which pytest's own is not."""
+    path = Path(tempfile.mkdtemp(prefix="treadle-conflicts-"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def pair(folder: Path) -> Iterator[Pair]:
+    """Two instances on one catalog, whose metadata is in PostgreSQL."""
+    server = EmbeddedPostgres.start(folder / "data")
+    first, second = (_attached(Address.parse(server.service_dsn), folder) for _ in range(2))
+    yield first, second
+    first.close()
+    second.close()
+    server.stop()
+
+
+def _attached(address: Address, folder: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:", config={"allow_unsigned_extensions": "true"})
+    for name in ("postgres_scanner", "ducklake"):
+        connection.execute(f"LOAD '{extension_path(name)}'")
+    dsn = f"{address.libpq} password='{address.password}'".replace("'", "''")
+    connection.execute(
+        f"ATTACH 'ducklake:postgres:{dsn}' AS lake (DATA_PATH '{folder}/lake/', METADATA_CATALOG '{METADATA}',"
+        " META_HIDDEN true, DATA_INLINING_ROW_LIMIT 0)"
+    )
+    connection.execute("USE lake")
+    Metadata(connection, "lake", METADATA).mend()
+    return connection
+
+
+def overtaken(pair: Pair, first: str, second: str) -> str | None:
+    """Both changes in transactions that begin at once: what the second is told, None when it has committed."""
+    one, other = pair
+    one.execute("BEGIN")
+    other.execute("BEGIN")
+    one.execute(first)
+    other.execute(second)
+    one.execute("COMMIT")
+    try:
+        with conflicts.recognised(other, METADATA, "transaction"):
+            other.execute("COMMIT")
+    except Conflict as conflict:
+        return conflict.message
+    return None
+
+
+CHANGES = {
+    "insert": "INSERT INTO {t} VALUES (1000, 1)",
+    "update": "UPDATE {t} SET n = n + 1 WHERE i = {i}",
+    "delete": "DELETE FROM {t} WHERE i = {i}",
+    "merge": "MERGE INTO {t} t USING (SELECT {i} AS i) s ON t.i = s.i WHEN MATCHED THEN DELETE",
+    "truncate": "TRUNCATE {t}",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [(), ("DELETE FROM {t} WHERE i = 0",)], ids=["untouched", "with a delete file"])
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(CHANGES, CHANGES)))
+def test_nothing_is_lost_and_nothing_comes_back(pair: Pair, before: tuple[str, ...], first: str, second: str) -> None:
+    """Afterwards the table is as if one had followed the other, or as if there had been the first alone."""
+    one, _ = pair
+    raced, serial = f"raced_{first}_{second}_{len(before)}", f"serial_{first}_{second}_{len(before)}"
+    for table in (raced, serial):
+        one.execute(f"CREATE TABLE {table} AS SELECT i, 0 AS n FROM range(20) r(i)")
+        for change in before:
+            one.execute(change.format(t=table))
+    told = overtaken(pair, CHANGES[first].format(t=raced, i=3), CHANGES[second].format(t=raced, i=4))
+    one.execute(CHANGES[first].format(t=serial, i=3))
+    if told is None:
+        one.execute(CHANGES[second].format(t=serial, i=4))
+    else:
+        assert f'table "{raced}"' in told
+    ordered = "SELECT i, n FROM {} ORDER BY ALL"
+    assert one.execute(ordered.format(raced)).fetchall() == one.execute(ordered.format(serial)).fetchall()
+
+
+CONFLICTS = {
+    "CREATE TABLE IF NOT EXISTS made (x int)": ("", 'table "made"'),
+    "CREATE SCHEMA IF NOT EXISTS space": ("", 'schema with name "space"'),
+    "DROP TABLE IF EXISTS gone": ("CREATE TABLE gone (x int)", 'table "gone"'),
+    "DROP SCHEMA IF EXISTS room": ("CREATE SCHEMA room", 'schema "room"'),
+    "DROP VIEW IF EXISTS look": ("CREATE VIEW look AS SELECT 1 AS x", 'view "look"'),
+    "DROP MACRO IF EXISTS rule": ("CREATE MACRO rule(a) AS a", 'macro "rule"'),
+    "CREATE OR REPLACE VIEW shown AS SELECT 1 AS x": ("", 'view "shown"'),
+    "CREATE OR REPLACE MACRO made_rule(a) AS a": ("", '"made_rule"'),
+    "CREATE OR REPLACE TABLE again AS SELECT 1 AS x": ("CREATE TABLE again (x int)", 'table "again"'),
+    "ALTER TABLE wide ADD COLUMN y int": ("CREATE TABLE wide (x int)", 'table "wide"'),
+    "COMMENT ON TABLE told IS 'x'": ("CREATE TABLE told (x int)", 'table "told"'),
+}
+
+
+@pytest.mark.parametrize("change", CONFLICTS)
+def test_a_lost_race_names_what_it_was_about(pair: Pair, change: str) -> None:
+    """By its name also where DuckLake knows an index only; and it says what to do."""
+    setup, name = CONFLICTS[change]
+    pair[0].execute(setup or "SELECT 1")
+    told = overtaken(pair, change, change)
+    assert told is not None
+    assert name in told
+    assert "with index" not in told
+    assert told.startswith("could not serialize access due to concurrent changes: attempting to ")
+    assert told.endswith("; run the transaction again")
+
+
+REPORT = "TransactionContext Error: Failed to commit: Failed to commit DuckLake transaction.\n"
+QUOTED = "Failed to flush changes into DuckLake: Failed to execute query \"INSERT INTO t VALUES ('{}')\": {}"
+WORDS = "Transaction conflict - attempting to drop table"
+TRIGGER = 'ERROR:  attempting to delete from file with index "1" - but another transaction has deleted from it\n'
+CONTEXT = "CONTEXT:  PL/pgSQL function treadle_one_delete_file() line 7 at RAISE\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        (f"{REPORT}{WORDS}", True),
+        (REPORT + QUOTED.format("x", TRIGGER + CONTEXT), True),
+        (REPORT + QUOTED.format(f"\n{WORDS}", "server closed the connection unexpectedly"), False),
+        (REPORT + QUOTED.format(f'": {TRIGGER}{CONTEXT}', "server closed the connection unexpectedly"), False),
+        (REPORT + QUOTED.format("x", "ERROR:  duplicate key value violates unique constraint"), False),
+        (f"{REPORT}Exceeded the maximum retry count of 300 set by the ducklake_max_retry_count setting.", False),
+    ],
+)
+def test_only_the_engines_own_word_is_a_lost_race(text: str, lost: bool) -> None:
+    """What a user has written into the SQL that an error quotes is not."""
+    assert (conflicts.conflict_of(text) is not None) is lost
