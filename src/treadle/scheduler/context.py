@@ -10,6 +10,7 @@ import structlog
 from treadle.config import Settings
 from treadle.model.ports import Clock, NewId
 from treadle.results.layout import workspace_folder
+from treadle.scheduler.changes import Changes
 from treadle.scheduler.deadlines import TimeLimits
 from treadle.scheduler.keeper import Keeper
 from treadle.scheduler.marks import Marks
@@ -47,6 +48,7 @@ class Context:
         self.figures = figures
         self.keeper = Keeper(catalogs, Marks(settings.data_dir / "littered"))
         self.turns = Turns()
+        self.changes = Changes()
         self.limits = TimeLimits.of(settings)
         self.waits = Waits(self.limits)
         self._overdue = 0

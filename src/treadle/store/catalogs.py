@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from treadle.model.entities import Catalog
+from treadle.model.maintenance import TIERS, Facts, Moments, Small, Snapshot, Table
 from treadle.store.dsn import Address
 from treadle.store.errors import StoreUnavailable
 from treadle.store.postgres.pool import translated
@@ -123,6 +124,57 @@ async def referenced(dsn: str, catalog: Catalog, names: Sequence[str]) -> frozen
             if not await connection.fetchval(sql("lake_has_changes")):
                 return frozenset()
             return frozenset(row["name"] for row in await connection.fetch(sql("lake_referenced"), names))
+
+
+async def holds_inlined(dsn: str, catalog: Catalog) -> bool:
+    """Whether the catalog holds rows or deletes inlined in its metadata, or an option that inlines the next ones.
+
+    Raises `StoreUnavailable`.
+    """
+    async with _connected(catalog_address(dsn, catalog)) as connection:
+        with translated():
+            return await _holds_inlined(connection)
+
+
+async def _holds_inlined(connection: "Connection") -> bool:
+    if not await connection.fetchval(sql("lake_has_metadata")):
+        return False
+    if await connection.fetchval(sql("lake_may_inline")):
+        return True
+    tables = [row["name"] for row in await connection.fetch(sql("lake_inlined_tables"))]
+    held = " UNION ALL ".join(f'(SELECT FROM public."{name}" LIMIT 1)' for name in tables)
+    return bool(held and await connection.fetchval(f"SELECT EXISTS ({held})"))
+
+
+async def facts(dsn: str, catalog: Catalog, deleted_share: float, moments: Moments) -> Facts:
+    """What the files and snapshots of the catalog are like; nothing for one nobody has attached so far.
+
+    Raises `StoreUnavailable`.
+    """
+    async with _connected(catalog_address(dsn, catalog)) as connection:
+        with translated():
+            if not await connection.fetchval(sql("lake_has_changes")):
+                return Facts()
+            if await _holds_inlined(connection):
+                return Facts(inlined=True)
+            tables = await connection.fetch(sql("lake_tables"), list(TIERS), deleted_share)
+            ages = await connection.fetchrow(sql("lake_ages"), moments.expire, moments.remove)
+            return Facts(tables=tuple(map(_table, tables)), **dict(ages or {}))
+
+
+async def snapshots(dsn: str, catalog: Catalog, limit: int) -> Sequence[Snapshot]:
+    """The snapshots of the catalog, newest first. Raises `StoreUnavailable`."""
+    async with _connected(catalog_address(dsn, catalog)) as connection:
+        with translated():
+            if not await connection.fetchval(sql("lake_has_changes")):
+                return []
+            return [Snapshot(**dict(row)) for row in await connection.fetch(sql("lake_snapshots"), limit)]
+
+
+def _table(row: asyncpg.Record) -> Table:
+    values = dict(row)
+    sizes = zip(values.pop("small_files"), values.pop("small_bytes"), strict=True)
+    return Table(small=tuple(Small(files, size) for files, size in sizes), **values)
 
 
 @asynccontextmanager
