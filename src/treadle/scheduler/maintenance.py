@@ -6,8 +6,9 @@ too long, is tried again later, each time after a longer pause.
 """
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -30,6 +31,11 @@ ROUND_SECONDS: Final = 3600.0
 
 BACKOFF_MOST: Final = 3600.0
 """Seconds after which a step that failed is tried again, at most."""
+
+RESTS: Final = 10
+"""How much longer than it takes to maintain a catalog it is left alone afterwards."""
+
+T = TypeVar("T")
 
 _EVERYTHING: Final = Page(limit=1_000_000, counted=False)
 
@@ -69,7 +75,8 @@ class Maintenance:
             small_files=settings.maintenance_small_files, deleted_share=settings.maintenance_deleted_share
         )
         self._visits: dict[str, Visit] = {}
-        self._looked: dict[str, float] = {}
+        # Catalogs that were looked at, and until when they are left alone.
+        self._rest: dict[str, float] = {}
         self._settled: dict[str, dict[tuple[Duty, str, str], int]] = {}
         self._next_round = 0.0
         self._current = ""
@@ -109,7 +116,7 @@ class Maintenance:
         while True:
             await self._context.changes.wait(max(self._next_moment() - self._now(), 0.0))
             try:
-                await self._plan(pause)
+                await self._plan()
                 await self._visit_due()
             except StoreUnavailable as error:
                 log.warning("store_unavailable", error=str(error))
@@ -124,14 +131,13 @@ class Maintenance:
     def _next_moment(self) -> float:
         return min((visit.at for visit in self._visits.values()), default=self._next_round)
 
-    async def _plan(self, pause: float) -> None:
+    async def _plan(self) -> None:
         """When to look at which catalog."""
         now = self._now()
-        self._looked = {one: at for one, at in self._looked.items() if at + pause > now}
+        self._rest = {one: until for one, until in self._rest.items() if until > now}
         changed, wanted = self._context.changes.take()
         for catalog in changed:
-            at = self._looked.get(catalog.id, now - pause) + pause
-            self._visits.setdefault(catalog.id, Visit(catalog, at))
+            self._visits.setdefault(catalog.id, Visit(catalog, self._rest.get(catalog.id, now)))
         if now >= self._next_round:
             self._next_round = now + ROUND_SECONDS
             for catalog in await self._all():
@@ -152,26 +158,30 @@ class Maintenance:
             if self._closed or visit is None or visit.at > self._now():
                 continue
             del self._visits[catalog_id]
+            began = self._now()
             again = await self._visit(visit.catalog)
-            self._looked[catalog_id] = self._now()
+            pause = max(self._context.settings.maintenance_pause, RESTS * (self._now() - began))
+            self._rest[catalog_id] = self._now() + pause
             if again is not None and not self._stopping.is_set():
-                self._come_again(visit, failed=not again)
+                self._come_again(visit, pause, failed=not again)
 
-    def _come_again(self, visit: Visit, *, failed: bool) -> None:
+    def _come_again(self, visit: Visit, pause: float, *, failed: bool) -> None:
         failures = visit.failures + 1 if failed else 0
-        pause = min(self._context.settings.maintenance_pause * 2**failures, BACKOFF_MOST)
-        self._visits[visit.catalog.id] = Visit(visit.catalog, self._now() + pause, failures)
+        at = self._now() + min(pause * 2**failures, BACKOFF_MOST)
+        self._visits[visit.catalog.id] = Visit(visit.catalog, at, failures)
 
     # -- what --------------------------------------------------------------------------------
 
     async def _visit(self, catalog: Catalog) -> bool | None:
         """Do what is due: True when something was done, None when nothing had to be, False when something failed."""
+        if self._closed:
+            return None
         self._current = catalog.id
         self._stopping.clear()
         self._left.clear()
         try:
-            steps = await self._due(catalog)
-            if not steps or self._closed:
+            steps = await self._unless_stopped(self._due(catalog))
+            if not steps or self._stopping.is_set():
                 return None if steps is not None else False
             async with maintainer(self._context, self._attaching, catalog, self._stopping) as worker:
                 return await self._perform(worker, catalog, steps)
@@ -181,6 +191,17 @@ class Maintenance:
         finally:
             self._current = ""
             self._left.set()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What the work comes to, None when it is not wanted any more before."""
+        task, unwanted = asyncio.create_task(work), asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({task, unwanted}, return_when=asyncio.FIRST_COMPLETED)
+        unwanted.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        await asyncio.wait({task})
+        return None
 
     async def _due(self, catalog: Catalog) -> tuple[Due, ...] | None:
         """What is due; None when the catalog does not answer."""

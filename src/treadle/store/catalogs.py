@@ -27,6 +27,9 @@ CONNECTION_LIMIT: Final = 400
 TIMEOUT: Final = 10.0
 POLL: Final = 0.01
 
+LOCK_SECONDS: Final = 5
+"""Seconds a look at the metadata waits for a lock."""
+
 
 def lake_name(catalog_id: str) -> str:
     """The name of a catalog's database and of its role, derived from the catalog's id."""
@@ -149,17 +152,25 @@ async def _holds_inlined(connection: "Connection") -> bool:
 async def facts(dsn: str, catalog: Catalog, deleted_share: float, moments: Moments) -> Facts:
     """What the files and snapshots of the catalog are like; nothing for one nobody has attached so far.
 
-    Raises `StoreUnavailable`.
+    Raises `StoreUnavailable`, also where somebody else has locked the metadata.
     """
     async with _connected(catalog_address(dsn, catalog)) as connection:
-        with translated():
-            if not await connection.fetchval(sql("lake_has_changes")):
-                return Facts()
-            if await _holds_inlined(connection):
-                return Facts(inlined=True)
-            tables = await connection.fetch(sql("lake_tables"), list(TIERS), deleted_share)
-            ages = await connection.fetchrow(sql("lake_ages"), moments.expire, moments.remove)
-            return Facts(tables=tuple(map(_table, tables)), **dict(ages or {}))
+        try:
+            return await _facts(connection, deleted_share, moments)
+        except asyncpg.LockNotAvailableError as error:
+            raise StoreUnavailable(f"the metadata of {catalog.database} is locked") from error
+
+
+async def _facts(connection: "Connection", deleted_share: float, moments: Moments) -> Facts:
+    with translated():
+        await connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+        if not await connection.fetchval(sql("lake_has_changes")):
+            return Facts()
+        if await _holds_inlined(connection):
+            return Facts(inlined=True)
+        tables = await connection.fetch(sql("lake_tables"), list(TIERS), deleted_share)
+        ages = await connection.fetchrow(sql("lake_ages"), moments.expire, moments.remove)
+        return Facts(tables=tuple(map(_table, tables)), **dict(ages or {}))
 
 
 async def snapshots(dsn: str, catalog: Catalog, limit: int) -> Sequence[Snapshot]:
