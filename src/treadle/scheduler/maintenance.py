@@ -167,8 +167,9 @@ class Maintenance:
 
     def _come_again(self, visit: Visit, pause: float, *, failed: bool) -> None:
         failures = visit.failures + 1 if failed else 0
-        at = self._now() + min(pause * 2**failures, BACKOFF_MOST)
-        self._visits[visit.catalog.id] = Visit(visit.catalog, at, failures)
+        if failed:
+            pause = min(self._context.settings.maintenance_pause * 2**failures, BACKOFF_MOST)
+        self._visits[visit.catalog.id] = Visit(visit.catalog, self._now() + pause, failures)
 
     # -- what --------------------------------------------------------------------------------
 

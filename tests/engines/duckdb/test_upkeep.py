@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import duckdb
 import pytest
 
 from tests.engines.duckdb.conftest import CATALOG, Judge, Lake
@@ -91,6 +92,15 @@ def test_no_snapshot_is_expired_that_is_too_young(sql: Sql) -> None:
     assert f"snapshot_time >= {MOMENT}" in check
     assert '"dry_run" => true' in check
     assert made == "SELECT * FROM ducklake_expire_snapshots('default', \"versions\" => ([1, 2]))"
+
+
+def test_a_young_snapshot_is_not_expired_by_its_version(lake: Lake, sql: Sql) -> None:
+    """The check before raises, as long as the snapshot is younger than the bound."""
+    lake.connection.execute("CREATE TABLE young (i INTEGER); DROP TABLE young")
+    (newest,) = lake.connection.execute("FROM ducklake_current_snapshot('default')").fetchone() or (0,)
+    check, _ = sql(f'CALL "default".expire_snapshots(versions => [{newest - 1}])')
+    with pytest.raises(duckdb.InvalidInputException, match="snapshots that young cannot be expired"):
+        lake.connection.execute(check).fetchall()
 
 
 REFUSED = {
