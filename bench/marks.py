@@ -77,6 +77,14 @@ PAGING: Final = (
         note="alone: fetchmany, no text, no JSON",
     ),
 )
+INSERT_ONE: Final = (
+    _p(50, "INSERT of one row, to its commit", None, "alone: a table in memory, nothing on disk"),
+    _p(99, "INSERT of one row, to its commit", None, "alone: a table in memory, nothing on disk"),
+)
+SELECT_MANY: Final = (
+    _p(50, "SELECT over a table of one-row inserts", None, "a moment after the last of them"),
+    _p(99, "SELECT over a table of one-row inserts", None, "a moment after the last of them"),
+)
 BY_TOKEN: Final = (
     _p(50, "find out who holds a token", at(0.3), "the step alone, in process; remembered for a second"),
     _p(99, "find out who holds a token", None, "the step alone, in process; remembered for a second"),

@@ -5,7 +5,7 @@ from functools import partial
 
 import msgspec
 
-from bench import bare, marks, served
+from bench import bare, marks, served, writes
 from bench.marks import Figure
 from bench.report import percentile
 from bench.served import PAGE_ROWS, Target
@@ -36,6 +36,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     cancels: int = 10
     kills: int = 1
     opens: int = 10
+    inserts: int = 300
     rows: int = 600_000
     idle_first: int = 20
     idle: int = 40
@@ -51,6 +52,7 @@ FULL = Size(
     cancels=30,
     kills=2,
     opens=20,
+    inserts=1000,
     rows=10_000_000,
     idle_first=100,
     idle=200,
@@ -65,6 +67,7 @@ QUICK = Size(
     cancels=3,
     kills=1,
     opens=2,
+    inserts=20,
     rows=20_000,
     idle_first=2,
     idle=3,
@@ -113,6 +116,12 @@ def probes(size: Size, turn: int) -> Iterator[Probe]:
         _Latencies(partial(bare.open_connection, size.opens)),
     )
     yield Probe(marks.OPEN_WARM, _Latencies(partial(served.open_warm, count=size.opens)))
+    yield Probe(
+        marks.INSERT_ONE,
+        _Latencies(partial(writes.insert_one, count=size.inserts)),
+        _Latencies(partial(writes.insert_one_alone, size.inserts)),
+    )
+    yield Probe(marks.SELECT_MANY, _Latencies(partial(writes.select_many, count=size.inserts)))
     sql = LARGE.format(rows=size.rows)
     yield Probe(
         marks.PAGING,

@@ -27,6 +27,7 @@ from treadle.model.errors import ConfigError, Unavailable
 from treadle.outside import SystemClock, new_id, new_secret
 from treadle.scheduler.context import Context
 from treadle.scheduler.forking import end_leftovers
+from treadle.scheduler.maintenance import Maintenance
 from treadle.scheduler.owner import Owner
 from treadle.scheduler.processes import ForkedWorkers
 from treadle.scheduler.quotas import Quotas
@@ -131,6 +132,13 @@ async def _beside(settings: Settings, store: PostgresStore, dsn: str) -> AsyncIt
         await asyncio.gather(*notices, return_exceptions=True)
 
 
+def lakes_of(service: Service) -> Lakes:
+    """The catalogs behind the verbs of a command."""
+    plant = service.deps.plant
+    assert isinstance(plant, Lakes)
+    return plant
+
+
 async def _no_check() -> None:
     return
 
@@ -224,6 +232,11 @@ class Gateway:
         self.service.deps.full = quotas.full
         self._undo.push_async_callback(self.service.deps.audit.close)
         self._undo.push_async_callback(self._owner.stop, settings.shutdown_grace)
+        maintenance = Maintenance(context, self._workers, lakes, self._metrics)
+        lakes.on_destroy(maintenance.leave)
+        self._undo.push_async_callback(maintenance.stop)
+        if settings.maintenance:
+            maintenance.start()
         self._undo.callback(self.service.close)
 
     async def stop(self) -> None:

@@ -250,6 +250,24 @@ class Settings(BaseSettings):
     result_ttl: Seconds = Field(24 * 3600.0, description="Seconds a result can be read.")
     record_ttl: Seconds = Field(30 * 86400.0, description="Seconds a record is kept.")
     sweep_interval: Seconds = Field(60.0, description="Seconds between two sweeps of expired results and records.")
+    snapshot_ttl: TimeLimit = Field(
+        7 * 86400.0,
+        description="Seconds a snapshot of a catalog can be travelled to; 0 for ever. The newest one always can.",
+    )
+    file_retention: Seconds = Field(
+        3600.0,
+        description="Least seconds a data file is kept after it fell out of use, or a snapshot after it was made; what "
+        "runs longer keeps them for longer.",
+    )
+    maintenance: bool = Field(True, description="Whether the service maintains catalogs by itself.")
+    maintenance_pause: Seconds = Field(5.0, description="Least seconds between two looks at a catalog that changes.")
+    maintenance_timeout: Seconds = Field(300.0, description="Seconds one step of maintenance may take.")
+    maintenance_small_files: Annotated[int, Field(ge=2)] = Field(
+        16, description="Small files of a table that are merged into one as soon as there are so many."
+    )
+    maintenance_deleted_share: float = Field(
+        0.25, gt=0, le=1, description="Share of deleted rows from which on a data file is rewritten without them."
+    )
     poll_interval: Seconds = Field(1.0, description="Seconds between two looks of the owner at the store.")
 
     # logs

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from treadle.model.entities import Catalog
+from treadle.model.maintenance import Facts, Moments, Snapshot
 from treadle.results.layout import workspace_folder
 from treadle.store import catalogs
 from treadle.store.base import Store
@@ -23,6 +24,7 @@ class Lakes:
         self._dsn = dsn
         self._store = store
         self._data_dir = data_dir
+        self._leave: Callable[[str], Awaitable[None]] | None = None
 
     async def provision(self, catalog: Catalog) -> None:
         """Make the catalog's database, role and folder."""
@@ -32,6 +34,8 @@ class Lakes:
 
     async def destroy(self, catalog: Catalog) -> None:
         """Remove the catalog's database, role and folder."""
+        if self._leave is not None:
+            await self._leave(catalog.id)
         await catalogs.destroy(self._dsn, catalog)
         await asyncio.to_thread(shutil.rmtree, catalog.data_path, ignore_errors=True)
 
@@ -65,6 +69,21 @@ class Lakes:
             return await catalogs.referenced(self._dsn, catalog, names)
         except StoreUnavailable:
             return None
+
+    async def facts(self, catalog: Catalog, deleted_share: float, moments: Moments) -> Facts | None:
+        """What the files and snapshots of the catalog are like; None when it does not answer."""
+        try:
+            return await catalogs.facts(self._dsn, catalog, deleted_share, moments)
+        except StoreUnavailable:
+            return None
+
+    async def snapshots(self, catalog: Catalog, limit: int) -> Sequence[Snapshot]:
+        """The snapshots of the catalog, newest first; raises `StoreUnavailable`."""
+        return await catalogs.snapshots(self._dsn, catalog, limit)
+
+    def on_destroy(self, leave: Callable[[str], Awaitable[None]]) -> None:
+        """Have ``leave`` let go of a catalog, by its id, before it is removed."""
+        self._leave = leave
 
     async def committed(self, catalog: Catalog, marker: str) -> bool | None:
         """Whether a commit with this marker is durable; None when the catalog does not answer."""

@@ -23,6 +23,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from treadle.model.maintenance import Duty
 from treadle.model.states import CancelOutcome, Reason, Rung, SessionStatus, StatementState
 
 CANCEL_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.5, 3, 5, 10, 30)
@@ -135,6 +136,27 @@ class Metrics:
             registry=registry,
         )
 
+        labels = ["duty"]
+        self._upkeep_runs = Counter(
+            "treadle_maintenance_runs", "Steps of catalog maintenance.", ["duty", "outcome"], registry=registry
+        )
+        self._upkeep_things = Counter(
+            "treadle_maintenance_files",
+            "Files merged, rewritten or removed, snapshots expired.",
+            labels,
+            registry=registry,
+        )
+        self._upkeep_bytes = Counter(
+            "treadle_maintenance_bytes", "Bytes of the files merged or rewritten.", labels, registry=registry
+        )
+        self._upkeep_seconds = Histogram(
+            "treadle_maintenance_seconds",
+            "Steps of catalog maintenance.",
+            labels,
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+
     def statements(self, *, queued: int, running: int) -> None:
         """How many statements wait and how many run, now."""
         self._statements.labels(StatementState.QUEUED).set(queued)
@@ -172,6 +194,13 @@ class Metrics:
         if rung is not None:
             self._cancel_seconds.labels(rung).observe(seconds)
             self._window.add(rung, seconds)
+
+    def maintained(self, duty: Duty, outcome: str, seconds: float, things: int, size: int) -> None:
+        """A step of maintenance has ended, with an outcome of a few, for so many files or snapshots and bytes."""
+        self._upkeep_runs.labels(duty, outcome).inc()
+        self._upkeep_things.labels(duty).inc(things)
+        self._upkeep_bytes.labels(duty).inc(size)
+        self._upkeep_seconds.labels(duty).observe(seconds)
 
     def cancel_overdue(self, count: int) -> None:
         """How many cancels are pending beyond their bound, now: above 0 is an alarm (C19)."""

@@ -5,6 +5,7 @@ sends `Attach`, `Open`, `Execute`, `Cancel`, `Commit`, `Retry`, `HowFar`, `Close
 rest. Only the rows of small results travel here: others go from the worker to the results room.
 """
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -59,6 +60,14 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     user_name: str = ""
 
 
+class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
+    """The right to maintain the catalog. Snapshots that were made, and data files that fell out of use, before
+    ``unused_before`` are needed by no statement that runs.
+    """
+
+    unused_before: datetime
+
+
 class Execute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Run a request: one statement, or a script from its first part."""
 
@@ -69,6 +78,8 @@ class Execute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     row_limit: int | None = None
     as_file: bool = False
     """Whether even a small result must be a file."""
+    upkeep: Upkeep | None = None
+    """The right to maintain the catalog, where its user has it."""
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -34,7 +34,7 @@ async def test_a_statement_comes_back_as_it_was_submitted(store: Store) -> None:
         bindings=(("a", None), ("", "ü")),
         row_limit=2**40,
         fetch_mode="READ_OBS",
-        is_maintain=True,
+        may_maintain=True,
         source=1,
         database_name="main",
     )

@@ -16,7 +16,7 @@ import pyarrow as pa
 from treadle.model.columns import Column
 from treadle.model.entities import Evidence
 from treadle.model.profile import Measured
-from treadle.wire import Attach, Open
+from treadle.wire import Attach, Open, Upkeep
 
 
 class EngineError(Exception):
@@ -98,6 +98,9 @@ class Engine(Protocol[P]):
 
     def open(self, order: Open) -> None:
         """Make the session ready on what is attached, which may have been long ago; raises `EngineError`."""
+
+    def permit(self, upkeep: Upkeep | None) -> None:
+        """Take the right to maintain the catalog, or None without it; it holds for what is split next."""
 
     def split(self, script: str) -> Sequence[P]:
         """The statements of a script, each judged; raises `EngineError` (42601, 42501, ...)."""

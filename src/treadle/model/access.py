@@ -38,6 +38,7 @@ class Action(StrEnum):
     CREATE_CATALOG = "DataArtsFabric:catalog:create"
     LIST_CATALOGS = "DataArtsFabric:catalog:list"
     DELETE_CATALOG = "DataArtsFabric:catalog:delete"
+    MAINTAIN_CATALOG = "DataArtsFabric:catalog:maintain"
 
 
 class Effect(StrEnum):

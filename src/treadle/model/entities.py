@@ -242,7 +242,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     ``id`` is ours, fresh and unknown to whoever chose an id of its own: that one is ``chosen_id``, unique
     in its workspace, and what the API shows. ``keepalive`` is the seconds of its lease, which runs
     out at ``lease_until`` unless somebody asks for the statement. ``wait_timeout`` is the seconds it may
-    wait for its start; ``name``, ``type`` and ``max_retry_times`` are kept as the caller said them.
+    wait for its start; ``may_maintain`` says that its caller has the right to maintain the workspace's catalogs;
+    ``name``, ``type`` and ``max_retry_times`` are kept as the caller said them.
     """
 
     id: str
@@ -256,7 +257,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     bindings: tuple[tuple[str | None, ...], ...] = ()
     row_limit: int | None = None
     fetch_mode: str = "DEFAULT"
-    is_maintain: bool = False
+    may_maintain: bool = False
     source: int = 0
     user_id: str = ""
     user_name: str = ""

@@ -133,6 +133,8 @@ class Commits:
     def end_turn(self, run: Run) -> None:
         """The next commit on the catalog may come."""
         self._release()
+        if run.commit is not None and run.commit.evidence is Evidence.CATALOG:
+            self._context.changes.note(self._catalog)
         if run.turn:
             run.turn = False
             self._context.turns.give(self._catalog.id)

@@ -10,6 +10,7 @@ import structlog
 from treadle.config import Settings
 from treadle.model.ports import Clock, NewId
 from treadle.results.layout import workspace_folder
+from treadle.scheduler.changes import Changes
 from treadle.scheduler.deadlines import TimeLimits
 from treadle.scheduler.keeper import Keeper
 from treadle.scheduler.marks import Marks
@@ -49,6 +50,7 @@ class Context:
         self.keeper = Keeper(catalogs, Marks(settings.data_dir / "littered"))
         self.turns = Turns()
         self.retries = Retries(most=settings.commit_retries, seconds=settings.commit_retry_time)
+        self.changes = Changes()
         self.limits = TimeLimits.of(settings)
         self.waits = Waits(self.limits)
         self._overdue = 0

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -30,17 +31,21 @@ class Keeper:
         self._marks = marks
         self._littered: dict[str, Catalog] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._working: dict[str, set[str]] = {}
+        self._working: dict[str, dict[str, datetime]] = {}
         self._starts: Counter[str] = Counter()
 
-    def begin(self, catalog_id: str, session_id: str) -> None:
+    def begin(self, catalog_id: str, session_id: str, now: datetime) -> None:
         """The session works on the catalog from now on: call it before its statement can start."""
-        self._working.setdefault(catalog_id, set()).add(session_id)
+        self._working.setdefault(catalog_id, {}).setdefault(session_id, now)
         self._starts[catalog_id] += 1
 
     def end(self, catalog_id: str, session_id: str) -> None:
         """The session has neither a statement nor a transaction on the catalog."""
-        self._working.get(catalog_id, set()).discard(session_id)
+        self._working.get(catalog_id, {}).pop(session_id, None)
+
+    def busy_since(self, catalog_id: str) -> datetime | None:
+        """When the session began to work on the catalog that has worked there for longest; None when none does."""
+        return min(self._working.get(catalog_id, {}).values(), default=None)
 
     async def recall(self) -> None:
         """Take over the list of an earlier service; whoever calls this tidies."""
@@ -60,6 +65,15 @@ class Keeper:
             await asyncio.to_thread(self._marks.put, catalog)
         except OSError as error:
             log.warning("left_files_not_marked", catalog_id=catalog.id, error=str(error))
+
+    async def expect(self, catalog: Catalog) -> None:
+        """A write that is on no record begins on this catalog: should the service die, the next one looks for files."""
+        await asyncio.to_thread(self._marks.put, catalog)
+
+    async def relax(self, catalog_id: str) -> None:
+        """That write has ended, and left nothing."""
+        if catalog_id not in self._littered:
+            await asyncio.to_thread(self._marks.remove, catalog_id)
 
     def needs(self, catalog_id: str) -> bool:
         """Whether the catalog may hold left files."""

@@ -62,7 +62,10 @@ class Lane:
         self._recording = Recording(context, self._ladder)
         commits = Commits(context, catalog, worker, self._ladder, self._recording)
         self.limiter = Limiter(context, self.stop, self._recording.start)
-        self._performer = Performer(context, worker, self._ladder, self._recording, commits, self.limiter, settings)
+        upkeep = self._stay.upkeep
+        self._performer = Performer(
+            context, worker, self._ladder, self._recording, commits, self.limiter, upkeep, settings
+        )
         self._on_idle = on_idle
         self._on_dead = on_dead
         self._slot = False

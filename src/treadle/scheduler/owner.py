@@ -25,7 +25,7 @@ from treadle.scheduler.ports import Workers
 from treadle.scheduler.recovery import end_lost_statement
 from treadle.scheduler.seat import LaneSeat
 from treadle.scheduler.watch import Watch
-from treadle.store.base import Page, RecordFilter, Wake
+from treadle.store.base import CatalogName, Page, RecordFilter, Wake
 from treadle.store.errors import StoreUnavailable
 
 log = structlog.get_logger("treadle.owner")
@@ -103,6 +103,9 @@ class Owner:
 
     def on_wake(self, wake: Wake) -> None:
         """Something was written: act at once where that needs no look at the store."""
+        if wake.catalog is not None:
+            self._context.spawn(self._maintain(wake.catalog))
+            return
         lane = self._lanes.get(wake.session_id)
         if wake.statement_id is not None and wake.intent is None:
             self._context.waits.heard(wake.session_id, wake.statement_id, self._context.clock.monotonic())
@@ -125,6 +128,11 @@ class Owner:
     def _progress(self, session_id: str, statement_id: str) -> float | None:
         lane = self._lanes.get(session_id)
         return lane.progress(statement_id) if lane is not None else None
+
+    async def _maintain(self, name: CatalogName) -> None:
+        catalog = await self._context.catalogs.of_session(name.workspace_id, name.instance_id, name.name)
+        if catalog is not None:
+            self._context.changes.want(catalog)
 
     async def _look_at(self, session_id: str) -> None:
         session = await self._context.store.session(None, session_id)

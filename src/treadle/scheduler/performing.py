@@ -1,6 +1,6 @@
 """What a worker is given to do: one statement after another, each from the order to the last word about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -27,6 +27,7 @@ from treadle.wire import (
     FromWorker,
     Progress,
     SoFar,
+    Upkeep,
 )
 
 log = structlog.get_logger("treadle.owner")
@@ -43,6 +44,7 @@ class Performer:
         recording: Recording,
         commits: Commits,
         limiter: Limiter,
+        upkeep: Callable[[], Upkeep],
         settings: dict[str, str],
     ) -> None:
         self.settings = settings
@@ -56,6 +58,7 @@ class Performer:
         self._recording = recording
         self._commits = commits
         self._limiter = limiter
+        self._upkeep = upkeep
 
     def seconds(self, name: str) -> float:
         """A time-out as the session has it; 0 is none."""
@@ -108,6 +111,7 @@ class Performer:
                 bindings=statement.bindings[0] if statement.bindings else None,
                 row_limit=statement.row_limit,
                 as_file=statement.fetch_mode == "READ_OBS",
+                upkeep=self._upkeep() if statement.may_maintain else None,
             )
         )
         self._recording.begin(run)

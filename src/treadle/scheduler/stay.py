@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from treadle.model.entities import Catalog, Session
+from treadle.model.maintenance import Moments
 from treadle.scheduler.context import Context
+from treadle.wire import Upkeep
 
 TIDY_SECONDS: Final = 1.0
 """Seconds a verdict waits for the data files of an aborted write to be removed."""
@@ -25,7 +27,7 @@ class Stay:
 
     def begin(self) -> None:
         """A statement is about to work on the catalog."""
-        self._keeper.begin(self._catalog.id, self._session_id)
+        self._keeper.begin(self._catalog.id, self._session_id, self._context.clock.now())
 
     def end(self, settings: Mapping[str, str], *, lost: bool) -> "asyncio.Task[None] | None":
         """The statement is over; an open transaction stays, unless the worker is lost. What tidies now, if anything."""
@@ -34,6 +36,13 @@ class Stay:
         self._keeper.end(self._catalog.id, self._session_id)
         needed = self._keeper.needs(self._catalog.id)
         return self._context.spawn(self._keeper.tidy(self._catalog.id)) if needed else None
+
+    def upkeep(self) -> Upkeep:
+        """The right to maintain the catalog now: what a session that works there may still need is kept."""
+        busy_since, retention = self._keeper.busy_since(self._catalog.id), self._context.settings.file_retention
+        return Upkeep(
+            unused_before=Moments.of(self._context.clock.now(), busy_since, retention=retention, ttl=0).remove
+        )
 
     async def lost(self, settings: Mapping[str, str]) -> None:
         """The worker is gone: an open transaction may have left what it wrote."""

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from treadle.model.access import Action
 from treadle.model.entities import Principal, Retry, Session, Statement
 from treadle.model.errors import BadRequest, Conflict, TooMany
+from treadle.model.grants import grants_of
 from treadle.model.states import Reason, StatementState
 from treadle.service.cancel import Cancels
 from treadle.service.deps import Leaving, watched
@@ -140,7 +141,7 @@ class Statements(Cancels):
             bindings=submission.bindings[:1],
             row_limit=submission.limit,
             fetch_mode=submission.fetch_mode,
-            is_maintain=submission.is_maintain_statement,
+            may_maintain=grants_of(p.policies).allows(Action.MAINTAIN_CATALOG, workspace_id),
             source=submission.source,
             user_id=p.user_id,
             user_name=p.user_name,

@@ -159,14 +159,23 @@ class WorkspaceFilter(msgspec.Struct, frozen=True, kw_only=True):
     enterprise_project_id: str | None = None
 
 
+class CatalogName(msgspec.Struct, frozen=True):
+    """How a catalog is found."""
+
+    workspace_id: str
+    instance_id: str
+    name: str
+
+
 class Wake(msgspec.Struct, frozen=True, kw_only=True):
     """Something was written that the owner should look at. Wakes are for speed; polling is the truth.
 
     With a statement and an intent: a cancel was asked for. With a statement alone: it was submitted.
-    With a session alone: it is new, or should close.
+    With a session alone: it is new, or should close. With a catalog: it is to be maintained.
     """
 
-    session_id: str
+    session_id: str = ""
+    catalog: CatalogName | None = None
     statement_id: str | None = None
     intent: CancelIntent | None = None
 

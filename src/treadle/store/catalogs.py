@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from treadle.model.entities import Catalog
+from treadle.model.maintenance import TIERS, Facts, Moments, Small, Snapshot, Table
 from treadle.store.dsn import Address
 from treadle.store.errors import StoreUnavailable
 from treadle.store.postgres.pool import translated
@@ -33,6 +34,9 @@ BUSY: Final = (
 
 TIMEOUT: Final = 10.0
 POLL: Final = 0.01
+
+LOCK_SECONDS: Final = 5
+"""Seconds a look at the metadata waits for a lock."""
 
 
 def lake_name(catalog_id: str) -> str:
@@ -162,8 +166,51 @@ async def holds_inlined(dsn: str, catalog: Catalog) -> bool:
     """
     async with _connected(catalog_address(dsn, catalog)) as connection:
         with translated():
-            inlined = await connection.fetchval(sql("lake_inlined"))
-            return bool(await connection.fetchval(f"SELECT EXISTS ({inlined})"))
+            return await _holds_inlined(connection)
+
+
+async def _holds_inlined(connection: "Connection") -> bool:
+    inlined = await connection.fetchval(sql("lake_inlined"))
+    return bool(await connection.fetchval(f"SELECT EXISTS ({inlined})"))
+
+
+async def facts(dsn: str, catalog: Catalog, deleted_share: float, moments: Moments) -> Facts:
+    """What the files and snapshots of the catalog are like; nothing for one nobody has attached so far.
+
+    Raises `StoreUnavailable`, also where somebody else has locked the metadata.
+    """
+    async with _connected(catalog_address(dsn, catalog)) as connection:
+        try:
+            return await _facts(connection, deleted_share, moments)
+        except asyncpg.LockNotAvailableError as error:
+            raise StoreUnavailable(f"the metadata of {catalog.database} is locked") from error
+
+
+async def _facts(connection: "Connection", deleted_share: float, moments: Moments) -> Facts:
+    with translated():
+        await connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+        if not await connection.fetchval(sql("lake_has_changes")):
+            return Facts()
+        if await _holds_inlined(connection):
+            return Facts(inlined=True)
+        tables = await connection.fetch(sql("lake_tables"), list(TIERS), deleted_share)
+        ages = await connection.fetchrow(sql("lake_ages"), moments.expire, moments.remove)
+        return Facts(tables=tuple(map(_table, tables)), **dict(ages or {}))
+
+
+async def snapshots(dsn: str, catalog: Catalog, limit: int) -> Sequence[Snapshot]:
+    """The snapshots of the catalog, newest first. Raises `StoreUnavailable`."""
+    async with _connected(catalog_address(dsn, catalog)) as connection:
+        with translated():
+            if not await connection.fetchval(sql("lake_has_changes")):
+                return []
+            return [Snapshot(**dict(row)) for row in await connection.fetch(sql("lake_snapshots"), limit)]
+
+
+def _table(row: asyncpg.Record) -> Table:
+    values = dict(row)
+    sizes = zip(values.pop("small_files"), values.pop("small_bytes"), strict=True)
+    return Table(small=tuple(Small(files, size) for files, size in sizes), **values)
 
 
 @asynccontextmanager

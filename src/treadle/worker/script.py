@@ -106,6 +106,7 @@ class Script(Generic[P]):
 
     def _split(self) -> Sequence[P]:
         try:
+            self._engine.permit(self._order.upkeep)
             parts = self._engine.split(self._order.content)
             if self._order.bindings and len(parts) > 1:
                 raise EngineError("42601", "cannot bind values to a script of several statements")

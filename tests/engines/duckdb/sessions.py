@@ -56,6 +56,7 @@ class Session:
             catalog=place.target,
             limits=Limits(memory=2 * 2**30, threads=1, spill=2**30),
             temp_dir=str(place.folder / "spill"),
+            home=str(place.folder),
             results_dir=str(place.folder / "results"),
             copy_dirs=(str(self.files),),
         )

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
-from treadle.engines.duckdb import conflicts, copying, memory, opening, storing
+from treadle.engines.duckdb import conflicts, copying, memory, opening, storing, upkeep
 from treadle.engines.duckdb.errors import LostError, translated
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.parsing import parse
@@ -28,7 +28,7 @@ from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
 from treadle.engines.duckdb.transaction import State, Transaction
 from treadle.model.entities import Evidence
 from treadle.model.profile import Measured
-from treadle.wire import Attach, Open
+from treadle.wire import Attach, Open, Upkeep
 
 COUNTED: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "COPY"))
 """The command tags that PostgreSQL writes with a count of rows."""
@@ -128,6 +128,11 @@ class DuckDB:
         return {**self._settings.as_wire(), "transaction": self._transaction.state.value}
 
     # -- statements -------------------------------------------------------------------------
+
+    def permit(self, upkeep: Upkeep | None) -> None:
+        """Take the right to maintain the catalog, for what is split next."""
+        if self._guard is not None:
+            self._guard.upkeep = upkeep
 
     def split(self, script: str) -> Sequence[Planned]:
         """The statements of a script, judged; raises `EngineError`."""
@@ -262,9 +267,13 @@ class DuckDB:
     ) -> Rows | Command:
         """Run a statement to its end; one that writes outside a transaction gets one of ours."""
         own = planned.writes and self._transaction.state is State.NONE
+        if planned.kind is Kind.UPKEEP and not own:
+            raise upkeep.within_transaction()
         if own:
             self._transaction.open()
             self._sequences.begin(planned)
+        if planned.kind is Kind.UPKEEP:
+            upkeep.prepare(self._con, self._metadata)
         *preludes, final = self._steps(planned, marker, bindings)
         for prelude in preludes:
             self._con.execute(prelude)

@@ -74,6 +74,8 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"Parameter argument/count mismatch|must be a valid number of parameters"), "08P01"),
     (re.compile(r"prepared statement.*parameter|[Vv]alues were not provided"), "08P01"),
     (re.compile(r"[Tt]ransaction conflict|[Cc]onflict on (tuple|update)|write-write conflict"), "40001"),
+    (re.compile(r"could not serialize access|deadlock detected"), "40001"),
+    (re.compile(r"due to lock timeout"), "55P03"),
     (re.compile(r"server closed the connection|terminating connection"), "08006"),
     (re.compile(r"could not connect|connection to server"), "08006"),
 )
@@ -101,7 +103,8 @@ _INTERRUPTED: Final = re.compile(r"INTERRUPT Error|Interrupted!")
 _PARSE_PREFIX: Final = re.compile(r"^([A-Z][A-Za-z ]*?) Error: ")
 # Traces, and the commands to the metadata's server that a failed commit repeats.
 _STACK: Final = re.compile(
-    r"\n*(Stack Trace:|This error signals an assertion failure|\. Consider increasing|Failed to flush changes).*",
+    r"\n*(Stack Trace:|This error signals an assertion failure|\. Consider increasing|Failed to flush changes"
+    r"|: Failed to execute query).*",
     re.DOTALL,
 )
 # The line of a cast that the statement's own words do not have: it stands for the stored form of 128-bit integers.

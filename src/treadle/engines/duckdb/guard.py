@@ -23,7 +23,7 @@ from treadle.engines.duckdb.walk import (
     Segment,
     Walk,
 )
-from treadle.wire import METADATA_PREFIX
+from treadle.wire import METADATA_PREFIX, Upkeep
 
 __all__ = ["Guard", "Vocabulary"]
 
@@ -60,6 +60,7 @@ class Guard:
         self.vocabulary = vocabulary
         self.catalog = catalog
         self.folders = Folders(files_dir, allowed_dirs, denied_dirs)
+        self.upkeep: Upkeep | None = None
         self._prepared: dict[str, PreparedStatement] = {}
         self._rules = Rules(vocabulary, self.folders, (METADATA_PREFIX, metadata_name.lower()))
         self._needles = _needles(

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     """Its rows can be streamed; it leaves no effects."""
     WRITE = "write"
     """It leaves effects and has to be committed."""
+    UPKEEP = "upkeep"
+    """A write that maintains the catalog: in a transaction of its own, and by those who have the right."""
     COMMAND = "command"
     """It leaves no effects beyond the session and has no rows."""
     BEGIN = "begin"

@@ -8,7 +8,7 @@ import duckdb
 import msgspec
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb import set_statements
+from treadle.engines.duckdb import set_statements, upkeep
 from treadle.engines.duckdb.copy_statement import read_copy
 from treadle.engines.duckdb.definitions import exact_types, read_definition
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
@@ -52,8 +52,8 @@ class Planner:
                 return self._setting(segment) or self._shown(segment) or self._parsed(segment)
             case "import" | "export" as word:
                 raise refused(f"{word.upper()} DATABASE")
-            case "checkpoint" | "force" as word:
-                raise refused(f"{word.upper()}: the service looks after the catalog")
+            case "checkpoint" | "force" | "call":
+                return self._upkeep(segment) or self._parsed(segment)
             case "pragma":
                 return self._pragma(segment)
             case "copy":
@@ -101,6 +101,20 @@ class Planner:
     def _query(self, segment: Segment, statements: tuple[duckdb.Statement, ...]) -> Planned:
         return Planned(
             kind=Kind.QUERY, text=self._source(segment), tag="SELECT", statements=statements, returns_rows=True
+        )
+
+    def _upkeep(self, segment: Segment) -> Planned | None:
+        """Maintenance of the catalog; None for another CALL. Raises `EngineError`."""
+        found = upkeep.read(self._tokens(segment), self._text, self._guard.catalog, self._guard.upkeep)
+        if found is None:
+            return None
+        return Planned(
+            kind=Kind.UPKEEP if found.writes else Kind.QUERY,
+            text=self._source(segment),
+            tag=found.tag,
+            statements=tuple(statement for sql in found.sql for statement in self._parse(sql)),
+            writes=found.writes,
+            returns_rows=found.returns_rows,
         )
 
     # -- statements with statements or files in them ----------------------------------------------

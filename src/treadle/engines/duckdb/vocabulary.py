@@ -27,6 +27,17 @@ READERS: Final = words(
 WRITERS: Final = frozenset(("dbgen",))
 """Procedures that write tables as any statement does; a ``CALL`` of them is committed."""
 
+UPKEEP_METHODS: Final = words(
+    """
+    cleanup_old_files delete_orphaned_files expire_snapshots flush_inlined_data list_files merge_adjacent_files
+    rewrite_data_files set_option
+    """
+)
+"""What maintains the catalog, as `catalog.name(…)`; only a ``CALL`` may say it."""
+
+UPKEEP: Final = UPKEEP_METHODS | {f"ducklake_{name}" for name in UPKEEP_METHODS}
+"""The same under all its names."""
+
 _HARMLESS_FUNCTIONS: Final = words(
     """
     duckdb_columns duckdb_constraints duckdb_coordinate_systems duckdb_dependencies duckdb_functions duckdb_indexes

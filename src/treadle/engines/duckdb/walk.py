@@ -13,7 +13,7 @@ import msgspec
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.lexer import END, LITERALS, NAMES, WORD, Token, lex, literal_of, name_of
 from treadle.engines.duckdb.paths import Folders
-from treadle.engines.duckdb.vocabulary import READERS, Vocabulary, words
+from treadle.engines.duckdb.vocabulary import READERS, UPKEEP, Vocabulary, words
 
 INTERNAL_PREFIX: Final = "__internal_"
 HEAD: Final = 8
@@ -215,11 +215,19 @@ class Walk:
         return self._clause == _TARGET or self._last == "("
 
     def _judge_name(self, name: str) -> None:
+        if self._calls_upkeep(name):
+            return
         if name in self._rules.vocabulary.refused or name.startswith(INTERNAL_PREFIX):
             raise EngineError("42501", f"permission denied for {name}")
         if name == "databases" and self._last in ("show", "describe", "desc") and len(self._head) != 2:
             raise EngineError("42501", "permission denied for SHOW DATABASES within a statement")
         self._judge_mention(name)
+
+    def _calls_upkeep(self, name: str) -> bool:
+        """Whether the statement is a CALL of this name, which maintains the catalog: judged when it is planned."""
+        at = len(self._head)
+        called = at == 2 or (at == 4 and self._last == ".")
+        return called and name in UPKEEP and self._head[0].text.lower() == "call"
 
     def _judge_mention(self, text: str) -> None:
         for secret in self._rules.secrets:
@@ -227,6 +235,8 @@ class Walk:
                 raise EngineError("42501", "permission denied for the catalog's metadata")
 
     def _judge_call(self, name: str) -> None:
+        if self._calls_upkeep(name):
+            return
         if name in self._rules.vocabulary.uncallable:
             raise EngineError("42501", f"permission denied for function {name}")
         if name in READERS or name == "current_setting":

@@ -83,7 +83,7 @@ def to_statement(row: "Record") -> Statement:
         bindings=_bindings.decode(row["bindings"]),
         row_limit=row["row_limit"],
         fetch_mode=row["fetch_mode"],
-        is_maintain=row["is_maintain"],
+        may_maintain=row["is_maintain"],
         source=row["source"],
         user_id=row["user_id"],
         user_name=row["user_name"],

@@ -1,0 +1,153 @@
+"""Commands that look into a catalog and have it maintained."""
+
+import asyncio
+from typing import Final
+
+import click
+import msgspec
+
+from treadle.app import is_served, lakes_of, operator
+from treadle.cli.common import Options, Refused, command, lines, run_async
+from treadle.cli.resources import catalog, principal_of
+from treadle.config import Settings
+from treadle.model.entities import Catalog
+from treadle.model.maintenance import Due, Facts, Moments, Snapshot, Thresholds, due
+from treadle.service import Service
+from treadle.store.base import CatalogName, Wake
+
+LOOK_SECONDS: Final = 0.5
+"""Seconds between two looks of a command that waits."""
+
+WORKSPACE = click.option("--workspace", "workspace_id", required=True, help="Id of the workspace.")
+INSTANCE = click.option("--instance", "instance_id", default="default", show_default=True, help="Metastore instance.")
+
+
+class Files(msgspec.Struct, frozen=True):
+    """The files of a table, for a person."""
+
+    schema: str
+    table: str
+    files: int
+    bytes: int
+    small: int
+    deleted: int
+
+
+@command("snapshots", catalog)
+@WORKSPACE
+@INSTANCE
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.argument("name")
+def show_snapshots(options: Options, workspace_id: str, instance_id: str, limit: int, name: str) -> None:
+    """List the snapshots of a catalog, newest first.
+
+    A line has its number, when it was made, by whom, and what it changed.
+    """
+
+    async def work() -> list[Snapshot]:
+        async with operator(options.settings) as service:
+            found = await _catalog(service, workspace_id, instance_id, name)
+            return list(await lakes_of(service).snapshots(found, limit))
+
+    options.show(
+        run_async(work()),
+        lambda found: lines(
+            (str(s.snapshot_id), f"{s.snapshot_time:%Y-%m-%dT%H:%M:%SZ}", s.author or "-", s.changes) for s in found
+        ),
+    )
+
+
+@command("files", catalog)
+@WORKSPACE
+@INSTANCE
+@click.argument("name")
+def show_files(options: Options, workspace_id: str, instance_id: str, name: str) -> None:
+    """Count the data files of each table of a catalog.
+
+    A line has the schema, the table, its files and their bytes, how many are small and how many have deleted rows.
+    """
+
+    async def work() -> list[Files]:
+        async with operator(options.settings) as service:
+            found = await _catalog(service, workspace_id, instance_id, name)
+            return _files(await _facts(service, options.settings, found))
+
+    options.show(
+        run_async(work()),
+        lambda found: lines(
+            (f.schema, f.table, str(f.files), str(f.bytes), f"{f.small} small", f"{f.deleted} with deletes")
+            for f in found
+        ),
+    )
+
+
+@command("maintain", catalog)
+@WORKSPACE
+@INSTANCE
+@click.option(
+    "--wait", "seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="Seconds to wait."
+)
+@click.argument("name")
+def maintain(options: Options, workspace_id: str, instance_id: str, seconds: float, name: str) -> None:
+    """Have the running service maintain a catalog now, and wait until nothing is due any more."""
+    settings = options.settings
+    if not settings.maintenance:
+        raise Refused("maintenance = false: the service maintains no catalog")
+    if settings.database_url is None and not is_served(settings.data_dir):
+        raise Refused(f"no service runs on {settings.data_dir}")
+
+    async def work() -> list[Files]:
+        async with operator(settings) as service:
+            found = await _catalog(service, workspace_id, instance_id, name)
+            service.deps.signals.wake(Wake(catalog=CatalogName(workspace_id, instance_id, name)))
+            left = await _wait(service, settings, found, seconds)
+            if left:
+                duties = ", ".join(sorted({step.duty.value for step in left}))
+                raise Refused(f"within {seconds:g} s not everything was done, and the service goes on: {duties}")
+            return _files(await _facts(service, settings, found))
+
+    options.show(
+        run_async(work()), lambda found: lines((f.schema, f.table, f"{f.files} files", str(f.bytes)) for f in found)
+    )
+
+
+async def _catalog(service: Service, workspace_id: str, instance_id: str, name: str) -> Catalog:
+    principal, _ = await principal_of(service, workspace_id)
+    for one in await service.list_catalogs(principal, workspace_id):
+        if (one.instance_id, one.name) == (instance_id, name):
+            return one
+    raise Refused(f"no such catalog: {instance_id}/{name}")
+
+
+async def _wait(service: Service, settings: Settings, found: Catalog, seconds: float) -> tuple[Due, ...]:
+    """What is still due when nothing is, or the time is over."""
+    thresholds = Thresholds(
+        small_files=settings.maintenance_small_files, deleted_share=settings.maintenance_deleted_share
+    )
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        left = due(await _facts(service, settings, found), thresholds, {})
+        if not left or loop.time() >= deadline:
+            return left
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _facts(service: Service, settings: Settings, found: Catalog) -> Facts:
+    """As the service sees it, but that a statement which runs may keep files for longer; raises `Refused`."""
+    now = service.deps.clock.now()
+    moments = Moments.of(now, None, retention=settings.file_retention, ttl=settings.snapshot_ttl)
+    facts = await lakes_of(service).facts(found, settings.maintenance_deleted_share, moments)
+    if facts is None:
+        raise Refused("the catalog's metadata does not answer")
+    if facts.inlined:
+        raise Refused("the catalog holds inlined data, which must be flushed by an upgrade first")
+    return facts
+
+
+def _files(facts: Facts) -> list[Files]:
+    return [Files(t.schema, t.name, t.files, t.bytes, t.small[0].files, t.deleted) for t in facts.tables]
+
+
+COMMANDS: tuple[click.Command, ...] = ()
+"""They are all of the group `catalog`, which `resources` adds."""
