@@ -356,7 +356,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "forgets-early-cancels": Mutant(
         about="a cancel that comes before its part begins is forgotten", changes=_forgets_early_cancels, within=1100
     ),
-    "unguarded-ending": Mutant(about="endings without compare-and-set", changes=_unguarded_ending, within=90),
+    "unguarded-ending": Mutant(about="endings without compare-and-set", changes=_unguarded_ending, within=600),
     "interrupts-commits": Mutant(about="interrupts are sent into a commit", changes=_interrupts_commits, within=90),
     "grants-commits-itself": Mutant(
         about="the owner lets a commit pass without the store", changes=_grants_commits_itself, within=40

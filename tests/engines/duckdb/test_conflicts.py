@@ -5,12 +5,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import pytest
 
+from tests.engines.duckdb.conftest import CATALOG, Judge, Lake
 from treadle.engines.base import Conflict
 from treadle.engines.duckdb import conflicts
+from treadle.engines.duckdb.adapter import DuckDB
 from treadle.engines.duckdb.extensions import extension_path
 from treadle.engines.duckdb.metadata import Metadata
 from treadle.store.dsn import Address
@@ -55,7 +58,7 @@ def _attached(address: Address, folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 def overtaken(pair: Pair, first: str, second: str) -> str | None:
-    """Both changes in transactions that begin at once: what the second is told, None when it has committed."""
+    """Both changes in transactions that begin at once: the message of the second, None when it has committed."""
     one, other = pair
     one.execute("BEGIN")
     other.execute("BEGIN")
@@ -149,3 +152,65 @@ CONTEXT = "CONTEXT:  PL/pgSQL function treadle_one_delete_file() line 7 at RAISE
 def test_only_the_engines_own_word_is_a_lost_race(text: str, lost: bool) -> None:
     """What a user has written into the SQL that an error quotes is not."""
     assert (conflicts.conflict_of(text) is not None) is lost
+
+
+class Counted:
+    """A connection that keeps what is executed on it."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.executed: list[str] = []
+
+    def execute(self, sql: "duckdb.Statement | str", *parameters: object) -> object:
+        """Execute it, and keep its first word."""
+        self.executed.append((sql if isinstance(sql, str) else sql.query).split()[0])
+        return self._connection.execute(sql, *parameters)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+
+def test_a_write_without_a_rival_costs_nothing_more(lake: Lake, judge: Judge) -> None:
+    """Its transaction, itself, its marker and its commit are all that the engine is given."""
+    lake.connection.execute("CREATE OR REPLACE TABLE alone (i int)")
+    counted = Counted(lake.connection.cursor())
+    engine = DuckDB(cast("duckdb.DuckDBPyConnection", counted), lake.vocabulary)
+    engine._catalog = CATALOG
+    engine.execute(judge("USE main")[0], "marker", None, None)
+    counted.executed.clear()
+    outcome = engine.execute(judge("INSERT INTO alone VALUES (1)")[0], "marker", None, None)
+    engine.commit()
+    assert (outcome.commits, outcome.repeatable) == (True, True)
+    assert counted.executed == ["BEGIN", "INSERT", "CALL", "COMMIT"]
+    lake.connection.execute("DROP TABLE alone")
+
+
+KINDS = {
+    "INSERT INTO t VALUES (9, 'z')": True,
+    "UPDATE t SET s = 'z'": True,
+    "DELETE FROM t": True,
+    "TRUNCATE t": True,
+    "MERGE INTO t USING (SELECT 1 AS i) x USING (i) WHEN MATCHED THEN DELETE": True,
+    "CREATE TABLE fresh (i int)": True,
+    "CREATE OR REPLACE VIEW seen AS SELECT 1 AS x": True,
+    "CREATE SCHEMA fresh": True,
+    "CREATE MACRO fresh(a) AS a": True,
+    "ALTER TABLE t ADD COLUMN z int": True,
+    "COMMENT ON TABLE t IS 'x'": True,
+    "DROP TABLE t": True,
+    "EXPLAIN ANALYZE INSERT INTO t VALUES (9, 'z')": False,
+    "CALL dbgen(sf = 0)": False,
+    "COPY t TO 'out.csv'": False,
+    "CREATE TEMP SEQUENCE fresh_numbers": False,
+    "SET VARIABLE v = 1": False,
+    "PREPARE p AS INSERT INTO t VALUES (9, 'z')": False,
+    "SELECT 1": False,
+    "BEGIN": False,
+    "COMMIT": False,
+}
+
+
+@pytest.mark.parametrize("sql", KINDS)
+def test_only_what_lies_in_its_transaction_is_run_again(judge: Judge, sql: str) -> None:
+    """What leaves more behind, or nothing, is not."""
+    assert conflicts.repeatable(judge(sql)[-1]) is KINDS[sql]

@@ -1,4 +1,4 @@
-"""Commits that lose a race: how DuckLake reports them, what the caller is told, and which statements may run again.
+"""Commits that lose a race: DuckLake's reports of them, the message for the caller, the statements that may run again.
 
 Transactions of DuckLake conflict by table or by file, not by row. A conflict is found before anything
 is durable, so a statement whose effects all lie in its own transaction may be run again on a fresh snapshot.
@@ -34,7 +34,7 @@ _REFUSED: Final = re.compile(
     r'": ERROR:  (attempting to delete from file with index "\d+" - but another transaction has deleted from it)\n'
     r"CONTEXT:  PL/pgSQL function (?:public\.)?treadle_one_delete_file\(\) line \d+ at RAISE\n?\Z"
 )
-"""What the trigger in `metadata` raises, behind the SQL that it refused."""
+"""The error of the trigger in `metadata`, which follows the SQL that it refused."""
 
 _INDEXED: Final = re.compile(r'(table|file|view|schema|macro) with index "(\d+)"')
 _NAMED: Final = {
@@ -49,13 +49,13 @@ _SEQUENCES: Final = "SELECT sequence_oid, last_value FROM duckdb_sequences() WHE
 
 
 def conflict_of(text: str) -> str | None:
-    """What two transactions fell out about, if the text of an error says that a commit lost a race."""
+    """The cause of a conflict, if the text of an error says that a commit lost a race."""
     found = _LOST.search(text) or _REFUSED.search(text)
     return found[1] if found else None
 
 
 def named(connection: duckdb.DuckDBPyConnection, metadata_name: str, what: str) -> str:
-    """The words of a conflict with the names of what they call by an index."""
+    """The cause of a conflict with the names of the objects that it refers to by an index."""
 
     def name(found: re.Match[str]) -> str:
         kind = found[1]
