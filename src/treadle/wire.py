@@ -27,7 +27,7 @@ class CatalogTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker may use: ``memory`` and ``spill`` in bytes, ``threads`` of the engine; and how
-    large one result may be, 0 is any.
+    large one result may be, 0 is any. A page of a result is full at ``page_rows`` rows or ``page_bytes`` bytes.
     """
 
     memory: int
@@ -35,6 +35,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     spill: int
     result_rows: int = 0
     result_bytes: int = 0
+    page_rows: int = 1000
+    page_bytes: int = 8 * 2**20
 
 
 class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):

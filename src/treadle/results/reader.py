@@ -19,7 +19,7 @@ class ResultMissing(Exception):
 
 
 class PageTooLarge(Exception):
-    """The rows of a page take more bytes than somebody wants to hold."""
+    """The rows of a page take more bytes than an answer may have."""
 
 
 class PageRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +41,24 @@ def _ends(reader: pa.RecordBatchFileReader, index: Path) -> Sequence[int]:
     return [reader.get_batch(0).num_rows] if reader.num_record_batches else []
 
 
+def _page_ends(pages: Path) -> Sequence[int] | None:
+    """Where pages end, as the worker has found it; None where each is full by its rows."""
+    try:
+        return layout.index_ends(pages.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def count_pages(results_dir: Path | str, statement_id: str, part: int, rows: int, page_rows: int) -> int:
+    """How many pages a part of ``rows`` rows has."""
+    ends = _page_ends(layout.pages_path(results_dir, statement_id, part))
+    return layout.page_at(rows, 1, page_rows, ends).count
+
+
 def read_page(
     results_dir: Path | str, statement_id: str, part: int, page: int, page_rows: int, most: int = MOST_BYTES
 ) -> PageRows:
-    """Page ``page`` (from 1) of a part, ``page_rows`` rows a page; past the end there are no rows.
+    """Page ``page`` (from 1) of a part: ``page_rows`` rows, or those that were found to fill it; past the end none.
 
     Reads only what the page needs; safe to call from many threads. Raises `ResultMissing`, `PageTooLarge`
     for one of more than ``most`` bytes, and ValueError when ``page`` or ``page_rows`` is less than 1.
@@ -53,20 +67,21 @@ def read_page(
         with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
             reader = pa.ipc.open_file(source)
             ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
-            return page_of(ends, page, page_rows, reader.get_batch, most)
+            page_ends = _page_ends(layout.pages_path(results_dir, statement_id, part))
+            place = layout.page_at(ends[-1] if ends else 0, page, page_rows, page_ends)
+            return page_of(ends, place, reader.get_batch, most)
     except FileNotFoundError:
         raise ResultMissing(f"part {part} of the result of {statement_id} is not there") from None
 
 
 def page_of(
     ends: Sequence[int],
-    page: int,
-    page_rows: int,
+    page: layout.Page,
     batch_of: Callable[[int], pa.RecordBatch],
     most: int = MOST_BYTES,
 ) -> PageRows:
     """A page of a result of known batches: ``ends`` is the running row count after each, ``batch_of`` gets one."""
-    places = layout.page_slices(ends, page, page_rows)
+    places = layout.row_slices(ends, page.start, page.stop)
     slices = [batch_of(place.batch).slice(place.offset, place.length) for place in places]
     if sum(one.nbytes for one in slices) > most:
         # Before any text is made of it, which takes several times as much.
@@ -74,10 +89,9 @@ def page_of(
     texts = [rows_json(one) for one in slices]
     if sum(map(len, texts)) > most:
         raise PageTooLarge
-    total = ends[-1] if ends else 0
     return PageRows(
         rows_json=b"[" + b",".join(texts) + b"]",
-        row_count=sum(place.length for place in places),
-        page_count=-(-total // page_rows),
-        num_rows=total,
+        row_count=page.stop - page.start,
+        page_count=page.count,
+        num_rows=ends[-1] if ends else 0,
     )

@@ -36,6 +36,7 @@ class PartWriter:
         self._data = layout.data_path(results_dir, statement_id, part)
         self._index = layout.index_path(results_dir, statement_id, part)
         self._discard = partial(layout.discard_part, results_dir, statement_id, part)
+        self._pages = layout.pages_path(results_dir, statement_id, part)
         self._ends: list[int] = []
         self._finished = False
         with ExitStack() as undo:
@@ -66,12 +67,17 @@ class PartWriter:
             self._writer.write_batch(batch)
             self._ends.append(self.rows + batch.num_rows)
 
-    def finish(self) -> int:
-        """Make the part visible; returns how many rows it has."""
+    def finish(self, page_ends: Sequence[int] | None = None) -> int:
+        """Make the part visible; returns how many rows it has.
+
+        ``page_ends`` say where its pages end, when rows alone do not.
+        """
         self._writer.close()
         self._sink.close()
+        # Before the data: a part is there from the moment its data file is.
+        if page_ends is not None:
+            self._pages.write_bytes(layout.index_bytes(page_ends))
         if len(self._ends) > 1:
-            # Before the data: a part is there from the moment its data file is.
             self._index.write_bytes(layout.index_bytes(self._ends))
         os.replace(layout.unfinished(self._data), self._data)
         self._finished = True

@@ -11,6 +11,7 @@ from treadle.model.ids import part_id
 from treadle.model.states import Effects, PartStatus
 from treadle.results.exact import MOST_HOURS, holds_long_intervals
 from treadle.results.output import Output
+from treadle.results.paging import PageBreaks
 from treadle.wire import (
     AtCommit,
     Attach,
@@ -198,6 +199,7 @@ class Script(Generic[P]):
                 result.schema,
                 result.columns,
                 as_file=order.as_file or not alone,
+                breaks=PageBreaks(limits.page_rows, limits.page_bytes),
             ) as output,
         ):
             for batch in result.batches:
