@@ -58,12 +58,15 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Execute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Run a request: one statement, or a script from its first part."""
+    """Run a request: one statement, or a script from its first part.
+
+    With several sets of ``bindings`` a statement is run once for each.
+    """
 
     statement_id: str
     content: str
     user_name: str = ""
-    bindings: tuple[str | None, ...] | None = None
+    bindings: tuple[tuple[str | None, ...], ...] = ()
     row_limit: int | None = None
     as_file: bool = False
     """Whether even a small result must be a file."""

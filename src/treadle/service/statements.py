@@ -137,7 +137,7 @@ class Statements(Cancels):
             session_id=submission.session_id,
             content=submission.statement,
             created_at=now,
-            bindings=submission.bindings[:1],
+            bindings=submission.bindings,
             row_limit=submission.limit,
             fetch_mode=submission.fetch_mode,
             is_maintain=submission.is_maintain_statement,

@@ -100,7 +100,7 @@ class OnDisconnect(StrEnum):
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement as it is submitted. ``bindings`` are the parameter values of the first set.
+    """A statement as it is submitted. ``bindings`` are sets of parameter values.
 
     ``statement_id`` is an id of the client's own choice. ``keepalive`` is the seconds within which
     somebody must ask for the statement again and again, else it is cancelled. ``on_disconnect`` None

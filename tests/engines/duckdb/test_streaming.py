@@ -23,7 +23,7 @@ def result(
     engine: DuckDB, judge: Judge, sql: str, bindings: list[str | None] | None = None, row_limit: int | None = None
 ) -> tuple[list[str], list[tuple[object, ...]]]:
     """The names of the columns, and the rows."""
-    outcome = engine.execute(judge(sql)[0], "marker", bindings, row_limit)
+    outcome = engine.execute(judge(sql)[0], "marker", [bindings] if bindings else [], row_limit)
     assert isinstance(outcome, Rows)
     rows = [row for batch in outcome.batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
     engine.rollback()
