@@ -13,6 +13,7 @@ from treadle.results import layout
 from treadle.results.inline import INLINE_BYTES, inline_bytes
 from treadle.results.paging import PageBreaks
 from treadle.results.rows import FEW, rows_json
+from treadle.results.standard import standard_batch, standard_schema
 from treadle.results.writer import PartWriter
 from treadle.wire import Excess
 
@@ -36,7 +37,7 @@ class Output:
         breaks: PageBreaks,
     ) -> None:
         self._place = (results_dir, statement_id, part)
-        self._schema = schema
+        self._schema = standard_schema(schema)
         self._columns = columns
         self._breaks = breaks
         self._held: list[pa.RecordBatch] = []
@@ -59,10 +60,14 @@ class Output:
         if self._file is not None:
             self._file.__exit__(kind, error, trace)
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append a batch; one without rows leaves nothing."""
-        if not batch.num_rows:
-            return
+    def write(self, given: pa.RecordBatch) -> pa.RecordBatch:
+        """Append a batch; one without rows leaves nothing. Returns it as it is written."""
+        batch = standard_batch(given, self._schema)
+        if batch.num_rows:
+            self._append(batch)
+        return batch
+
+    def _append(self, batch: pa.RecordBatch) -> None:
         self.rows += batch.num_rows
         self.bytes += batch.nbytes
         self._breaks.add(batch)

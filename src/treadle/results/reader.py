@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from treadle.results import layout
 from treadle.results.rows import rows_json
+from treadle.results.standard import holds_wide_integers
 
 MOST_BYTES: Final = 2**62
 """No bound."""
@@ -72,6 +73,14 @@ def read_page(
             return page_of(ends, place, reader.get_batch, most)
     except FileNotFoundError:
         raise ResultMissing(f"part {part} of the result of {statement_id} is not there") from None
+
+
+def holds_wide(results_dir: Path | str, statement_id: str, part: int) -> bool:
+    """Whether a part has integers of more than 38 digits, which are no decimals that others may read."""
+    with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
+        reader = pa.ipc.open_file(source)
+        batches = map(reader.get_batch, range(reader.num_record_batches))
+        return any(any(map(holds_wide_integers, batch.columns)) for batch in batches)
 
 
 def page_of(

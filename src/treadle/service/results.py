@@ -1,5 +1,6 @@
 """Results: one page of a statement, or where its files are."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -13,7 +14,7 @@ from treadle.model.ids import part_id, split_part_id
 from treadle.model.states import PartStatus, Rung, StatementState, cancel_message
 from treadle.results.inline import materialize, read_inline_page
 from treadle.results.layout import data_path, results_root, workspace_folder
-from treadle.results.reader import PageRows, PageTooLarge, ResultMissing, count_pages
+from treadle.results.reader import PageRows, PageTooLarge, ResultMissing, count_pages, holds_wide
 from treadle.service.deps import Deps, Leaving, Verb, watched
 from treadle.service.pages import Pages
 from treadle.service.views import LEFT_OUT, Location, PartView, StatementView
@@ -24,6 +25,11 @@ REMEMBERED_SECONDS: Final = 1.0
 """How long a statement that is paged through is not looked up again, nor whose it is."""
 
 REMEMBERED_MOST: Final = 1_000
+
+READ_OBS: Final = "READ_OBS"
+"""The mode of a submit that asks for the place of the results."""
+
+_WIDE: Final = "HUGEINT"
 
 _Found = tuple[Statement, int | None]
 
@@ -203,7 +209,7 @@ class Results(Verb):
         if part.status is not PartStatus.TUPLES_OK:
             return _without_rows(part, shown_id)
         if locate:
-            return self._located(statement, part, shown_id)
+            return await self._located(statement, part, shown_id)
         return await self._page(statement, part, shown_id, page_num)
 
     def _left_out(self, statement: Statement, part: Part, shown_id: str, why: str) -> PartView:
@@ -228,7 +234,7 @@ class Results(Verb):
         results_dir = workspace_folder(settings.data_dir, statement.workspace_id)
         return count_pages(results_dir, statement.id, part.number, part.rows, settings.page_rows)
 
-    def _located(self, statement: Statement, part: Part, shown_id: str) -> PartView:
+    async def _located(self, statement: Statement, part: Part, shown_id: str) -> PartView:
         self._refuse_expired(statement)
         data_dir = self.deps.settings.data_dir
         results_dir = workspace_folder(data_dir, statement.workspace_id)
@@ -236,6 +242,14 @@ class Results(Verb):
             materialize(results_dir, statement.id, part.number, statement.inline)
         bucket = results_root(data_dir)
         path = data_path(results_dir, statement.id, part.number)
+        # The worker looks only where a file was asked for from the beginning.
+        unsure = statement.fetch_mode != READ_OBS and any(_WIDE in column.engine_type for column in part.columns)
+        if unsure and await asyncio.to_thread(holds_wide, results_dir, statement.id, part.number):
+            raise BadRequest(
+                "the result has an integer of more than 38 digits, which no Arrow file holds for everybody; "
+                "read its pages, or cast it to varchar",
+                field="is_enable_obs_path",
+            )
         return PartView(
             statement_id=shown_id,
             status=part.status,

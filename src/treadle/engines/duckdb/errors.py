@@ -74,6 +74,7 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"[Tt]ransaction conflict|[Cc]onflict on (tuple|update)|write-write conflict"), "40001"),
     (re.compile(r"server closed the connection|terminating connection"), "08006"),
     (re.compile(r"could not connect|connection to server"), "08006"),
+    (re.compile(r"Recursion level in ArrowSchema"), "0A000"),
 )
 
 _STREAMED: Final = {
