@@ -70,12 +70,24 @@ def _size(rows: list[Any]) -> int:
     return sum(16 + len(text) for _, text in rows)
 
 
+def test_rows_of_many_batches_on_one_page(tmp_path: Path) -> None:
+    """What the first rows of a page count for is not forgotten when more batches come."""
+    small, rest = [[10] * 25], [[2000] * 3] * 6
+    with Output(tmp_path, "s", 1, SCHEMA, COLUMNS, as_file=True, breaks=PageBreaks(20, PAGE_BYTES)) as output:
+        for batch in _batches([*small, *rest]):
+            output.write(batch)
+        output.finish()
+    pages = [msgspec.json.decode(read_page(tmp_path, "s", 1, number, 20).rows_json) for number in range(1, 5)]
+    assert [len(page) for page in pages] == [20, 13, 8, 2]
+    assert all(_size(page) <= PAGE_BYTES for page in pages)
+
+
 def test_full_rows_need_no_list_of_pages(tmp_path: Path) -> None:
     """Where rows alone end every page nothing is written beside the data, so that earlier versions' results read on."""
     breaks = PageBreaks(1000, PAGE_BYTES * 1000)
     with PartWriter(tmp_path, "s", 1, SCHEMA, COLUMNS) as writer:
         for batch in _batches([[5] * 2500]):
-            breaks.add(batch)
+            breaks.add(batch, batch.nbytes)
             writer.write(batch)
         writer.finish(breaks.ends())
     assert breaks.ends() is None

@@ -220,7 +220,7 @@ def test_long_intervals(sql: Sql, micros: int, form: str) -> None:
         assert f"{'-' if micros < 0 else ''}{hours:02d}:{rest // 60_000_000:02d}:" in shown
 
 
-BATCH = 10_240
+BATCH = 2_048
 LENGTHS = st.integers(0, 3 * PAGE_ROWS) | st.sampled_from([BATCH - 1, BATCH, BATCH + 1, 2 * BATCH + 1])
 
 

@@ -69,8 +69,9 @@ class Output:
 
     def _append(self, batch: pa.RecordBatch) -> None:
         self.rows += batch.num_rows
-        self.bytes += batch.nbytes
-        self._breaks.add(batch)
+        size = batch.nbytes
+        self.bytes += size
+        self._breaks.add(batch, size)
         if self._file is not None:
             self._file.write(batch)
             return

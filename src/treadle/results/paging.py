@@ -5,13 +5,14 @@ The worker finds the ends while it writes, so that each page can be read without
 
 from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.types as kinds
 
 from treadle.results.arrays import AnyArray
 from treadle.results.layout import ROW_COUNT
-from treadle.results.nesting import is_list
+from treadle.results.nesting import is_list, is_nested
 
 
 class PageBreaks:
@@ -28,12 +29,17 @@ class PageBreaks:
         self._by_bytes = False
         self._total = 0
         self._rows = 0
-        self._weight = 0
+        self._most = 0
+        """What the rows of the page count for, or more."""
+        self._page: list[pa.RecordBatch] = []
+        """The rows of the page, as long as what they count for is not known better."""
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Go on with the rows of a batch."""
-        whole = weight(batch)
-        if self._weight + whole <= self._page_bytes:
+    def add(self, batch: pa.RecordBatch, size: int) -> None:
+        """Go on with the rows of a batch of so many bytes."""
+        whole = size + _beside_bytes(batch)
+        if self._most + whole > self._page_bytes and self._page:
+            self._most, self._page = sum(map(weight, self._page)), []
+        if self._most + whole <= self._page_bytes:
             self._add_light(batch, whole)
             return
         left = batch
@@ -54,24 +60,29 @@ class PageBreaks:
         self._total += batch.num_rows
         self._rows = rest
         if not ended:
-            self._weight += whole
+            self._most += whole
+            if self._page:
+                self._page.append(batch)
+        elif rest:
+            # The bytes of a slice are looked at only where they may matter.
+            self._most, self._page = whole, [batch.slice(batch.num_rows - rest)]
         else:
-            self._weight = weight(batch.slice(batch.num_rows - rest)) if rest else 0
+            self._most, self._page = 0, []
 
     def _fill(self, rows: pa.RecordBatch) -> int:
         """Put as many rows on the page as it takes, end it when it is full; how many they were."""
         most = min(rows.num_rows, self._page_rows - self._rows)
-        taken, added = _prefix(rows, most, self._page_bytes - self._weight)
+        taken, added = _prefix(rows, most, self._page_bytes - self._most)
         if not taken and not self._rows:
             taken, added = 1, self._page_bytes
         self._rows += taken
         self._total += taken
-        self._weight += added
+        self._most += added
         full_by_rows = self._rows == self._page_rows
         if full_by_rows or taken < rows.num_rows:
             self._by_bytes = self._by_bytes or not full_by_rows
             self._ends.append(self._total)
-            self._rows = self._weight = 0
+            self._rows = self._most = 0
         return taken
 
 
@@ -91,7 +102,22 @@ def _prefix(rows: pa.RecordBatch, most: int, room: int) -> tuple[int, int]:
 def weight(batch: pa.RecordBatch) -> int:
     """What rows count for on their page: their bytes, and at least an eighth of their JSON."""
     # Those whose text is at most eight times as long are counted by Arrow, all at once.
-    return int(batch.nbytes) + sum(_beside(column) for column in batch.columns)
+    return int(batch.nbytes) + _beside_bytes(batch)
+
+
+def _beside_bytes(batch: pa.RecordBatch) -> int:
+    return sum(_beside(batch.column(number)) for number in _odd_columns(batch.schema))
+
+
+@lru_cache(maxsize=8)
+def _odd_columns(schema: pa.Schema) -> tuple[int, ...]:
+    """The columns that count for more than their bytes."""
+    return tuple(number for number, field in enumerate(schema) if _is_odd(field.type))
+
+
+def _is_odd(kind: pa.DataType) -> bool:
+    short = kinds.is_boolean(kind) or kinds.is_null(kind)
+    return bool(short or kinds.is_dictionary(kind) or is_nested(kind))
 
 
 def _beside(values: AnyArray) -> int:
