@@ -15,7 +15,7 @@ from treadle.engines.duckdb.types import column
 from treadle.results import layout
 from treadle.results.output import Output
 from treadle.results.paging import PageBreaks, weight
-from treadle.results.reader import count_pages, read_page
+from treadle.results.reader import ResultMissing, count_pages, read_page
 from treadle.results.rows import rows_json
 from treadle.results.writer import PartWriter
 
@@ -83,7 +83,7 @@ def test_rows_of_many_batches_on_one_page(tmp_path: Path) -> None:
 
 
 def test_full_rows_need_no_list_of_pages(tmp_path: Path) -> None:
-    """Where rows alone end every page nothing is written beside the data, so that earlier versions' results read on."""
+    """Where rows alone end every page nothing more is written, so that earlier versions' results read on."""
     breaks = PageBreaks(1000, PAGE_BYTES * 1000)
     with PartWriter(tmp_path, "s", 1, SCHEMA, COLUMNS) as writer:
         for batch in _batches([[5] * 2500]):
@@ -91,7 +91,7 @@ def test_full_rows_need_no_list_of_pages(tmp_path: Path) -> None:
             writer.write(batch)
         writer.finish(breaks.ends())
     assert breaks.ends() is None
-    assert not layout.pages_path(tmp_path, "s", 1).exists()
+    assert not layout.index_path(tmp_path, "s", 1).exists()
     assert read_page(tmp_path, "s", 1, 3, 1000).row_count == 500
 
 
@@ -101,8 +101,9 @@ def test_pages_stay_what_they_were(tmp_path: Path) -> None:
         output.write(_batches([[PAGE_BYTES // 3] * 7])[0])
         output.finish()
     assert [read_page(tmp_path, "s", 1, number, 3).row_count for number in range(1, 6)] == [2, 2, 2, 1, 0]
-    layout.discard_part(tmp_path, "s", 1)
-    assert not list((tmp_path / "s").iterdir())
+    layout.index_path(tmp_path, "s", 1).unlink()
+    with pytest.raises(ResultMissing):  # never other pages than there were
+        read_page(tmp_path, "s", 1, 1, 3)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,8 @@ Each workspace has a folder of its own, its ``results_dir``: ``<data_dir>/result
 of all results that is what its workers can reach. The part n of a statement is
 ``<results_dir>/<statement_id>/<n>.arrow`` (Arrow IPC file format, uncompressed). A part of several
 batches has an ``<n>.index`` beside it: the running row count after each batch, as native 64-bit
-integers. A part with pages that are full before they have all their rows has an ``<n>.pages`` in the
-same form: the running row count after each page. The data file gets its name last, so a part without
-one does not exist.
+integers; behind them, where pages are full before they have all their rows, the running row count after
+each page. The data file gets its name last, so a part without one does not exist.
 """
 
 import shutil
@@ -57,18 +56,13 @@ def index_path(results_dir: Path | str, statement_id: str, part: int) -> Path:
     return folder(results_dir, statement_id) / f"{part}.index"
 
 
-def pages_path(results_dir: Path | str, statement_id: str, part: int) -> Path:
-    """Where the pages of a part end, when rows alone do not say."""
-    return folder(results_dir, statement_id) / f"{part}.pages"
-
-
 def unfinished(path: Path) -> Path:
     """The name a file has until it is whole."""
     return path.with_name(f"{path.name}.unfinished")
 
 
 def index_bytes(ends: Sequence[int]) -> bytes:
-    """The content of an index: how many rows there are up to the end of each batch, or of each page."""
+    """The content of an index: how many rows there are up to the end of each batch, and of each page."""
     return array(ROW_COUNT, ends).tobytes()
 
 
@@ -123,7 +117,7 @@ def row_slices(ends: Sequence[int], start: int, stop: int) -> tuple[Slice, ...]:
 def discard_part(results_dir: Path | str, statement_id: str, part: int) -> None:
     """Remove one part, whole or not; no error when there is none."""
     data, index = data_path(results_dir, statement_id, part), index_path(results_dir, statement_id, part)
-    for path in (data, index, pages_path(results_dir, statement_id, part), unfinished(data)):
+    for path in (data, index, unfinished(data)):
         path.unlink(missing_ok=True)
 
 

@@ -35,25 +35,26 @@ class PageRows(msgspec.Struct, frozen=True, kw_only=True):
     num_rows: int
 
 
-def _ends(reader: pa.RecordBatchFileReader, index: Path) -> Sequence[int]:
-    """The running row counts: from the index, which a part of one batch does not have."""
-    if reader.num_record_batches > 1:
-        return layout.index_ends(index.read_bytes())
-    return [reader.get_batch(0).num_rows] if reader.num_record_batches else []
+def _ends(reader: pa.RecordBatchFileReader, index: Path) -> tuple[Sequence[int], Sequence[int] | None]:
+    """The running row counts after each batch, and after each page unless all are full by their rows.
 
-
-def _page_ends(pages: Path) -> Sequence[int] | None:
-    """Where pages end, as the worker has found it; None where each is full by its rows."""
-    try:
-        return layout.index_ends(pages.read_bytes())
-    except FileNotFoundError:
-        return None
+    They come from the index, which a part of one batch does not have.
+    """
+    batches = reader.num_record_batches
+    if batches > 1:
+        counts = layout.index_ends(index.read_bytes())
+        return counts[:batches], counts[batches:] or None
+    return [reader.get_batch(0).num_rows] if batches else [], None
 
 
 def count_pages(results_dir: Path | str, statement_id: str, part: int, rows: int, page_rows: int) -> int:
-    """How many pages a part of ``rows`` rows has."""
-    ends = _page_ends(layout.pages_path(results_dir, statement_id, part))
-    return layout.page_at(rows, 1, page_rows, ends).count
+    """How many pages a part of ``rows`` rows has, or would have if it were there."""
+    try:
+        with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
+            _, page_ends = _ends(pa.ipc.open_file(source), layout.index_path(results_dir, statement_id, part))
+            return layout.page_at(rows, 1, page_rows, page_ends).count
+    except FileNotFoundError:
+        return layout.page_at(rows, 1, page_rows).count
 
 
 def read_page(
@@ -67,8 +68,7 @@ def read_page(
     try:
         with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
             reader = pa.ipc.open_file(source)
-            ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
-            page_ends = _page_ends(layout.pages_path(results_dir, statement_id, part))
+            ends, page_ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
             place = layout.page_at(ends[-1] if ends else 0, page, page_rows, page_ends)
             return page_of(ends, place, reader.get_batch, most)
     except FileNotFoundError:

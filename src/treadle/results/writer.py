@@ -36,8 +36,8 @@ class PartWriter:
         self._data = layout.data_path(results_dir, statement_id, part)
         self._index = layout.index_path(results_dir, statement_id, part)
         self._discard = partial(layout.discard_part, results_dir, statement_id, part)
-        self._pages = layout.pages_path(results_dir, statement_id, part)
         self._ends: list[int] = []
+        self._nothing: pa.RecordBatch | None = None
         self._finished = False
         with ExitStack() as undo:
             undo.callback(self._remove)
@@ -65,6 +65,7 @@ class PartWriter:
         """Append a batch; one without rows leaves nothing."""
         if batch.num_rows:
             self._writer.write_batch(batch)
+            self._nothing = None if self._ends else batch.slice(0, 0)
             self._ends.append(self.rows + batch.num_rows)
 
     def finish(self, page_ends: Sequence[int] | None = None) -> int:
@@ -72,13 +73,15 @@ class PartWriter:
 
         ``page_ends`` say where its pages end, when rows alone do not.
         """
+        if page_ends is not None and self._nothing is not None:
+            # Readers look for an index where there are two batches, and never do without it.
+            self._writer.write_batch(self._nothing)
+            self._ends.append(self.rows)
         self._writer.close()
         self._sink.close()
         # Before the data: a part is there from the moment its data file is.
-        if page_ends is not None:
-            self._pages.write_bytes(layout.index_bytes(page_ends))
         if len(self._ends) > 1:
-            self._index.write_bytes(layout.index_bytes(self._ends))
+            self._index.write_bytes(layout.index_bytes([*self._ends, *(page_ends or ())]))
         os.replace(layout.unfinished(self._data), self._data)
         self._finished = True
         return self.rows
