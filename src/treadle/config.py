@@ -92,9 +92,16 @@ class Settings(BaseSettings):
         "continue",
         description="What becomes of a synchronous statement whose client has gone, unless its submit says otherwise.",
     )
-    page_rows: Count = Field(1000, description="Rows on a result page.")
+    page_rows: Count = Field(1000, description="Rows on a result page, at most.")
+    page_bytes: Annotated[ByteSize, Field(ge=2**14)] = Field(
+        ByteSize(8 * 2**20),
+        description="Bytes of rows, as Arrow holds them, with which a result page is full; a larger row is a page of "
+        "its own.",
+    )
     max_page_bytes: ByteSize = Field(
-        ByteSize(128 * 2**20), description="Bytes of the rows in one answer; more has to be fetched with READ_OBS."
+        ByteSize(128 * 2**20),
+        description="Bytes of the rows in one answer; a larger row has to be fetched with READ_OBS. `page_bytes` "
+        "counts as an eighth of it at most, so that every page of several rows fits.",
     )
     max_statement_chars: Count = Field(10_000_000, description="Characters of SQL in one request.")
     max_body: ByteSize = Field(ByteSize(128 * 2**20), description="Bytes of a request body.")
@@ -274,6 +281,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["json", "console"] = Field("json", description="Form of a log line.")
     log_sql: bool = Field(False, description="Whether the text of statements is logged at level info.")
+
+    @property
+    def full_page(self) -> int:
+        """Bytes with which a result page is full; as JSON it has at most eight times as many."""
+        return min(int(self.page_bytes), int(self.max_page_bytes) // 8)
 
     @classmethod
     def settings_customise_sources(

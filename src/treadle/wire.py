@@ -28,7 +28,7 @@ class CatalogTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker may use: ``memory`` and ``spill`` in bytes, ``threads`` of the engine; and how
-    large one result may be, 0 is any.
+    large one result may be, 0 is any. A page of a result is full at ``page_rows`` rows or ``page_bytes`` bytes.
     """
 
     memory: int
@@ -36,6 +36,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     spill: int
     result_rows: int = 0
     result_bytes: int = 0
+    page_rows: int = 1000
+    page_bytes: int = 8 * 2**20
 
 
 class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -69,12 +71,15 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Execute(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Run a request: one statement, or a script from its first part."""
+    """Run a request: one statement, or a script from its first part.
+
+    With several sets of ``bindings`` a statement is run once for each.
+    """
 
     statement_id: str
     content: str
     user_name: str = ""
-    bindings: tuple[str | None, ...] | None = None
+    bindings: tuple[tuple[str | None, ...], ...] = ()
     row_limit: int | None = None
     as_file: bool = False
     """Whether even a small result must be a file."""

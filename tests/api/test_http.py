@@ -19,6 +19,7 @@ from treadle.api.app import build
 from treadle.api.http import MAX_HEAD, MAX_URI, server_config
 from treadle.config import Settings
 from treadle.model.entities import Principal
+from treadle.service.views import LEFT_OUT
 
 Reply = tuple[int, dict[str, str], bytes]
 CANCEL = "/v1/workspaces/w1/sessions/s1/statements/t1/cancel"
@@ -147,6 +148,28 @@ async def test_answers_that_nobody_takes_are_bounded(settings: Settings, twin: T
         status, _, body = await other.reply()
         assert status == 200
         assert rows in body
+
+
+async def test_a_submit_is_answered_though_its_rows_find_no_room(settings: Settings, twin: Twin) -> None:
+    """The statement ran: its state and ids are told, and that its rows are to be asked for."""
+    large = 16 * 2**20
+    rows = msgspec.json.encode([["x" * large]])
+    twin.view = replace(DONE, results=(replace(ROWS, rows=rows, row_count=1),))
+    bounded = settings.model_copy(update={"answer_memory": ByteSize(1), "max_page_bytes": ByteSize(large + 10)})
+    asked = msgspec.json.encode({"session_id": "s1", "statement": "SELECT 1"})
+    async for dial in serve(build(twin, bounded), bounded):
+        slow, other = await dial(), await dial()
+        await slow.send(request("GET", CANCEL.removesuffix("/cancel")))
+        head = (await slow.reader.readuntil(b"\r\n\r\n")).decode()
+        await other.send(request("POST", f"{CANCEL.split('/sessions/')[0]}/sessions/statements", asked))
+        status, _, body = await other.reply()
+        told = msgspec.json.decode(body)
+        assert (status, told["status"], told["statement_id"]) == (200, DONE.status, DONE.statement_id)
+        [result] = told["results"]
+        assert (result["row_count"], result["result_set"]["rows"]) == (0, [])
+        assert result["message"].startswith(LEFT_OUT)
+        length = int(re.search(r"content-length: (\d+)", head)[1])  # type: ignore[index]
+        await slow.reader.readexactly(length)
 
 
 class Slow(Twin):

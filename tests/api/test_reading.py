@@ -191,7 +191,6 @@ async def test_the_length_of_a_statement_is_a_setting(twin: Twin, settings: Sett
         (b"", "body: invalid JSON at line 1 column 1 (Expecting value)."),
         (b'{"statement":\n oops}', "body: invalid JSON at line 2 column 2 (Expecting value)."),
         (b'{"statement":"\xff"}', "body: not UTF-8 at byte 14."),
-        (b"\xef\xbb\xbf{}", "body: invalid JSON at line 1 column 1 "),
         (b'{"limit":NaN}', "body: NaN is not a JSON number."),
         (b'{"limit":-Infinity}', "body: -Infinity is not a JSON number."),
         (b'{"limit":1e999}', "body: holds a number beyond 64 bits."),

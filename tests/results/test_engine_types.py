@@ -167,7 +167,7 @@ def test_no_type(wrong: str) -> None:
         ("BIT", "varbit"),
         ("JSON", "json"),
         ("INTEGER[]", "int4[]"),
-        ("INTEGER[3][]", "int4[]"),
+        ("INTEGER[3][]", "json"),
         ("TIMESTAMP WITH TIME ZONE[]", "timestamptz[]"),
         ("JSON[]", "json[]"),
         ("VARIANT", "json"),

@@ -112,13 +112,6 @@ def array(kind: Kind, elements: Sequence[Value]) -> Value:
     return Value(f"ARRAY[{inside[0]}]::{kind.postgres}[]", f"[{inside[1]}]::{kind.duckdb}[]")
 
 
-def box(kind: Kind, rows: Sequence[Sequence[Value]]) -> Value:
-    """An array of two dimensions."""
-    lines = [[f"[{', '.join(side)}]" for side in zip(*row, strict=True)] for row in rows]
-    inside = [", ".join(side) for side in zip(*lines, strict=True)] or ["", ""]
-    return Value(f"ARRAY[{inside[0]}]::{kind.postgres}[]", f"[{inside[1]}]::{kind.duckdb}[][]")
-
-
 def arrays_of(kind: Kind) -> st.SearchStrategy[list[Value]]:
     """Some arrays of a type, with nulls in them, and none."""
     elements = kind.values | st.just(kind.null)
@@ -127,21 +120,12 @@ def arrays_of(kind: Kind) -> st.SearchStrategy[list[Value]]:
     return st.lists(arrays | st.just(none), min_size=1, max_size=8)
 
 
-def boxes_of(kind: Kind) -> st.SearchStrategy[list[Value]]:
-    """Some arrays of two dimensions."""
-    elements = kind.values | st.just(kind.null)
-    rows = st.integers(1, 3).flatmap(
-        lambda width: st.lists(st.lists(elements, min_size=width, max_size=width), min_size=1, max_size=3)
-    )
-    return st.lists(rows.map(lambda value: box(kind, value)), min_size=1, max_size=4)
-
-
 @pytest.mark.parametrize("kind", SCALARS, ids=lambda kind: kind.postgres)
 def test_arrays(postgres: Postgres, sql: Sql, kind: Kind) -> None:
     """Arrays of any scalar type, empty ones and nulls inside included, are quoted as PostgreSQL quotes them."""
 
     @examples(8)
-    @given(arrays_of(kind) | boxes_of(kind), st.booleans())
+    @given(arrays_of(kind), st.booleans())
     def check(values: list[Value], many: bool) -> None:
         same(postgres, sql, values, many=many)
 
@@ -149,7 +133,7 @@ def test_arrays(postgres: Postgres, sql: Sql, kind: Kind) -> None:
 
 
 @examples(25)
-@given(NUMERICS.flatmap(lambda kind: arrays_of(kind) | boxes_of(kind)), st.booleans())
+@given(NUMERICS.flatmap(arrays_of), st.booleans())
 def test_numeric_arrays(postgres: Postgres, sql: Sql, values: list[Value], many: bool) -> None:
     """The modifier of a numeric is on its arrays as well."""
     same(postgres, sql, values, many=many)
@@ -236,7 +220,7 @@ def test_long_intervals(sql: Sql, micros: int, form: str) -> None:
         assert f"{'-' if micros < 0 else ''}{hours:02d}:{rest // 60_000_000:02d}:" in shown
 
 
-BATCH = 10_240
+BATCH = 2_048
 LENGTHS = st.integers(0, 3 * PAGE_ROWS) | st.sampled_from([BATCH - 1, BATCH, BATCH + 1, 2 * BATCH + 1])
 
 

@@ -201,26 +201,3 @@ def test_an_old_record_is_forgotten(tmp_path_factory: pytest.TempPathFactory) ->
             until(lambda: not (caller.results / old).exists(), "its files are gone")
         assert caller.record(running)["status"] == "RUNNING"
         assert sql.cancel(running) == "cancelled"
-
-
-def test_an_answer_is_bounded_and_the_result_is_there(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Rows beyond ``max_page_bytes`` are refused in one answer, of one page or of a script's first pages together.
-
-    What is smaller is given, and so is the file: nothing of the result is lost.
-    """
-    wide = "SELECT repeat('x', {}) AS x FROM range(1000)"
-    settings = {"TREADLE_MAX_PAGE_BYTES": "1MiB"}
-    with calling(tmp_path_factory.mktemp("narrow") / "data", settings) as caller, caller.session() as sql:
-        answer = sql.post(wide.format(2000))
-        refused(answer, "page_num: page 1 of statement")
-        statement = answer.json()["error_msg"].split("of statement ")[1].split("_")[0]
-        assert caller.record(statement)["status"] == "SUCCESSFUL"
-        refused(caller.http.get(f"{sql.path}/statements/{statement}"), "page_num: page 1 of statement")
-        [placed] = sql.show(statement, is_enable_obs_path="true")["results"]
-        assert arrow(placed).num_rows == placed["num_rows"] == 1000
-        script = sql.start("; ".join([wide.format(600)] * 2))
-        until(lambda: caller.record(script)["status"] == "SUCCESSFUL", "the script has ended")
-        refused(caller.http.get(f"{sql.path}/statements/{script}"), "page_num: page 1 of statement")
-        for part in (1, 2):
-            [shown] = sql.show(f"{script}_{part}")["results"]
-            assert len(shown["result_set"]["rows"]) == 1000

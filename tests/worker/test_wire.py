@@ -67,7 +67,7 @@ parts = st.builds(
     effects=st.sampled_from(Effects),
 )
 points = st.builds(CommitPoint, part=small, last=st.booleans(), evidence=st.sampled_from(Evidence), staged=text)
-bindings = st.none() | st.lists(st.none() | text, max_size=4).map(tuple)
+bindings = st.lists(st.lists(st.none() | text, max_size=4).map(tuple), max_size=3).map(tuple)
 targets = st.builds(CatalogTarget, name=text, metadata_name=text, dsn=text, password=text, data_path=text)
 attaches = st.builds(
     Attach,
@@ -116,7 +116,7 @@ SOME_ANSWERS: list[FromWorker] = [
     Finished(statement_id="a", part=PART, settings={"k": "v"}),
 ]
 SOME_ORDERS: list[ToWorker] = [
-    Execute(statement_id="a", content="SELECT 'ü'", bindings=("1", None)),
+    Execute(statement_id="a", content="SELECT 'ü'", bindings=(("1", None), ("2", "x"))),
     Cancel(statement_id="a"),
     Close(),
 ]

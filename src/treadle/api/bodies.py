@@ -83,7 +83,10 @@ class ExecuteStatement(msgspec.Struct, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=2_147_483_647, description="Rows returned at most.")] | None = None
     bindings: Annotated[
         tuple[Annotated[tuple[str | None, ...], Meta(max_length=10_000)], ...],
-        Meta(max_length=10_000, description="Sets of parameter values; the first one is used."),
+        Meta(
+            max_length=10_000,
+            description="Sets of parameter values: what changes rows is run once for each, in one transaction.",
+        ),
     ] = ()
     is_sync: Annotated[bool, Meta(description="Wait for the end, for a while.")] = True
     is_maintain_statement: Annotated[bool, Meta(description="Whether it comes from the operations channel.")] = False

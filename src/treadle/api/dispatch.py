@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from treadle.api.bodies import Nothing
+from treadle.api.coding import decoded
 from treadle.api.exchange import exchange_of
 from treadle.api.intake import read_whole
 from treadle.api.middleware import respond
@@ -33,7 +34,7 @@ async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
     _check_ids(match)
     route = match.route
     query = _NOTHING if route.query is Nothing else read_query(scope["query_string"], route.query, route.most)
-    body: Any = await _body(route, receive) if route.reads_body else _NOTHING
+    body: Any = await _body(route, scope, receive) if route.reads_body else _NOTHING
     exchange.holding.release()
     leaving = partial(_leaving, receive)
     caller = exchange.caller or _ANYONE
@@ -59,8 +60,11 @@ def _check_ids(match: Match) -> None:
             raise BadRequest
 
 
-async def _body(route: AnyRoute, receive: Receive) -> object:
+async def _body(route: AnyRoute, scope: Scope, receive: Receive) -> object:
+    exchange = exchange_of(scope)
+    most = exchange.most if route.secured else STRANGERS_BODY
     raw = await read_whole(receive, None if route.secured else STRANGERS_BODY)
+    raw = await decoded(raw, scope["headers"], most, exchange.hold)
     if not route.any_object:
         return read_body(raw, route.body)
     if raw.strip():

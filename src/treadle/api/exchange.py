@@ -1,5 +1,6 @@
 """What the middlewares learn about one request, handed on in its ASGI scope."""
 
+from collections.abc import Callable
 from typing import Final
 
 from starlette.types import Scope
@@ -11,16 +12,25 @@ from treadle.service.holdings import Holding
 _KEY: Final = "treadle.exchange"
 
 
-class Exchange:
-    """One request on its way in: filled by the middlewares in their order."""
+def _nothing(_size: int) -> None:
+    pass
 
-    __slots__ = ("caller", "holding", "match", "request_id")
+
+class Exchange:
+    """One request on its way in: filled by the middlewares in their order.
+
+    ``most`` is how many bytes its body may have, and ``hold`` counts those that are taken for it in memory.
+    """
+
+    __slots__ = ("caller", "hold", "holding", "match", "most", "request_id")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         self.match: Match | None = None
         self.caller: Principal | None = None
         self.holding = Holding()
+        self.most = 0
+        self.hold: Callable[[int], None] = _nothing
 
 
 def attach(scope: Scope, exchange: Exchange) -> None:

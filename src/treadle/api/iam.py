@@ -353,7 +353,7 @@ def routes(verbs: Callers) -> tuple[AnyRoute, ...]:
             body=CreateToken,
             reply=TokenReply,
             status=HTTPStatus.CREATED,
-            errors=(400, 401, 408, 413, 429, 500, 503),
+            errors=(400, 401, 408, 413, 415, 429, 500, 503),
             secured=False,
             headers={SUBJECT: "The token."},
             example=_EXAMPLE,

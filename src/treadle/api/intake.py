@@ -1,6 +1,7 @@
 """Bodies on their way: of requests how large, how slow and how many at once; of answers how many are held at once."""
 
 import asyncio
+from functools import partial
 from time import perf_counter
 from typing import Final
 
@@ -63,6 +64,8 @@ class BodyLimit:
             (int(value) for name, value in scope["headers"] if name == b"content-length" and value.isdigit()), default=0
         )
         exchange = exchange_of(scope)
+        exchange.most = self._limit
+        exchange.hold = partial(self._hold, exchange)
         taken = 0
         whole = False
         began = 0.0

@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from treadle.api.answers import Submitted
 from treadle.api.errors import INTERNAL, WrongMethod, fault_of
 from treadle.api.exchange import Exchange, attach, exchange_of
 from treadle.api.intake import read_whole
@@ -31,7 +32,7 @@ from treadle.api.routes import AnyRoute, Router
 from treadle.api.signature import is_signed, read_claim, signed_request
 from treadle.api.verbs import Verbs
 from treadle.model.entities import Principal
-from treadle.model.errors import CredentialRefused, RequestError, Unauthorized
+from treadle.model.errors import CredentialRefused, RequestError, TooMany, Unauthorized
 from treadle.service.audit import ORIGIN, Origin
 from treadle.service.limits import Rates
 from treadle.service.signatures import Signed
@@ -66,7 +67,19 @@ def _values(scope: Scope, name: bytes) -> list[bytes]:
 
 
 async def respond(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send a response; to HEAD without its body, and a large one piece by piece, as it is taken."""
+    """Send a response; to HEAD without its body, and a large one piece by piece, as it is taken.
+
+    Where there is no room for the answer to a submit, the one without its rows goes out.
+    """
+    try:
+        await _send(response, scope, receive, send)
+    except TooMany:
+        if not isinstance(response, Submitted) or response.instead is None:
+            raise
+        await _send(response.instead, scope, receive, send)
+
+
+async def _send(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] == "HEAD":
         response.body = b""
     body = bytes(getattr(response, "body", b""))  # a file has none

@@ -32,7 +32,7 @@ WORKSPACE: Final = "/v1/workspaces/{workspace_id}"
 V2: Final = "/v2/"
 SESSION: Final = WORKSPACE + "/sessions/{session_id}"
 
-WITH_BODY: Final = (400, 401, 403, 404, 408, 413, 429, 500, 503)
+WITH_BODY: Final = (400, 401, 403, 404, 408, 413, 415, 429, 500, 503)
 """The error statuses of an operation that reads a body."""
 
 

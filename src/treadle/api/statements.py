@@ -5,7 +5,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from treadle.api import bodies, headers, render, replies
-from treadle.api.answers import answer, cancelled
+from treadle.api.answers import answer, cancelled, submitted
 from treadle.api.bodies import Nothing
 from treadle.api.fields import moment
 from treadle.api.routes import SESSION, WITH_BODY, WORKSPACE, AnyRoute, Ask, Route
@@ -55,7 +55,7 @@ class Statements:
         """Submit what a body of either version says."""
         view = await self._verbs.execute(ask.caller, ask.ids["workspace_id"], submission, ask.leaving)
         # An asynchronous submit is answered with the ids alone, however far the statement has come.
-        return answer(render.statement(view, with_progress=submission.is_sync))
+        return submitted(view, with_progress=submission.is_sync)
 
     def submission(self, body: bodies.ExecuteStatement, given: headers.Headers) -> Submission:
         """What the fields say that both versions have, and the headers."""

@@ -106,10 +106,11 @@ class Engine(Protocol[P]):
         """The statements of a script, each judged; raises `EngineError` (42601, 42501, ...)."""
 
     def execute(
-        self, prepared: P, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
+        self, prepared: P, marker: str, bindings: Sequence[Sequence[str | None]] | None, row_limit: int | None
     ) -> Rows | Command:
         """Run one statement up to, not including, the commit of what it wrote.
 
+        With several sets of ``bindings`` it runs once for each, and what it changed is added.
         ``marker`` is put beside the commit, so that a commit whose reply was lost can be found.
         """
 

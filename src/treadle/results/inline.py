@@ -42,7 +42,8 @@ def read_inline_page(data: bytes, page: int, page_rows: int) -> PageRows:
     Raises ValueError when ``page`` or ``page_rows`` is less than 1.
     """
     batches = list(pa.ipc.open_stream(data))
-    return page_of(_ends(batches), page, page_rows, batches.__getitem__)
+    ends = _ends(batches)
+    return page_of(ends, layout.page_at(ends[-1] if ends else 0, page, page_rows), batches.__getitem__)
 
 
 def materialize(results_dir: Path | str, statement_id: str, part: int, data: bytes) -> None:

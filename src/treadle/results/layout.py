@@ -4,7 +4,8 @@ Each workspace has a folder of its own, its ``results_dir``: ``<data_dir>/result
 of all results that is what its workers can reach. The part n of a statement is
 ``<results_dir>/<statement_id>/<n>.arrow`` (Arrow IPC file format, uncompressed). A part of several
 batches has an ``<n>.index`` beside it: the running row count after each batch, as native 64-bit
-integers. The data file gets its name last, so a part without one does not exist.
+integers; behind them, where pages are full before they have all their rows, the running row count after
+each page. The data file gets its name last, so a part without one does not exist.
 """
 
 import shutil
@@ -61,7 +62,7 @@ def unfinished(path: Path) -> Path:
 
 
 def index_bytes(ends: Sequence[int]) -> bytes:
-    """The content of an index: how many rows there are up to the end of each batch."""
+    """The content of an index: how many rows there are up to the end of each batch, and of each page."""
     return array(ROW_COUNT, ends).tobytes()
 
 
@@ -78,20 +79,37 @@ class Slice(msgspec.Struct, frozen=True):
     length: int
 
 
-def page_slices(ends: Sequence[int], page: int, page_rows: int) -> tuple[Slice, ...]:
-    """The rows of a page (from 1), batch by batch: logarithmic in the number of batches.
+class Page(msgspec.Struct, frozen=True):
+    """The rows of a page, ``start`` up to, not including, ``stop``; and ``count``, how many pages there are."""
+
+    start: int
+    stop: int
+    count: int
+
+
+def page_at(total: int, page: int, page_rows: int, page_ends: Sequence[int] | None = None) -> Page:
+    """The rows of a page (from 1) of ``total`` rows: ``page_rows`` of them, or what ``page_ends`` say.
 
     A page past the end has none. Raises ValueError when ``page`` or ``page_rows`` is less than 1.
     """
     if page < 1 or page_rows < 1:
         raise ValueError("pages count from 1 and have at least one row")
-    total = ends[-1] if ends else 0
-    at, stop = (page - 1) * page_rows, min(page * page_rows, total)
+    if page_ends is None:
+        start = min((page - 1) * page_rows, total)
+        return Page(start, min(start + page_rows, total), -(-total // page_rows))
+    if page > len(page_ends):
+        return Page(total, total, len(page_ends))
+    return Page(page_ends[page - 2] if page > 1 else 0, page_ends[page - 1], len(page_ends))
+
+
+def row_slices(ends: Sequence[int], start: int, stop: int) -> tuple[Slice, ...]:
+    """Rows ``start`` up to, not including, ``stop``, batch by batch: logarithmic in the number of batches."""
+    at = start
     found = []
     batch = bisect_right(ends, at)
     while at < stop:
-        start, end = (ends[batch - 1] if batch else 0), min(ends[batch], stop)
-        found.append(Slice(batch, at - start, end - at))
+        first, end = (ends[batch - 1] if batch else 0), min(ends[batch], stop)
+        found.append(Slice(batch, at - first, end - at))
         at, batch = end, batch + 1
     return tuple(found)
 

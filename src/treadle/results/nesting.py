@@ -12,15 +12,8 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def is_nested(kind: pa.DataType) -> bool:
-    """Whether values of the type are structs, maps or unions."""
-    return bool(kinds.is_struct(kind) or kinds.is_map(kind) or kinds.is_union(kind))
-
-
-def innermost(kind: pa.DataType) -> pa.DataType:
-    """The element type of a list, through all its levels; any other type is itself."""
-    while is_list(kind):
-        kind = kind.field(0).type
-    return kind
+    """Whether values of the type have values in them."""
+    return bool(is_list(kind) or kinds.is_struct(kind) or kinds.is_map(kind) or kinds.is_union(kind))
 
 
 def spans(array: AnyArray) -> tuple[list[slice | None], AnyArray]:

@@ -11,7 +11,9 @@ import pyarrow as pa
 from treadle.model.columns import Column
 from treadle.results import layout
 from treadle.results.inline import INLINE_BYTES, inline_bytes
+from treadle.results.paging import PageBreaks
 from treadle.results.rows import FEW, rows_json
+from treadle.results.standard import standard_batch, standard_schema
 from treadle.results.writer import PartWriter
 from treadle.wire import Excess
 
@@ -32,10 +34,12 @@ class Output:
         columns: Sequence[Column],
         *,
         as_file: bool,
+        breaks: PageBreaks,
     ) -> None:
         self._place = (results_dir, statement_id, part)
-        self._schema = schema
+        self._schema = standard_schema(schema)
         self._columns = columns
+        self._breaks = breaks
         self._held: list[pa.RecordBatch] = []
         self._file: PartWriter | None = None
         self.rows = 0
@@ -56,12 +60,18 @@ class Output:
         if self._file is not None:
             self._file.__exit__(kind, error, trace)
 
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append a batch; one without rows leaves nothing."""
-        if not batch.num_rows:
-            return
+    def write(self, given: pa.RecordBatch) -> pa.RecordBatch:
+        """Append a batch; one without rows leaves nothing. Returns it as it is written."""
+        batch = standard_batch(given, self._schema)
+        if batch.num_rows:
+            self._append(batch)
+        return batch
+
+    def _append(self, batch: pa.RecordBatch) -> None:
         self.rows += batch.num_rows
-        self.bytes += batch.nbytes
+        size = batch.nbytes
+        self.bytes += size
+        self._breaks.add(batch, size)
         if self._file is not None:
             self._file.write(batch)
             return
@@ -76,15 +86,16 @@ class Output:
         return Excess.BYTES if size and self.bytes > size else None
 
     def finish(self) -> None:
-        """Make the result readable: as `inline`, or as a file."""
-        if self._file is None:
+        """Make the result readable: as `inline` if it is small and has one page of bytes, else as a file."""
+        page_ends = self._breaks.ends()
+        if self._file is None and page_ends is None:
             self.inline = inline_bytes(self._held, self._schema, self._columns)
-            if self.inline is None:
-                self._spill()
-            elif self.rows <= FEW:
+            if self.inline is not None and self.rows <= FEW:
                 self.json = b"[" + b",".join(map(rows_json, self._held)) + b"]"
+        if self._file is None and self.inline is None:
+            self._spill()
         if self._file is not None:
-            self._file.finish()
+            self._file.finish(page_ends)
 
     def discard(self) -> None:
         """Take a finished result back; what a broken disk keeps belongs to a part that has failed, and is not read."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from treadle.results import layout
 from treadle.results.rows import rows_json
+from treadle.results.standard import holds_wide_integers
 
 MOST_BYTES: Final = 2**62
 """No bound."""
@@ -19,7 +20,7 @@ class ResultMissing(Exception):
 
 
 class PageTooLarge(Exception):
-    """The rows of a page take more bytes than somebody wants to hold."""
+    """The rows of a page take more bytes than an answer may have."""
 
 
 class PageRows(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,17 +35,32 @@ class PageRows(msgspec.Struct, frozen=True, kw_only=True):
     num_rows: int
 
 
-def _ends(reader: pa.RecordBatchFileReader, index: Path) -> Sequence[int]:
-    """The running row counts: from the index, which a part of one batch does not have."""
-    if reader.num_record_batches > 1:
-        return layout.index_ends(index.read_bytes())
-    return [reader.get_batch(0).num_rows] if reader.num_record_batches else []
+def _ends(reader: pa.RecordBatchFileReader, index: Path) -> tuple[Sequence[int], Sequence[int] | None]:
+    """The running row counts after each batch, and after each page unless all are full by their rows.
+
+    They come from the index, which a part of one batch does not have.
+    """
+    batches = reader.num_record_batches
+    if batches > 1:
+        counts = layout.index_ends(index.read_bytes())
+        return counts[:batches], counts[batches:] or None
+    return [reader.get_batch(0).num_rows] if batches else [], None
+
+
+def count_pages(results_dir: Path | str, statement_id: str, part: int, rows: int, page_rows: int) -> int:
+    """How many pages a part of ``rows`` rows has, or would have if it were there."""
+    try:
+        with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
+            _, page_ends = _ends(pa.ipc.open_file(source), layout.index_path(results_dir, statement_id, part))
+            return layout.page_at(rows, 1, page_rows, page_ends).count
+    except FileNotFoundError:
+        return layout.page_at(rows, 1, page_rows).count
 
 
 def read_page(
     results_dir: Path | str, statement_id: str, part: int, page: int, page_rows: int, most: int = MOST_BYTES
 ) -> PageRows:
-    """Page ``page`` (from 1) of a part, ``page_rows`` rows a page; past the end there are no rows.
+    """Page ``page`` (from 1) of a part: ``page_rows`` rows, or those that were found to fill it; past the end none.
 
     Reads only what the page needs; safe to call from many threads. Raises `ResultMissing`, `PageTooLarge`
     for one of more than ``most`` bytes, and ValueError when ``page`` or ``page_rows`` is less than 1.
@@ -52,21 +68,29 @@ def read_page(
     try:
         with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
             reader = pa.ipc.open_file(source)
-            ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
-            return page_of(ends, page, page_rows, reader.get_batch, most)
+            ends, page_ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
+            place = layout.page_at(ends[-1] if ends else 0, page, page_rows, page_ends)
+            return page_of(ends, place, reader.get_batch, most)
     except FileNotFoundError:
         raise ResultMissing(f"part {part} of the result of {statement_id} is not there") from None
 
 
+def holds_wide(results_dir: Path | str, statement_id: str, part: int) -> bool:
+    """Whether a part has integers of more than 38 digits, which are no decimals that others may read."""
+    with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
+        reader = pa.ipc.open_file(source)
+        batches = map(reader.get_batch, range(reader.num_record_batches))
+        return any(any(map(holds_wide_integers, batch.columns)) for batch in batches)
+
+
 def page_of(
     ends: Sequence[int],
-    page: int,
-    page_rows: int,
+    page: layout.Page,
     batch_of: Callable[[int], pa.RecordBatch],
     most: int = MOST_BYTES,
 ) -> PageRows:
     """A page of a result of known batches: ``ends`` is the running row count after each, ``batch_of`` gets one."""
-    places = layout.page_slices(ends, page, page_rows)
+    places = layout.row_slices(ends, page.start, page.stop)
     slices = [batch_of(place.batch).slice(place.offset, place.length) for place in places]
     if sum(one.nbytes for one in slices) > most:
         # Before any text is made of it, which takes several times as much.
@@ -74,10 +98,9 @@ def page_of(
     texts = [rows_json(one) for one in slices]
     if sum(map(len, texts)) > most:
         raise PageTooLarge
-    total = ends[-1] if ends else 0
     return PageRows(
         rows_json=b"[" + b",".join(texts) + b"]",
-        row_count=sum(place.length for place in places),
-        page_count=-(-total // page_rows),
-        num_rows=total,
+        row_count=page.stop - page.start,
+        page_count=page.count,
+        num_rows=ends[-1] if ends else 0,
     )

@@ -1,6 +1,8 @@
-"""Values as JSON text: what PostgreSQL has no form for (structs, maps, unions, ragged lists).
+"""Values as JSON text: what PostgreSQL has no form for (structs, maps, unions, lists of lists).
 
-Numbers, truth values and JSON are themselves, other scalars are strings in PostgreSQL's text form.
+Numbers and truth values are themselves, other scalars are strings in PostgreSQL's text form. JSON is itself as
+well where that cannot be taken for another value: a JSON string, and the JSON ``null``, are strings of their text.
+A union is an object of its one member. A map is an object where its keys are text, else a list of pairs.
 """
 
 from collections.abc import Callable
@@ -63,7 +65,12 @@ def _unions(array: AnyArray) -> list[str]:
     place = {code: number for number, code in enumerate(array.type.type_codes)}
     # not array.type_codes: that forgets where a slice begins
     codes = pa.Array.from_buffers(pa.int8(), len(array), [None, array.buffers()[1]], offset=array.offset)
-    return [members[place[code]][row] for row, code in enumerate(codes.to_pylist())]
+    names = [quoted(field.name) for field in array.type]
+    told = [(place[code], row) for row, code in enumerate(codes.to_pylist())]
+    # Arrow's unions have no NULL: the engine sends a missing value as its first member without a value.
+    missing = f"{{{names[0]}:{NULL}}}"
+    cells = (f"{{{names[member]}:{members[member][row]}}}" for member, row in told)
+    return [NULL if cell == missing else cell for cell in cells]
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -78,7 +85,9 @@ def quoted(value: str) -> str:
 
 
 def _json_or_string(value: str) -> str:
-    """JSON as it is; DuckDB's also allows NaN, which becomes a string."""
+    """JSON as it is, but for strings and null, which would pass for text and NULL; and for DuckDB's NaN."""
+    if value.lstrip()[:1] in ('"', "n"):
+        return quoted(value)
     try:
         msgspec.json.decode(value, type=msgspec.Raw)
     except msgspec.DecodeError:

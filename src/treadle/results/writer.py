@@ -37,6 +37,7 @@ class PartWriter:
         self._index = layout.index_path(results_dir, statement_id, part)
         self._discard = partial(layout.discard_part, results_dir, statement_id, part)
         self._ends: list[int] = []
+        self._nothing: pa.RecordBatch | None = None
         self._finished = False
         with ExitStack() as undo:
             undo.callback(self._remove)
@@ -64,15 +65,23 @@ class PartWriter:
         """Append a batch; one without rows leaves nothing."""
         if batch.num_rows:
             self._writer.write_batch(batch)
+            self._nothing = None if self._ends else batch.slice(0, 0)
             self._ends.append(self.rows + batch.num_rows)
 
-    def finish(self) -> int:
-        """Make the part visible; returns how many rows it has."""
+    def finish(self, page_ends: Sequence[int] | None = None) -> int:
+        """Make the part visible; returns how many rows it has.
+
+        ``page_ends`` say where its pages end, when rows alone do not.
+        """
+        if page_ends is not None and self._nothing is not None:
+            # Readers look for an index where there are two batches, and never do without it.
+            self._writer.write_batch(self._nothing)
+            self._ends.append(self.rows)
         self._writer.close()
         self._sink.close()
+        # Before the data: a part is there from the moment its data file is.
         if len(self._ends) > 1:
-            # Before the data: a part is there from the moment its data file is.
-            self._index.write_bytes(layout.index_bytes(self._ends))
+            self._index.write_bytes(layout.index_bytes([*self._ends, *(page_ends or ())]))
         os.replace(layout.unfinished(self._data), self._data)
         self._finished = True
         return self.rows

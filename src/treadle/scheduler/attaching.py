@@ -191,6 +191,8 @@ class Attaching:
                 spill=int(settings.worker_spill),
                 result_rows=settings.max_result_rows,
                 result_bytes=int(settings.max_result_bytes),
+                page_rows=settings.page_rows,
+                page_bytes=settings.full_page,
             ),
             temp_dir=hand.worker.temp_dir,
             home=hand.worker.home,

@@ -108,7 +108,7 @@ class Performer:
                 statement_id=run.id,
                 content=statement.content,
                 user_name=statement.user_name,
-                bindings=statement.bindings[0] if statement.bindings else None,
+                bindings=statement.bindings,
                 row_limit=statement.row_limit,
                 as_file=statement.fetch_mode == "READ_OBS",
                 upkeep=self._upkeep() if statement.may_maintain else None,

@@ -1,26 +1,35 @@
 """Results: one page of a statement, or where its files are."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from msgspec.structs import replace
 
 from treadle.model.access import Action
 from treadle.model.entities import LEASE_RENEWAL_SHARE, Part, Principal, Session, Statement
-from treadle.model.errors import BadRequest, NotFound, ResultExpired
+from treadle.model.errors import BadRequest, NotFound, RequestError, ResultExpired
 from treadle.model.ids import part_id, split_part_id
 from treadle.model.states import PartStatus, Rung, StatementState, cancel_message
 from treadle.results.inline import materialize, read_inline_page
 from treadle.results.layout import data_path, results_root, workspace_folder
-from treadle.results.reader import PageRows, PageTooLarge, ResultMissing
+from treadle.results.reader import PageRows, PageTooLarge, ResultMissing, count_pages, holds_wide
 from treadle.service.deps import Deps, Leaving, Verb, watched
 from treadle.service.pages import Pages
-from treadle.service.views import Location, PartView, StatementView
+from treadle.service.views import LEFT_OUT, Location, PartView, StatementView
+
+log: Final = structlog.get_logger("treadle.results")
 
 REMEMBERED_SECONDS: Final = 1.0
 """How long a statement that is paged through is not looked up again, nor whose it is."""
 
 REMEMBERED_MOST: Final = 1_000
+
+READ_OBS: Final = "READ_OBS"
+"""The mode of a submit that asks for the place of the results."""
+
+_WIDE: Final = "HUGEINT"
 
 _Found = tuple[Statement, int | None]
 
@@ -135,43 +144,97 @@ class Results(Verb):
     async def view(
         self, statement: Statement, *, page_num: int, locate: bool, only: int | None = None
     ) -> StatementView:
-        """The statement as the API shows it. While it runs there are no results."""
+        """The statement as the API shows it. While it runs there are no results.
+
+        Raises `ResultExpired`, and `BadRequest` for a page that no answer can hold.
+        """
+        parts = await self._results(statement, page_num, locate, only) if statement.state.final else None
+        return self._view(statement, parts, only)
+
+    async def view_of_submit(self, statement: Statement, *, locate: bool) -> StatementView:
+        """The statement as its submit is answered: where a page cannot be shown, its part says so.
+
+        A statement that ran must not look like a request that was refused.
+        """
+        if not statement.state.final:
+            return self._view(statement, None)
+        views: list[PartView] = []
+        left = int(self.deps.settings.max_page_bytes)
+        for part in shown_parts(statement):
+            shown_id = _shown_id(statement, part)
+            shown = await self._shown(statement, part, shown_id, locate=locate) if left > 0 else None
+            left -= len(shown.rows) if shown is not None else 0
+            views.append(shown if shown is not None and left >= 0 else self._no_room(statement, part, shown_id))
+        return self._view(statement, tuple(views))
+
+    async def _shown(self, statement: Statement, part: Part, shown_id: str, *, locate: bool) -> PartView:
+        """The first page of a part, or why there is none."""
+        try:
+            return await self._part(statement, part, shown_id, 1, locate=locate)
+        except RequestError as error:
+            return self._left_out(statement, part, shown_id, str(error))
+        except Exception:
+            log.exception("page not made", statement_id=statement.id, part=part.number)
+            return self._left_out(statement, part, shown_id, "its page cannot be shown")
+
+    def _view(self, statement: Statement, parts: tuple[PartView, ...] | None, only: int | None = None) -> StatementView:
         running = statement.state is StatementState.RUNNING
         return StatementView(
             status=statement.status,
             session_id=statement.session_id,
             statement_id=statement.public_id if only is None else part_id(statement.public_id, only),
             state=statement.record_status,
-            results=await self._results(statement, page_num, locate, only) if statement.state.final else None,
+            results=parts,
             progress=self.deps.signals.progress(statement.session_id, statement.id) if running else None,
         )
 
     async def _results(
         self, statement: Statement, page_num: int, locate: bool, only: int | None
     ) -> tuple[PartView, ...]:
+        """The asked page of one part, and beside it the first pages of the others as far as the answer takes them."""
         paged = only if only is not None else last_result_set(statement)
-        parts = shown_parts(statement)
-        views = []
+        parts = [part for part in shown_parts(statement) if only is None or part.number == only]
+        views: dict[int, PartView] = {}
         left = int(self.deps.settings.max_page_bytes)
-        for part in parts:
-            if only is not None and part.number != only:
-                continue
-            public_id = statement.public_id
-            shown_id = public_id if len(parts) == 1 and only is None else part_id(public_id, part.number)
-            if part.status is not PartStatus.TUPLES_OK:
-                views.append(_without_rows(part, shown_id))
-            elif locate:
-                views.append(self._located(statement, part, shown_id))
-            else:
-                page = page_num if part.number == paged else 1
-                shown = await self._page(statement, part, shown_id, page)
-                left -= len(shown.rows or b"")
-                if left < 0:
-                    raise self._too_large(shown_id, page)
-                views.append(shown)
-        return tuple(views)
+        # The asked page first: it is the others that may find no room.
+        for part in sorted(parts, key=lambda part: part.number != paged):
+            shown_id = _shown_id(statement, part, only)
+            page = page_num if part.number == paged else 1
+            shown = await self._part(statement, part, shown_id, page, locate=locate) if left > 0 else None
+            left -= len(shown.rows) if shown is not None else 0
+            views[part.number] = shown if shown is not None and left >= 0 else self._no_room(statement, part, shown_id)
+        return tuple(views[part.number] for part in parts)
 
-    def _located(self, statement: Statement, part: Part, shown_id: str) -> PartView:
+    async def _part(self, statement: Statement, part: Part, shown_id: str, page_num: int, *, locate: bool) -> PartView:
+        if part.status is not PartStatus.TUPLES_OK:
+            return _without_rows(part, shown_id)
+        if locate:
+            return await self._located(statement, part, shown_id)
+        return await self._page(statement, part, shown_id, page_num)
+
+    def _left_out(self, statement: Statement, part: Part, shown_id: str, why: str) -> PartView:
+        """A part whose rows are there and not shown."""
+        return PartView(
+            statement_id=shown_id,
+            status=part.status,
+            num_rows=part.rows,
+            page_count=self._page_count(statement, part),
+            message=f"{LEFT_OUT}: {why}",
+            columns=part.columns,
+        )
+
+    def _no_room(self, statement: Statement, part: Part, shown_id: str) -> PartView:
+        if part.status is not PartStatus.TUPLES_OK:
+            return _without_rows(part, shown_id)
+        own = part_id(statement.public_id, part.number)
+        return self._left_out(statement, part, shown_id, f"the answer is full; ask for the pages of {own}")
+
+    def _page_count(self, statement: Statement, part: Part) -> int:
+        settings = self.deps.settings
+        results_dir = workspace_folder(settings.data_dir, statement.workspace_id)
+        return count_pages(results_dir, statement.id, part.number, part.rows, settings.page_rows)
+
+    async def _located(self, statement: Statement, part: Part, shown_id: str) -> PartView:
         self._refuse_expired(statement)
         data_dir = self.deps.settings.data_dir
         results_dir = workspace_folder(data_dir, statement.workspace_id)
@@ -179,11 +242,19 @@ class Results(Verb):
             materialize(results_dir, statement.id, part.number, statement.inline)
         bucket = results_root(data_dir)
         path = data_path(results_dir, statement.id, part.number)
+        # The worker looks only where a file was asked for from the beginning.
+        unsure = statement.fetch_mode != READ_OBS and any(_WIDE in column.engine_type for column in part.columns)
+        if unsure and await asyncio.to_thread(holds_wide, results_dir, statement.id, part.number):
+            raise BadRequest(
+                "the result has an integer of more than 38 digits, which no Arrow file holds for everybody; "
+                "read its pages, or cast it to varchar",
+                field="is_enable_obs_path",
+            )
         return PartView(
             statement_id=shown_id,
             status=part.status,
             num_rows=part.rows,
-            page_count=_pages(part.rows, self.deps.settings.page_rows),
+            page_count=self._page_count(statement, part),
             columns=part.columns,
             location=Location(
                 endpoint=f"file://{bucket.parent}",
@@ -226,8 +297,8 @@ class Results(Verb):
     def _too_large(self, shown_id: str, page_num: int) -> BadRequest:
         most = self.deps.settings.max_page_bytes
         return BadRequest(
-            f"page {page_num} of statement {shown_id} brings the answer to more than {most} bytes (max_page_bytes); "
-            "ask for its parts one by one or for its place (READ_OBS), or select less",
+            f"page {page_num} of statement {shown_id} has more than {most} bytes (max_page_bytes); "
+            "ask for its place (READ_OBS), or select less",
             field="page_num",
         )
 
@@ -268,8 +339,10 @@ def _without_rows(part: Part, shown_id: str) -> PartView:
     )
 
 
-def _pages(rows: int, page_rows: int) -> int:
-    return -(-rows // page_rows)
+def _shown_id(statement: Statement, part: Part, only: int | None = None) -> str:
+    """The id a part is shown by: a statement that is no script has but one."""
+    single = only is None and len(shown_parts(statement)) == 1
+    return statement.public_id if single else part_id(statement.public_id, part.number)
 
 
 def has_ended(thing: Statement | Session) -> bool:

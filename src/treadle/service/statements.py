@@ -48,7 +48,7 @@ class Statements(Cancels):
             if submission.is_sync and not stored.state.final:
                 stored = await self._result(p, stored, told, submission, leaving)
         locate = submission.fetch_mode == "READ_OBS" and stored.state.final
-        return await self.view(stored, page_num=1, locate=locate)
+        return await self.view_of_submit(stored, locate=locate)
 
     async def _repeated(self, new: Statement) -> Statement | None:
         """The statement that was submitted under the key before; raises `Conflict` when it was another."""
@@ -138,7 +138,7 @@ class Statements(Cancels):
             session_id=submission.session_id,
             content=submission.statement,
             created_at=now,
-            bindings=submission.bindings[:1],
+            bindings=submission.bindings,
             row_limit=submission.limit,
             fetch_mode=submission.fetch_mode,
             may_maintain=grants_of(p.policies).allows(Action.MAINTAIN_CATALOG, workspace_id),

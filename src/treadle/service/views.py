@@ -2,8 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from treadle.model.columns import Column
 from treadle.model.entities import DEFAULT_PRIORITY, Label
@@ -98,7 +100,7 @@ class OnDisconnect(StrEnum):
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement as it is submitted. ``bindings`` are the parameter values of the first set.
+    """A statement as it is submitted. ``bindings`` are sets of parameter values.
 
     ``statement_id`` is an id of the client's own choice. ``keepalive`` is the seconds within which
     somebody must ask for the statement again and again, else it is cancelled. ``on_disconnect`` None
@@ -125,6 +127,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     max_retry_times: int | None = None
 
 
+LEFT_OUT: Final = "the rows are left out"
+"""How the message of a part begins that has rows and does not show them."""
+
+
 class Location(msgspec.Struct, frozen=True, kw_only=True):
     """Where the Arrow files of a result are, instead of its rows."""
 
@@ -149,6 +155,12 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     rows: bytes = b"[]"
     location: Location | None = None
 
+    def without_rows(self, why: str) -> "PartView":
+        """The same without its rows; a part that shows none stays as it is."""
+        if not self.row_count:
+            return self
+        return replace(self, rows=b"[]", row_count=0, message=f"{LEFT_OUT}: {why}")
+
 
 class StatementView(msgspec.Struct, frozen=True, kw_only=True):
     """One StatementResponse; ``results`` is None while there is nothing to show, ``progress`` is the
@@ -161,6 +173,10 @@ class StatementView(msgspec.Struct, frozen=True, kw_only=True):
     state: RecordStatus
     results: tuple[PartView, ...] | None = None
     progress: float | None = None
+
+    def without_rows(self, why: str) -> "StatementView":
+        """The same without the rows, for a caller that cannot be given them now."""
+        return replace(self, results=tuple(part.without_rows(why) for part in self.results or ()))
 
 
 class CancelReport(msgspec.Struct, frozen=True, kw_only=True):

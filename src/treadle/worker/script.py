@@ -9,8 +9,9 @@ from treadle.engines.base import Command, Conflict, Engine, EngineError, Interru
 from treadle.model.entities import CommitPoint, Part
 from treadle.model.ids import part_id
 from treadle.model.states import Effects, PartStatus
-from treadle.results.exact import MOST_HOURS, holds_long_intervals
 from treadle.results.output import Output
+from treadle.results.paging import PageBreaks
+from treadle.results.standard import holds_wide_integers
 from treadle.wire import (
     AtCommit,
     Attach,
@@ -37,10 +38,7 @@ LARGE: Final = 96 * 2**20
 """Bytes that are given back to the system before a cancel is answered (C11); the rest may follow."""
 
 
-TOO_LONG: Final = (
-    f"interval field value out of range: a file of results holds at most {MOST_HOURS} hours beside months and days; "
-    "cast it to varchar"
-)
+TOO_WIDE: Final = "integer out of range: a file of results holds at most 38 digits; cast it to varchar"
 
 
 class Script(Generic[P]):
@@ -224,13 +222,14 @@ class Script(Generic[P]):
                 result.schema,
                 result.columns,
                 as_file=order.as_file or not alone,
+                breaks=PageBreaks(limits.page_rows, limits.page_bytes),
             ) as output,
         ):
             for batch in result.batches:
-                if order.as_file and any(map(holds_long_intervals, batch.columns)):
-                    raise EngineError("22008", TOO_LONG)
                 with self._timing.writing():
-                    output.write(batch)
+                    written = output.write(batch)
+                if order.as_file and any(map(holds_wide_integers, written.columns)):
+                    raise EngineError("22003", TOO_WIDE)
                 if self._fence.wants(order.statement_id):
                     raise Interrupted
                 excess = output.beyond(limits.result_rows, limits.result_bytes)

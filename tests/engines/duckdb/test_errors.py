@@ -31,7 +31,7 @@ def refusal(
     """How many rows came before the error, and the error; the reader is busy for a while after each batch."""
     rows = 0
     try:
-        outcome = engine.execute(judge(sql)[0], "marker", bindings, None)
+        outcome = engine.execute(judge(sql)[0], "marker", [bindings] if bindings else [], None)
         assert isinstance(outcome, Rows)
         for batch in outcome.batches:
             rows += batch.num_rows

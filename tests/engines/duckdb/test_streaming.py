@@ -23,7 +23,7 @@ def result(
     engine: DuckDB, judge: Judge, sql: str, bindings: list[str | None] | None = None, row_limit: int | None = None
 ) -> tuple[list[str], list[tuple[object, ...]]]:
     """The names of the columns, and the rows."""
-    outcome = engine.execute(judge(sql)[0], "marker", bindings, row_limit)
+    outcome = engine.execute(judge(sql)[0], "marker", [bindings] if bindings else [], row_limit)
     assert isinstance(outcome, Rows)
     rows = [row for batch in outcome.batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
     engine.rollback()
@@ -48,6 +48,17 @@ def test_first_rows_do_not_wait_for_the_last(
     finally:
         late.cancel()
         late.join()
+
+
+def test_large_rows_leave_a_few_at_a_time(engine: DuckDB, judge: Judge) -> None:
+    """However many there are: what is held of them outside the engine is a fraction of the result."""
+    query = "SELECT repeat(chr(65 + (i % 26)::int), 10000) AS x FROM range(10000) t(i)"
+    outcome = engine.execute(judge(query)[0], "marker", None, None)
+    assert isinstance(outcome, Rows)
+    sizes = [batch.nbytes for batch in outcome.batches]
+    engine.rollback()
+    assert sum(sizes) > 100_000_000
+    assert max(sizes) < 25_000_000
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import conflicts, copying, memory, opening, storing, upkeep
+from treadle.engines.duckdb.binding_sets import COUNTED, Bindings, changed_rows, refuse_sets, run_sets
 from treadle.engines.duckdb.errors import LostError, translated
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.parsing import parse
@@ -29,9 +30,6 @@ from treadle.engines.duckdb.transaction import State, Transaction
 from treadle.model.entities import Evidence
 from treadle.model.profile import Measured
 from treadle.wire import Attach, Open, Upkeep
-
-COUNTED: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "COPY"))
-"""The command tags that PostgreSQL writes with a count of rows."""
 
 _PING: Final = re.compile(r"\s*select\s+(?:[0-9.]+|'[^']*'|true|false|null)\s*;?\s*", re.IGNORECASE)
 """What drivers and pools ask to see whether anybody is there: it looks for nothing in the catalog."""
@@ -51,6 +49,7 @@ class DuckDB:
         self._copy: copying.Staged | None = None
         self._query: Query | None = None
         self._struck = False
+        self._sets_done = 0.0
         self._catalog = self._metadata = ""
         self._inexact = False
         self._sequences = conflicts.Sequences(connection)
@@ -112,6 +111,8 @@ class DuckDB:
 
     def progress(self) -> float | None:
         """Percent done, None when DuckDB does not know."""
+        if self._sets_done:
+            return 100 * self._sets_done
         # Whatever goes wrong here must not end the thread that asks.
         with contextlib.suppress(duckdb.Error):
             percent = self._con.query_progress()
@@ -144,10 +145,14 @@ class DuckDB:
             return split(self._con, script, self._guard)
 
     def execute(
-        self, prepared: Planned, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
+        self, prepared: Planned, marker: str, bindings: Sequence[Bindings] | None, row_limit: int | None
     ) -> Rows | Command:
         """Run one statement up to, not including, its commit; raises `EngineError`."""
         self._profiler.begin()
+        self._sets_done = 0.0
+        sets = bindings or ()
+        if len(sets) > 1:
+            refuse_sets(prepared)
         if self._transaction.state is State.ABORTED and prepared.kind not in (Kind.COMMIT, Kind.ROLLBACK):
             raise EngineError(
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
@@ -163,11 +168,11 @@ class DuckDB:
                 case Kind.SET | Kind.SHOW:
                     return self._set_or_show(prepared, row_limit)
                 case Kind.QUERY:
-                    return self._stream(prepared, bindings, row_limit)
+                    return self._stream(prepared, sets[0] if sets else None, row_limit)
                 case Kind.EXECUTE:
-                    return self._execute(prepared, marker, bindings, row_limit)
+                    return self._execute(prepared, marker, sets, row_limit)
                 case _:
-                    return self._command(prepared, marker, bindings, row_limit)
+                    return self._command(prepared, marker, sets, row_limit)
 
     def evidence(self) -> tuple[Evidence, str]:
         """Where the truth about the coming commit will lie."""
@@ -263,7 +268,7 @@ class DuckDB:
         return Rows(columns=query.columns, schema=query.schema, batches=self._drain(query, row_limit))
 
     def _command(
-        self, planned: Planned, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
+        self, planned: Planned, marker: str, bindings: Sequence[Bindings], row_limit: int | None
     ) -> Rows | Command:
         """Run a statement to its end; one that writes outside a transaction gets one of ours."""
         own = planned.writes and self._transaction.state is State.NONE
@@ -274,12 +279,16 @@ class DuckDB:
             self._sequences.begin(planned)
         if planned.kind is Kind.UPKEEP:
             upkeep.prepare(self._con, self._metadata)
-        *preludes, final = self._steps(planned, marker, bindings)
+        first = bindings[0] if bindings else None
+        *preludes, final = self._steps(planned, marker, first)
         for prelude in preludes:
             self._con.execute(prelude)
             self._require_exact(planned, made=False)
-        self._con.execute(final, parameters(bindings))
-        outcome = self._outcome(planned, row_limit)
+        if len(bindings) > 1:
+            outcome: Rows | Command = self._run_sets(planned, final, bindings)
+        else:
+            self._con.execute(final, parameters(first))
+            outcome = self._outcome(planned, row_limit)
         self._require_exact(planned, made=True)
         self._profiler.end()
         if own:
@@ -289,14 +298,24 @@ class DuckDB:
         repeatable = own and conflicts.repeatable(planned) and self._sequences.untouched()
         return msgspec.structs.replace(outcome, commits=commits, repeatable=repeatable)
 
+    def _run_sets(self, planned: Planned, statement: duckdb.Statement, sets: Sequence[Bindings]) -> Command:
+        def advance(done: int) -> None:
+            # An interrupt that falls between two sets is forgotten by the engine.
+            if self._struck:
+                raise Interrupted
+            self._sets_done = min(done, len(sets) - 1) / len(sets)
+
+        changed = run_sets(self._con, statement, sets, advance)
+        return Command(tag=f"{planned.tag} {changed}", changed=changed)
+
     def _execute(
-        self, planned: Planned, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
+        self, planned: Planned, marker: str, bindings: Sequence[Bindings], row_limit: int | None
     ) -> Rows | Command:
         """EXECUTE: parameters that do not fit are a mistake in the statement, as in PostgreSQL."""
         try:
             with translated():
                 if planned.returns_rows and not planned.writes:
-                    return self._stream(planned, bindings, row_limit)
+                    return self._stream(planned, bindings[0] if bindings else None, row_limit)
                 return self._command(planned, marker, bindings, row_limit)
         except EngineError as error:
             if error.sql_state != "08P01":
@@ -304,9 +323,7 @@ class DuckDB:
             message = f"wrong number of parameters for prepared statement: {error.message}"
             raise EngineError("42601", message) from error
 
-    def _steps(
-        self, planned: Planned, marker: str, bindings: Sequence[str | None] | None
-    ) -> Sequence[duckdb.Statement]:
+    def _steps(self, planned: Planned, marker: str, bindings: Bindings | None) -> Sequence[duckdb.Statement]:
         if planned.defines is not None:
             return storing.exact_table(self._con, planned.defines, parameters(bindings)) or planned.statements
         if planned.copy_to is None:
@@ -337,8 +354,7 @@ class DuckDB:
             if row_limit is not None:
                 table = table.slice(0, row_limit)
             return Rows(columns=columns, schema=table.schema, batches=iter(table.to_batches(BATCH_ROWS)))
-        row = self._con.fetchone()
-        changed = int(row[0]) if row and isinstance(row[0], int) else 0
+        changed = changed_rows(self._con)
         tag = f"{planned.tag} {changed}" if planned.tag in COUNTED else planned.tag
         return Command(tag=tag, changed=changed)
 

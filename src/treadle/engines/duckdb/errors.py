@@ -78,6 +78,7 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"due to lock timeout"), "55P03"),
     (re.compile(r"server closed the connection|terminating connection"), "08006"),
     (re.compile(r"could not connect|connection to server"), "08006"),
+    (re.compile(r"Recursion level in ArrowSchema"), "0A000"),
 )
 
 _STREAMED: Final = {

@@ -12,7 +12,8 @@ from treadle.engines.duckdb.planned import Kind, Planned
 from treadle.engines.duckdb.types import column, export_projection
 from treadle.model.columns import Column
 
-BATCH_ROWS: Final = 10_240
+BATCH_ROWS: Final = 2_048
+"""Rows that leave the engine together, which is as many as it makes together: of large ones more would not fit."""
 
 _WRAPPING: Final = "Invalid Input Error: Attempting to get collection from an unsuccessful query result\n: Error "
 """What EXPLAIN puts before the error of what it explains."""

@@ -167,8 +167,11 @@ class _Parser:
 
 
 def parse(text: str) -> EngineType:
-    """The type that DuckDB's text names; raises `TypeTextError`."""
-    return _Parser(text).whole()
+    """The type that DuckDB's text names; raises `TypeTextError`, also for one too deep to be read."""
+    try:
+        return _Parser(text).whole()
+    except RecursionError:
+        raise TypeTextError("a type nested too deeply") from None
 
 
 class _Oid(msgspec.Struct, frozen=True):
@@ -231,13 +234,6 @@ _SCALARS: Final[dict[str, _Oid]] = {
 }
 
 
-def _innermost(found: EngineType) -> EngineType:
-    """The element of a list, through all its levels; any other type is itself."""
-    while isinstance(found, ListOf):
-        found = found.element
-    return found
-
-
 _FRACTION_DIGITS: Final = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3}
 
 
@@ -258,11 +254,11 @@ def column(name: str, engine_type: str, position: int) -> Column:
         found = parse(engine_type)
     except TypeTextError:
         found = Scalar(engine_type)
-    inner = _innermost(found)
+    inner = found.element if isinstance(found, ListOf) else found
     if isinstance(inner, Scalar) and inner.name != "VARIANT":
         oid, modifier = _SCALARS.get(inner.name, _TEXT), _modifier(inner)
     else:
-        found, oid, modifier = inner, _JSON, -1
+        found, oid, modifier = Scalar("JSON"), _JSON, -1
     is_list = isinstance(found, ListOf)
     return Column(
         name=name,
@@ -287,7 +283,21 @@ def _contains(found: EngineType, name: str) -> bool:
         case ListOf(element=element):
             return _contains(element, name)
         case Nested(fields=fields):
-            return any(_contains(inner, name) for _, inner in fields)
+            return found.name == name or any(_contains(inner, name) for _, inner in fields)
+
+
+_MOST_LEVELS: Final = 48
+"""Arrow takes 64 levels of types within types, and a map is two of them."""
+
+
+def _depth(found: EngineType) -> int:
+    match found:
+        case Scalar():
+            return 0
+        case ListOf(element=element):
+            return 1 + _depth(element)
+        case Nested(name=name, fields=fields):
+            return (2 if name == "MAP" else 1) + max(_depth(inner) for _, inner in fields)
 
 
 def _beyond(value: str, found: EngineType, level: int = 0) -> list[str]:
@@ -322,7 +332,7 @@ def _exported(value: str, engine_type: str) -> str:
         found = parse(engine_type)
     except TypeTextError:
         return value
-    if _contains(found, "VARIANT"):
+    if _contains(found, "VARIANT") or _contains(found, "UNION") or _depth(found) > _MOST_LEVELS:
         # A NULL stays a NULL, where DuckDB's own cast says ``null``.
         return f"CASE WHEN {value} IS NULL THEN NULL ELSE CAST({value} AS JSON) END"
     if conditions := _beyond(value, found):
@@ -333,7 +343,8 @@ def _exported(value: str, engine_type: str) -> str:
 def export_projection(names: Sequence[str], engine_types: Sequence[str]) -> str | None:
     """The projection (for ``relation.project``) that makes every column fit for Arrow, None when all are.
 
-    ``VARIANT`` leaves as JSON; an ``INTERVAL`` too long for Arrow raises instead of leaving as another one.
+    ``VARIANT`` leaves as JSON, and so does ``UNION``, which in Arrow has no NULL, and what is nested too deeply; an
+    ``INTERVAL`` too long for Arrow raises instead of leaving as another one.
     """
     given = [f"#{number}" for number in range(1, len(names) + 1)]
     leaving = list(map(_exported, given, engine_types))
