@@ -18,11 +18,12 @@ import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import copying, memory, opening
-from treadle.engines.duckdb.errors import LostError, translated
+from treadle.engines.duckdb.errors import LostError, WrappedInterrupt, translated
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
 from treadle.engines.duckdb.query import BATCH_ROWS, Query, columns_of, parameters
+from treadle.engines.duckdb.reporting import Reporter
 from treadle.engines.duckdb.script import Kind, Planned, split
 from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
 from treadle.engines.duckdb.transaction import State, Transaction
@@ -54,6 +55,9 @@ class DuckDB:
         self._catalog = ""
         self._rest = 0
         self._user = ""
+        # Errors with their place; only of this connection, because DuckLake repeats those of its own ones as text.
+        connection.execute("SET SESSION errors_as_json = true")
+        self._reporter = Reporter(connection, vocabulary)
 
     @classmethod
     def preload(cls) -> "DuckDB":
@@ -68,7 +72,8 @@ class DuckDB:
         self._catalog = order.catalog.name
         self._profiler.attach(order.limits.threads, order.temp_dir)
         self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
-        with translated():
+        self._reporter.attach(order)
+        with self._reporter.reported():
             opening.limit(self._con, order)
             lake_path = opening.attach(self._con, order.catalog)
             for sql in self._settings.engine():
@@ -86,7 +91,7 @@ class DuckDB:
     def open(self, order: Open) -> None:
         """Make sure that the catalog still answers; raises `EngineError`."""
         self._user = order.user_name
-        with translated():
+        with self._reporter.reported():
             opening.touch(self._con, self._catalog)
         self._rest = memory.resident()
         self._profiler.rest(self._rest)
@@ -107,6 +112,7 @@ class DuckDB:
         # Whatever goes wrong here must not end the thread that strikes.
         with contextlib.suppress(duckdb.Error):
             self._con.interrupt()
+        self._reporter.locator.interrupt()
 
     def progress(self) -> float | None:
         """Percent done, None when DuckDB does not know."""
@@ -133,7 +139,8 @@ class DuckDB:
             raise EngineError("08003", "the session is not open")
         self._struck = False  # not later: a cancel may come from the moment the statement enters the fence
         self._profiler.begin()
-        with translated():
+        self._reporter.script = script
+        with self._reporter.reported():
             return split(self._con, script, self._guard)
 
     def execute(
@@ -145,7 +152,7 @@ class DuckDB:
             raise EngineError(
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
             )
-        with self._honest():
+        with self._honest(prepared):
             match prepared.kind:
                 case Kind.BEGIN:
                     return self._begin(prepared)
@@ -171,7 +178,7 @@ class DuckDB:
 
     def commit(self) -> None:
         """Commit what `execute` left open, publish the file it wrote; raises `EngineError`."""
-        with translated():
+        with self._reporter.reported():
             if self._copy is not None:
                 copying.publish(self._copy)
                 self._copy = None
@@ -251,7 +258,7 @@ class DuckDB:
         if self._transaction.state is State.NONE and not _PING.fullmatch(planned.text):
             self._transaction.open()
         query = self._query = Query(self._con, planned, bindings)
-        return Rows(columns=query.columns, schema=query.schema, batches=self._drain(query, row_limit))
+        return Rows(columns=query.columns, schema=query.schema, batches=self._drain(query, planned, row_limit))
 
     def _command(
         self, planned: Planned, marker: str, bindings: Sequence[str | None] | None, row_limit: int | None
@@ -265,6 +272,7 @@ class DuckDB:
             self._con.execute(prelude)
         self._con.execute(final, parameters(bindings))
         outcome = self._outcome(planned, row_limit)
+        self._reporter.locator.remember(planned)
         self._profiler.end()
         if own:
             self._mark(marker)
@@ -277,7 +285,7 @@ class DuckDB:
     ) -> Rows | Command:
         """EXECUTE: parameters that do not fit are a mistake in the statement, as in PostgreSQL."""
         try:
-            with translated():
+            with self._reporter.reported(planned):
                 if planned.returns_rows and not planned.writes:
                     return self._stream(planned, bindings, row_limit)
                 return self._command(planned, marker, bindings, row_limit)
@@ -311,35 +319,36 @@ class DuckDB:
         return Command(tag=tag, changed=changed)
 
     @contextlib.contextmanager
-    def _honest(self) -> Iterator[None]:
+    def _honest(self, planned: Planned) -> Iterator[None]:
         """Raise what DuckDB raises as `EngineError`; `Interrupted` only when somebody interrupted.
 
         One thread's error interrupts the others, and the reader of a stream may see that before the error.
         """
-        try:
-            with translated():
-                yield
-        except Interrupted:
-            if self._struck:
-                raise
-            raise LostError from None
+        with self._reporter.reported(planned):
+            try:
+                with translated():
+                    yield
+            except Interrupted as stop:
+                if self._struck:
+                    raise
+                raise (stop.error if isinstance(stop, WrappedInterrupt) else LostError()) from None
 
-    def _drain(self, query: Query, row_limit: int | None) -> Iterator[pa.RecordBatch]:
+    def _drain(self, query: Query, planned: Planned, row_limit: int | None) -> Iterator[pa.RecordBatch]:
         try:
-            with self._honest():
+            with self._honest(planned):
                 yield from query.batches(row_limit)
                 self._query = None
                 self._profiler.end()
                 self._transaction.end_reading()
         except LostError as error:
-            raise self._found(query) or error from None
+            raise self._found(query, planned) or error from None
 
-    def _found(self, query: Query) -> EngineError | None:
+    def _found(self, query: Query, planned: Planned) -> EngineError | None:
         """The error that a stream lost: the query is run again for it, but not in a transaction of the caller's."""
         if not self._transaction.implicit:
             return None
         try:
-            with self._honest():
+            with self._honest(planned):
                 self._transaction.open_anew()
                 query.run_unread()
         except EngineError as error:

@@ -5,19 +5,27 @@ from typing import Final
 import duckdb
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb.errors import translated
+from treadle.engines.duckdb.errors import DuckDBError, translated
+from treadle.engines.duckdb.excerpt import character
 
 _WRAPPING: Final = frozenset(("TRANSACTION", "SET"))
 
 
-def parse(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[duckdb.Statement, ...]:
+def parse(connection: duckdb.DuckDBPyConnection, sql: str, start: int | None = None) -> tuple[duckdb.Statement, ...]:
     """What the engine makes of one statement: helpers that define a type, then the statement itself.
+
+    ``start`` is where in the script the text begins, None for a text that is not the caller's.
 
     The transaction the engine wraps around a PIVOT (or what stands there instead within a
     transaction) is left out: whether and when to commit is not its own affair.
     """
-    with translated():
-        statements = connection.extract_statements(sql)
+    try:
+        with translated():
+            statements = connection.extract_statements(sql)
+    except DuckDBError as error:
+        if start is not None and error.origin.offset is not None:
+            error.position = start + character(sql, error.origin.offset) + 1
+        raise
     if len(statements) > 1:
         statements = [statement for statement in statements if statement.type.name not in _WRAPPING]
     if not statements or any(statement.type.name != "CREATE" for statement in statements[:-1]):

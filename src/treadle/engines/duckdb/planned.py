@@ -35,7 +35,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     ``statements`` run in order, the last one is the statement itself; those of a SET are the engine's
     share of it. ``tag`` is its command tag without counts, ``copy_to`` where a ``COPY … TO`` writes,
-    ``setting`` what a SET or SHOW asks for.
+    ``setting`` what a SET or SHOW asks for. In the script the statement begins at the character ``start``, the text
+    it was parsed from at ``origin``.
     """
 
     kind: Kind
@@ -46,6 +47,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     returns_rows: bool = False
     copy_to: CopyTarget | None = None
     setting: Change | Show | None = None
+    start: int = 0
+    origin: int = 0
 
 
 PLAIN: Final = {
