@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import copying, memory, opening
-from treadle.engines.duckdb.errors import LostError, WrappedInterrupt, translated
+from treadle.engines.duckdb.errors import RAISED, LostError, WrappedInterrupt, translate
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
@@ -324,14 +324,13 @@ class DuckDB:
 
         One thread's error interrupts the others, and the reader of a stream may see that before the error.
         """
-        with self._reporter.reported(planned):
-            try:
-                with translated():
-                    yield
-            except Interrupted as stop:
-                if self._struck:
-                    raise
-                raise (stop.error if isinstance(stop, WrappedInterrupt) else LostError()) from None
+        try:
+            yield
+        except RAISED as error:
+            told = translate(error)
+            if isinstance(told, Interrupted) and not self._struck:
+                told = told.error if isinstance(told, WrappedInterrupt) else LostError()
+            raise self._reporter.report(told, planned) from error
 
     def _drain(self, query: Query, planned: Planned, row_limit: int | None) -> Iterator[pa.RecordBatch]:
         try:

@@ -44,8 +44,14 @@ class LostError(EngineError):
         super().__init__("58000", "the engine stopped the statement on an error and did not keep its words")
 
 
+RAISED: Final = (EngineError, duckdb.Error, pa.ArrowException, OSError, MemoryError, RuntimeError, ValueError)
+"""What comes out of the engine, its client and Arrow, translated or not."""
+
+
 def translate(error: Exception, shift: int | None = None) -> EngineError:
-    """The error as the caller should see it; ``shift`` as in `DuckDBError`."""
+    """The error as an `EngineError`, which it may be already; ``shift`` as in `DuckDBError`."""
+    if isinstance(error, EngineError):
+        return error
     if isinstance(error, MemoryError | pa.ArrowMemoryError):
         return EngineError("53200", "out of memory")
     if isinstance(error, OSError) and error.errno is not None:
@@ -64,5 +70,5 @@ def translated(shift: int | None = None) -> Iterator[None]:
         yield
     except EngineError:
         raise
-    except (duckdb.Error, pa.ArrowException, OSError, MemoryError, RuntimeError, ValueError) as error:
+    except RAISED as error:
         raise translate(error, shift) from error

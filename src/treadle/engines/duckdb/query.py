@@ -65,9 +65,9 @@ class Query:
         return [told[0] for told in described], [str(told[1]) for told in described]
 
     def batches(self, row_limit: int | None) -> Iterator[pa.RecordBatch]:
-        """The rows, up to a limit; raises `EngineError`."""
+        """The rows, up to a limit; raises what DuckDB and Arrow raise, and `EngineError`."""
         left = row_limit
-        with translated(self._shift):
+        with contextlib.nullcontext() if self._shift is None else translated(self._shift):
             for batch in self._reader:
                 if left is not None:
                     batch = batch.slice(0, left)

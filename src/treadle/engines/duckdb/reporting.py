@@ -8,7 +8,7 @@ import duckdb
 
 from treadle.engines.base import EngineError, Interrupted
 from treadle.engines.duckdb.discretion import Discretion
-from treadle.engines.duckdb.errors import DuckDBError, LostError, translated
+from treadle.engines.duckdb.errors import RAISED, DuckDBError, LostError, translate
 from treadle.engines.duckdb.excerpt import excerpt
 from treadle.engines.duckdb.locating import Locator
 from treadle.engines.duckdb.planned import Planned
@@ -40,16 +40,16 @@ class Reporter:
 
     @contextmanager
     def reported(self, planned: Planned | None = None) -> Iterator[None]:
-        """Raise what the engine and this adapter raise as `Reported`; interrupts and lost errors as they are."""
+        """Raise what the engine and this adapter raise as `report` returns it."""
         try:
-            with translated():
-                yield
-        except (Reported, Interrupted, LostError):
-            raise
-        except EngineError as error:
-            raise self._report(error, planned) from error
+            yield
+        except RAISED as error:
+            raise self.report(translate(error), planned) from error
 
-    def _report(self, error: EngineError, planned: Planned | None) -> Reported:
+    def report(self, error: EngineError, planned: Planned | None) -> EngineError:
+        """The error as the caller reads it; interrupts and lost errors as they are."""
+        if isinstance(error, Reported | Interrupted | LostError):
+            return error
         message = error.message
         position = error.position
         if isinstance(error, DuckDBError):

@@ -26,7 +26,7 @@ _UNITS: Final = re.compile(r"(\n+|(?<=[.!?;]) +)")
 _ADVICE: Final = re.compile(
     r"\b(?:SET|RESET|PRAGMA)\s+(?:(?:GLOBAL|SESSION|LOCAL)\s+)?(?P<setting>[a-z_]{3,})"
     r"|\b(?:INSTALL|LOAD) +[\"']?[a-z_]+|'(?P<limit>[a-z_]+)' (?:setting|configuration option)"
-    r"|See also https://\S+how_to_tune_workloads|\bset_option\b|\binstall(?:ing|ed)? (?:and load|it |the )|python package|pip install"
+    r"|See also https://\S+how_to_tune_workloads|\bset_option\b|\binstall(?:ing|ed)? (?:and load|it |the )"
 )
 _INTRODUCTIONS: Final = re.compile(
     r"(?:Possible (?:solutions|fixes)|Alternatively, consider [^\n:]*|Please try [^\n:]*):\s*(?=\Z|\n\n)"
