@@ -122,7 +122,7 @@ CASES: Final = (
     Case("SELECT 'ééé'; CREATE SCHEMA →a.b.c", "42601"),
     Case("SELECT 'ééé', →nope", "42703"),
     Case("SET x →5", "42601"),
-    Case("SELECT interval →'abc'", "22P02"),
+    Case("SELECT interval →'abc'", "22007"),
     Case("SELECT 1\n  , 99999999999→::int", "22003"),
     Case("DESCRIBE →no_such_table", "42P01"),
     Case("TABLE →no_such_table", "42P01"),

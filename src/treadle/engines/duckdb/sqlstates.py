@@ -104,7 +104,6 @@ _REFINED: Final = (
     # What does not exist, exists already, or is something else.
     *_rules(
         "Catalog, Binder, Invalid Input, Dependency, INTERNAL",
-        (r"^(Table|View) with name .* because (schema|catalog) ", "3F000"),
         (r"^(Table|View|Sequence) with name .* does not exist|^Referenced table .* not found", "42P01"),
         (r"^(Table|View|Entry) with name .* already exists", "42P07"),
         (r"^Column with name .* already exists", "42701"),
@@ -121,8 +120,9 @@ _REFINED: Final = (
         (r"^Could not find key .* in (struct|union)", "42703"),
         (r"^Catalog .* does not exist|^Failed to find attached database", "3D000"),
         (r"^Prepared statement .* does not exist", "26000"),
+        (r"[Dd]uplicate alias ", "42712"),
         (r"^Ambiguous reference", "42702"),
-        (r"^[Dd]uplicate (table )?alias", "42712"),
+        (r"^Duplicate column name", "42701"),
         (r"there are entries that depend on it", "2BP01"),
     ),
     # What cannot stand together in a statement.
@@ -132,6 +132,10 @@ _REFINED: Final = (
         (r"cannot contain window functions|window function calls", "42P20"),
         (r"columns? but [0-9]+ values were supplied|same number of result columns", "42601"),
         (r"[Ss]ubquery returns [0-9]+ columns|^[Uu]nrecognized option", "42601"),
+        (r"^Multiple assignments to same column", "42601"),
+        (r"^Duplicate CTE name", "42712"),
+        (r"^LIMIT/OFFSET cannot be negative", "2201W"),
+        (r"^SELECT locking clause", "0A000"),
         (r"^ORDER term out of range|^GROUP BY term out of range|out of range - should be between", "42P10"),
         (r"^Incorrect number of parameters|needs [0-9]+ parameters?, got|takes exactly one argument", "42883"),
         (r"must have exactly one argument|requires an even number of arguments|at least one argument", "42883"),
@@ -168,10 +172,9 @@ _REFINED: Final = (
         "Conversion, Out of Range, Invalid Input, Not implemented, Binder, Decimal",
         (r"^Unimplemented type for cast", "42846"),
         (r"^Could not convert string '[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?' to U?INT", "22003"),
-        (
-            r"^invalid (date|time|timestamp|interval) field format|^Could not parse string .* according to format",
-            "22007",
-        ),
+        (r"^invalid (date|time|timestamp|interval) field format", "22007"),
+        (r"^Could not parse string .* according to format|^Could not convert string '.*' to INTERVAL", "22007"),
+        (r"^time field value out of range: \"[^0-9]", "22007"),
         (
             r"^(date|time|timestamp|interval)[a-z ]*field value out of range|^(Date|Time|Timestamp) out of range",
             "22008",
@@ -187,6 +190,7 @@ _REFINED: Final = (
             "22023",
         ),
         (r"^Malformed JSON", "22P02"),
+        (r"^Argument for ntile", "22014"),
         (r"[Dd]ivision by zero|^divison by zero", "22012"),
         (r"^cannot take logarithm", "2201E"),
         (r"^cannot take square root|^cannot raise|undefined outside", "2201F"),
