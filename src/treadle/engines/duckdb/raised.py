@@ -14,11 +14,8 @@ _JSON: Final = re.compile(r'(?:[A-Z][A-Za-z ]*? Error: )?(?=\{"exception_type":)
 _PREFIX: Final = re.compile(r"^([A-Z][A-Za-z ]*?) Error: ")
 _LINE: Final = re.compile(r"\n\nLINE [0-9]+: .*\Z", re.DOTALL)
 INTERRUPT: Final = "INTERRUPT"
-_CLASS: Final = "Exception"
 _NAMING: Final = frozenset(("MISSING_ENTRY", "COLUMN_NOT_FOUND"))
 """The subtypes whose ``name`` is a word of the text; that of a function without a match may be an operator's."""
-
-_CAPITAL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class Raised(msgspec.Struct, frozen=True):
@@ -53,20 +50,13 @@ def raised(error: Exception) -> Raised:
         try:
             told = msgspec.convert(_scan(text, found.end())[0], _Json)
         except ValueError:
-            return _plain(error, text)
+            return _plain(text)
         offset = int(told.position) if told.position is not None and told.position.isdecimal() else None
         name = told.name if told.error_subtype in _NAMING else None
         return Raised(told.exception_type, told.exception_message, offset, name)
-    return _plain(error, text)
+    return _plain(text)
 
 
-def _plain(error: Exception, text: str) -> Raised:
+def _plain(text: str) -> Raised:
     prefix = _PREFIX.match(text)
-    kind = prefix[1] if prefix else _class_name(error)
-    return Raised(kind, _LINE.sub("", text[prefix.end() :] if prefix else text))
-
-
-def _class_name(error: Exception) -> str:
-    """The word for the family by the exception's class: ``InvalidInputException`` is ``Invalid Input``."""
-    name = type(error).__name__
-    return _CAPITAL.sub(" ", name.removesuffix(_CLASS)) if name.endswith(_CLASS) else ""
+    return Raised(prefix[1] if prefix else "", _LINE.sub("", text[prefix.end() :] if prefix else text))

@@ -155,17 +155,21 @@ _REFINED: Final = (
     ),
     # Files: of tables, then the caller's own.
     *_rules(
-        "IO, Invalid Input, Serialization, Conversion",
+        "IO, Invalid Input, Serialization",
         (r"/proc/self/fd/[0-9]+/|/ducklake-[0-9a-f-]{36}\.parquet", "58030"),
         (r"No space left on device|max_temp_directory_size", "53100"),
         (r"^No files found|: No such file or directory$|^File .* does not exist", "58P01"),
         (r": Permission denied$", "42501"),
         (r": Is a directory$", "42809"),
-        (r"^CSV Error[^\0]*Error when converting column", "22P02"),
-        (r"^(CSV Error|Error when sniffing)|No magic bytes found|too small to be a Parquet file", "22P04"),
+        (r"No magic bytes found|too small to be a Parquet file", "22P04"),
         (r"^Invalid (footer|Input Error: footer)|^Failed to read Parquet|^Malformed JSON in file", "22P04"),
         (r"needs at least one file", "22023"),
         (r"^(Corrupted VARIANT|Data corruption detected)", "22P03"),
+    ),
+    *_rules(
+        "Invalid Input, Conversion",
+        (r"^CSV Error[^\0]*Error when converting column", "22P02"),
+        (r"^(CSV Error|Error when sniffing)", "22P04"),
     ),
     # Values: of the wrong form, out of range, or not for this function.
     *_rules(
