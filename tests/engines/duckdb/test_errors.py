@@ -48,8 +48,8 @@ def refusal(
     ("value", "state", "message"),
     [
         ("error('no such thing')", "22023", "no such thing"),
-        ("ln(0)", "22003", "cannot take logarithm of zero"),
-        ("strptime('x', '%Y')", "22023", 'Could not parse string "x"'),
+        ("ln(0)", "2201E", "cannot take logarithm of zero"),
+        ("strptime('x', '%Y')", "22007", 'Could not parse string "x"'),
         ("'x'::int", "22P02", "Could not convert string 'x'"),
     ],
 )
