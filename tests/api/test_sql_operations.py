@@ -7,17 +7,18 @@ import pytest
 
 from tests.api.twin import LATER, LOCATED, QUEUED, RUNNING, Twin
 from treadle.api import render
-from treadle.model.entities import Ending
+from treadle.model.entities import Ending, Part
 from treadle.model.states import (
     CANCEL_MESSAGES,
     CancelOutcome,
+    PartStatus,
     Reason,
     RecordStatus,
     Rung,
     SessionStatus,
     StatementState,
 )
-from treadle.service.views import CancelReport, NewSession, Submission
+from treadle.service.views import CancelReport, NewSession, PartView, StatementView, Submission
 
 SESSIONS = "/v1/workspaces/w1/sessions"
 EXECUTE = SESSIONS + "/statements"
@@ -265,3 +266,21 @@ async def test_rows_are_spliced_and_never_decoded(client: httpx.AsyncClient) -> 
     reply = await client.get(STATEMENT)
     assert b'"rows":[["1"],[null]]' in reply.content
     assert json.loads(reply.content)["results"][0]["result_set"]["rows"] == [["1"], [None]]
+
+
+def test_error_has_its_place_in_the_result_and_on_record() -> None:
+    """Behind its message; what has no place has no such field."""
+    part = Part(number=1, status=PartStatus.FATAL_ERROR, sql_state="42703", message="no column", position=8)
+    view = PartView(
+        statement_id="t2", status=part.status, err_code="1", sql_state="42703", message="no column", position=8
+    )
+    shown = StatementView(status=-1, session_id="s1", statement_id="t2", state=RecordStatus.FAILED, results=(view,))
+    body = msgspec.json.encode(render.statement(shown)).decode()
+    assert '"sql_state":"42703","message":"no column","position":8,"result_set":' in body
+    ending = Ending(state=StatementState.FAILED, finished_at=LATER)
+    failed = msgspec.structs.replace(QUEUED, state=StatementState.FAILED, ending=ending, parts=(part,))
+    (record,) = render.records(1, [failed], 256).records
+    (of_session,) = render.session_records(1, [failed], 256).records
+    assert (record.position, of_session.position) == (8, 8)
+    without = msgspec.structs.replace(failed, parts=(msgspec.structs.replace(part, position=None),))
+    assert b"position" not in msgspec.json.encode(render.records(1, [without], 256))

@@ -241,3 +241,16 @@ def test_who_may_not_cancel_is_told_in_the_plain_shape(caller: Caller) -> None:
         assert (answer.status_code, answer.json()["error_code"]) == (403, "common.00000403")
         until(lambda: spent(pid, 0.3) > 0.05, "the engine works on")
         assert session.cancel(running) == "cancelled"
+
+
+def test_error_has_its_place(caller: Caller) -> None:
+    """As in version 1: in the answer, in the result asked for later, and on record."""
+    session = opened(caller)
+    answer = session.execute("SELECT 1,\n  nope")
+    last = answer["results"][-1]
+    assert (last["sql_state"], last["position"]) == ("42703", 13)
+    assert last["message"].endswith("\n\nLINE 2:   nope\n          ^")
+    assert session.show(answer["statement_id"])["results"][-1] == last
+    record = caller.record(answer["statement_id"])
+    assert (record["position"], record["message"]) == (13, last["message"])
+    session.close()

@@ -22,7 +22,14 @@ from treadle.store.errors import DuplicateId
 from treadle.store.rules import light
 
 ROWS = Part(number=1, status=PartStatus.TUPLES_OK, rows=3, columns=(Column(name="é", type=23, size=4),))
-ERROR = Part(number=2, status=PartStatus.FATAL_ERROR, sql_state="42601", message="bad \x00 byte", effects=Effects.NONE)
+ERROR = Part(
+    number=2,
+    status=PartStatus.FATAL_ERROR,
+    sql_state="42601",
+    message="bad \x00 byte",
+    position=7,
+    effects=Effects.NONE,
+)
 
 
 async def test_a_statement_comes_back_as_it_was_submitted(store: Store) -> None:

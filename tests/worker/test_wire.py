@@ -64,6 +64,7 @@ parts = st.builds(
     columns=st.lists(columns, max_size=3).map(tuple),
     sql_state=text,
     message=text,
+    position=st.none() | st.integers(1, 10_000_000),
     effects=st.sampled_from(Effects),
 )
 points = st.builds(CommitPoint, part=small, last=st.booleans(), evidence=st.sampled_from(Evidence), staged=text)

@@ -77,6 +77,7 @@ def _result(view: PartView) -> replies.StatementResult:
         err_code=view.err_code,
         sql_state=view.sql_state,
         message=view.message,
+        position=UNSET if view.position is None else view.position,
         result_set=UNSET if place else replies.StatementResultSet(columns=columns, rows=msgspec.Raw(view.rows)),
         obs_endpoint=place.endpoint if place else UNSET,
         obs_bucket_name=place.bucket if place else UNSET,
@@ -180,10 +181,11 @@ def _ending(one: Statement) -> dict[str, Any]:
     return known
 
 
-def _failure(one: Statement) -> dict[str, str]:
+def _failure(one: Statement) -> dict[str, str | int]:
     """The error of the part that failed; of a cancelled statement without such a part, the cancel's own."""
     if failed := next((part for part in one.parts if part.failed), None):
-        return {"sql_state": failed.sql_state, "message": failed.message}
+        place = {} if failed.position is None else {"position": failed.position}
+        return {"sql_state": failed.sql_state, "message": failed.message, **place}
     end = one.ending
     if end is None or end.state is not StatementState.CANCELLED or end.reason is None:
         return {}

@@ -21,6 +21,12 @@ Rows = Annotated[
 """Finished JSON, spliced in without being decoded."""
 
 
+Position = Annotated[
+    int,
+    Meta(ge=1, description="The character of the submitted text that the error is about, counted from 1."),
+]
+
+
 Percent = Annotated[float, Meta(ge=0, le=100, description="Percent done while it runs; null when not known.")]
 
 
@@ -59,6 +65,7 @@ class StatementResult(Reply, frozen=True, kw_only=True):
     err_code: str
     sql_state: str
     message: str
+    position: Position | UnsetType = UNSET
     result_set: StatementResultSet | UnsetType = UNSET
     obs_endpoint: str | UnsetType = UNSET
     obs_bucket_name: str | UnsetType = UNSET
@@ -135,6 +142,7 @@ class SessionStatementRecord(Reply, frozen=True, kw_only=True):
     progress: Percent | UnsetType | None = UNSET
     sql_state: str | UnsetType = UNSET
     message: str | UnsetType = UNSET
+    position: Position | UnsetType = UNSET
     part_count: int | UnsetType = UNSET
     parts: tuple[PartRecord, ...] | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET
@@ -171,6 +179,7 @@ class StatementRecord(Reply, frozen=True, kw_only=True):
     progress: Percent | UnsetType | None = UNSET
     sql_state: str | UnsetType = UNSET
     message: str | UnsetType = UNSET
+    position: Position | UnsetType = UNSET
     part_count: int | UnsetType = UNSET
     parts: tuple[PartRecord, ...] | UnsetType = UNSET
     tags: tuple[str, ...] | UnsetType = UNSET

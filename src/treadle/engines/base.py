@@ -20,12 +20,16 @@ from treadle.wire import Attach, Open, Upkeep
 
 
 class EngineError(Exception):
-    """The engine said no. ``sql_state`` is the SQLSTATE, the message is for the caller."""
+    """The engine said no. ``sql_state`` is the SQLSTATE, the message is for the caller.
 
-    def __init__(self, sql_state: str, message: str) -> None:
+    ``position`` is the character of the script that the error is about, counted from 1; None where it is about none.
+    """
+
+    def __init__(self, sql_state: str, message: str, position: int | None = None) -> None:
         super().__init__(message)
         self.sql_state = sql_state
         self.message = message
+        self.position = position
 
 
 class Interrupted(EngineError):

@@ -160,7 +160,8 @@ class SessionEnd(msgspec.Struct, frozen=True, kw_only=True):
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of one statement of a request (the only one, or number n of a script).
 
-    ``rows`` counts the rows of the result, or the rows a command changed.
+    ``rows`` counts the rows of the result, or the rows a command changed. ``position`` is the character of the
+    request's text that the error is about, counted from 1.
     """
 
     number: int
@@ -169,6 +170,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...] = ()
     sql_state: str = "00000"
     message: str = ""
+    position: int | None = None
     effects: Effects = Effects.NONE
 
     @property

@@ -336,6 +336,7 @@ def _without_rows(part: Part, shown_id: str) -> PartView:
         err_code="1" if part.failed else "0",
         sql_state=part.sql_state,
         message=part.message,
+        position=part.position,
     )
 
 

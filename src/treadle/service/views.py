@@ -151,6 +151,7 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     err_code: str = "0"
     sql_state: str = "00000"
     message: str = ""
+    position: int | None = None
     columns: tuple[Column, ...] = ()
     rows: bytes = b"[]"
     location: Location | None = None

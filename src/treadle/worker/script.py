@@ -133,6 +133,7 @@ class Script(Generic[P]):
             status=PartStatus.FATAL_ERROR,
             sql_state=error.sql_state,
             message=error.message,
+            position=error.position,
             effects=Effects.UNKNOWN if isinstance(error, CommitFailed) else Effects.NONE,
         )
         return Failed(

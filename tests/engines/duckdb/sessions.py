@@ -72,7 +72,7 @@ class Session:
         rows: list[tuple[Any, ...]] = []
         for part in self.engine.split(script):
             try:
-                outcome = self.engine.execute(part, uuid.uuid4().hex, bindings and [bindings], None)
+                outcome = self.engine.execute(part, uuid.uuid4().hex, None if bindings is None else [bindings], None)
                 rows = []
                 if isinstance(outcome, Rows):
                     rows = [tuple(row.values()) for batch in outcome.batches for row in batch.to_pylist()]

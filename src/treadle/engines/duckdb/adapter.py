@@ -19,11 +19,12 @@ import pyarrow as pa
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import conflicts, copying, memory, opening, storing, upkeep
 from treadle.engines.duckdb.binding_sets import COUNTED, Bindings, changed_rows, refuse_sets, run_sets
-from treadle.engines.duckdb.errors import LostError, translated
+from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedInterrupt, placed, translate
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
 from treadle.engines.duckdb.query import BATCH_ROWS, Query, columns_of, parameters
+from treadle.engines.duckdb.reporting import Reporter
 from treadle.engines.duckdb.script import Kind, Planned, split
 from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
 from treadle.engines.duckdb.transaction import State, Transaction
@@ -55,6 +56,9 @@ class DuckDB:
         self._sequences = conflicts.Sequences(connection)
         self._rest = 0
         self._user = ""
+        # Errors with their place; only of this connection, because DuckLake repeats those of its own ones as text.
+        connection.execute("SET SESSION errors_as_json = true")
+        self._reporter = Reporter(connection, vocabulary)
 
     @classmethod
     def preload(cls) -> "DuckDB":
@@ -69,7 +73,8 @@ class DuckDB:
         self._catalog, self._metadata = order.catalog.name, order.catalog.metadata_name
         self._profiler.attach(order.limits.threads, order.temp_dir)
         self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
-        with translated():
+        self._reporter.attach(order)
+        with self._reporter.reported():
             opening.limit(self._con, order)
             lake_path, self._inexact = opening.attach(self._con, order.catalog)
             for sql in self._settings.engine():
@@ -87,7 +92,7 @@ class DuckDB:
     def open(self, order: Open) -> None:
         """Make sure that the catalog still answers; raises `EngineError`."""
         self._user = order.user_name
-        with translated():
+        with self._reporter.reported():
             opening.touch(self._con, self._catalog)
         self._rest = memory.resident()
         self._profiler.rest(self._rest)
@@ -108,6 +113,7 @@ class DuckDB:
         # Whatever goes wrong here must not end the thread that strikes.
         with contextlib.suppress(duckdb.Error):
             self._con.interrupt()
+        self._reporter.locator.interrupt()
 
     def progress(self) -> float | None:
         """Percent done, None when DuckDB does not know."""
@@ -141,7 +147,8 @@ class DuckDB:
             raise EngineError("08003", "the session is not open")
         self._struck = False  # not later: a cancel may come from the moment the statement enters the fence
         self._profiler.begin()
-        with translated():
+        self._reporter.script = script
+        with self._reporter.reported():
             return split(self._con, script, self._guard)
 
     def execute(
@@ -157,7 +164,7 @@ class DuckDB:
             raise EngineError(
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
             )
-        with self._honest():
+        with self._honest(prepared):
             match prepared.kind:
                 case Kind.BEGIN:
                     return self._begin(prepared)
@@ -183,7 +190,7 @@ class DuckDB:
 
     def commit(self) -> None:
         """Commit what `execute` left open, publish the file it wrote; raises `EngineError`."""
-        with translated():
+        with self._reporter.reported():
             if self._copy is not None:
                 copying.publish(self._copy)
                 self._copy = None
@@ -265,7 +272,7 @@ class DuckDB:
         if self._transaction.state is State.NONE and not _PING.fullmatch(planned.text):
             self._transaction.open()
         query = self._query = Query(self._con, planned, bindings)
-        return Rows(columns=query.columns, schema=query.schema, batches=self._drain(query, row_limit))
+        return Rows(columns=query.columns, schema=query.schema, batches=self._drain(query, planned, row_limit))
 
     def _command(
         self, planned: Planned, marker: str, bindings: Sequence[Bindings], row_limit: int | None
@@ -280,16 +287,18 @@ class DuckDB:
         if planned.kind is Kind.UPKEEP:
             upkeep.prepare(self._con, self._metadata)
         first = bindings[0] if bindings else None
-        *preludes, final = self._steps(planned, marker, first)
+        (*preludes, final), insertion = self._steps(planned, marker, first)
         for prelude in preludes:
             self._con.execute(prelude)
             self._require_exact(planned, made=False)
-        if len(bindings) > 1:
-            outcome: Rows | Command = self._run_sets(planned, final, bindings)
-        else:
-            self._con.execute(final, parameters(first))
-            outcome = self._outcome(planned, row_limit)
+        with placed(insertion):
+            if len(bindings) > 1:
+                outcome: Rows | Command = self._run_sets(planned, final, bindings)
+            else:
+                self._con.execute(final, parameters(first))
+                outcome = self._outcome(planned, row_limit)
         self._require_exact(planned, made=True)
+        self._reporter.locator.remember(planned)
         self._profiler.end()
         if own:
             self._mark(marker)
@@ -313,7 +322,7 @@ class DuckDB:
     ) -> Rows | Command:
         """EXECUTE: parameters that do not fit are a mistake in the statement, as in PostgreSQL."""
         try:
-            with translated():
+            with self._reporter.reported(planned):
                 if planned.returns_rows and not planned.writes:
                     return self._stream(planned, bindings[0] if bindings else None, row_limit)
                 return self._command(planned, marker, bindings, row_limit)
@@ -323,18 +332,21 @@ class DuckDB:
             message = f"wrong number of parameters for prepared statement: {error.message}"
             raise EngineError("42601", message) from error
 
-    def _steps(self, planned: Planned, marker: str, bindings: Bindings | None) -> Sequence[duckdb.Statement]:
+    def _steps(
+        self, planned: Planned, marker: str, bindings: Bindings | None
+    ) -> tuple[Sequence[duckdb.Statement], Insertion | None]:
         if planned.defines is not None:
-            return storing.exact_table(self._con, planned.defines, parameters(bindings)) or planned.statements
+            stored = storing.exact_table(self._con, planned.defines, parameters(bindings))
+            return (planned.statements, None) if stored is None else (stored.statements, stored.insertion)
         if planned.copy_to is None:
             if self._inexact:
                 storing.require_exact_target(self._con, self._catalog, planned.text)
-            return planned.statements
-        target = planned.copy_to
+            return planned.statements, None
+        target, insertion = planned.copy_to, None
         if target.parquet:
-            target = storing.exact_copy(self._con, target, parameters(bindings))
+            target, insertion = storing.exact_copy(self._con, target, parameters(bindings))
         self._copy = copying.stage(target, marker)
-        return parse(self._con, self._copy.sql)
+        return parse(self._con, self._copy.sql), insertion
 
     def _require_exact(self, planned: Planned, *, made: bool) -> None:
         """Refuse what a definition has made of a table before anything more is done with it."""
@@ -359,35 +371,35 @@ class DuckDB:
         return Command(tag=tag, changed=changed)
 
     @contextlib.contextmanager
-    def _honest(self) -> Iterator[None]:
+    def _honest(self, planned: Planned) -> Iterator[None]:
         """Raise what DuckDB raises as `EngineError`; `Interrupted` only when somebody interrupted.
 
         One thread's error interrupts the others, and the reader of a stream may see that before the error.
         """
         try:
-            with translated():
-                yield
-        except Interrupted:
-            if self._struck:
-                raise
-            raise LostError from None
+            yield
+        except RAISED as error:
+            told = translate(error)
+            if isinstance(told, Interrupted) and not self._struck:
+                told = told.error if isinstance(told, WrappedInterrupt) else LostError()
+            raise self._reporter.report(told, planned) from error
 
-    def _drain(self, query: Query, row_limit: int | None) -> Iterator[pa.RecordBatch]:
+    def _drain(self, query: Query, planned: Planned, row_limit: int | None) -> Iterator[pa.RecordBatch]:
         try:
-            with self._honest():
+            with self._honest(planned):
                 yield from query.batches(row_limit)
                 self._query = None
                 self._profiler.end()
                 self._transaction.end_reading()
         except LostError as error:
-            raise self._found(query) or error from None
+            raise self._found(query, planned) or error from None
 
-    def _found(self, query: Query) -> EngineError | None:
+    def _found(self, query: Query, planned: Planned) -> EngineError | None:
         """The error that a stream lost: the query is run again for it, but not in a transaction of the caller's."""
         if not self._transaction.implicit:
             return None
         try:
-            with self._honest():
+            with self._honest(planned):
                 self._transaction.open_anew()
                 query.run_unread()
         except EngineError as error:

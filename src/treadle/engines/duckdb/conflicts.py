@@ -14,6 +14,7 @@ import duckdb
 from treadle.engines.base import Conflict
 from treadle.engines.duckdb.opening import quoted
 from treadle.engines.duckdb.planned import Kind, Planned
+from treadle.engines.duckdb.raised import raised
 
 _OBJECTS: Final = "TABLE VIEW SCHEMA MACRO FUNCTION"
 REPEATABLE: Final = frozenset(
@@ -26,7 +27,7 @@ REPEATABLE: Final = frozenset(
 
 # Whole texts, because an error of another kind may quote SQL with whatever words a user has put there.
 _LOST: Final = re.compile(
-    r"\A(?:TransactionContext Error: )?Failed to commit: Failed to commit DuckLake transaction\.\n"
+    r"\AFailed to commit: Failed to commit DuckLake transaction\.\n"
     r"Transaction conflict - (attempting to .*)\Z",
     re.DOTALL,
 )
@@ -75,7 +76,7 @@ def recognised(connection: duckdb.DuckDBPyConnection, metadata_name: str, unit: 
     try:
         yield
     except duckdb.Error as error:
-        what = conflict_of(str(error))
+        what = conflict_of(raised(error).message)
         if what is None:
             raise
         what = named(connection, metadata_name, what)

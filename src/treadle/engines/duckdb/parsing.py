@@ -1,25 +1,42 @@
 """What the engine's parser makes of one statement."""
 
+import re
 from typing import Final
 
 import duckdb
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb.errors import translated
+from treadle.engines.duckdb.errors import DuckDBError, translated
+from treadle.engines.duckdb.excerpt import character
+
+_SCANNED: Final = re.compile(r" at (?:or near \".*\"|end of input)\Z", re.DOTALL)
+"""How the messages of the grammar itself end: it counts characters, all else in the engine counts bytes."""
 
 _WRAPPING: Final = frozenset(("TRANSACTION", "SET"))
 
 
-def parse(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[duckdb.Statement, ...]:
+def parse(connection: duckdb.DuckDBPyConnection, sql: str, start: int | None = None) -> tuple[duckdb.Statement, ...]:
     """What the engine makes of one statement: helpers that define a type, then the statement itself.
+
+    ``start`` is where in the script the text begins, None for a text that is not the caller's.
 
     The transaction the engine wraps around a PIVOT (or what stands there instead within a
     transaction) is left out: whether and when to commit is not its own affair.
     """
-    with translated():
-        statements = connection.extract_statements(sql)
+    try:
+        with translated():
+            statements = connection.extract_statements(sql)
+    except DuckDBError as error:
+        if start is not None and error.origin.offset is not None:
+            error.position = start + _place(sql, error.origin.message, error.origin.offset) + 1
+        raise
     if len(statements) > 1:
         statements = [statement for statement in statements if statement.type.name not in _WRAPPING]
     if not statements or any(statement.type.name != "CREATE" for statement in statements[:-1]):
         raise EngineError("0A000", "this statement is not supported")
     return tuple(statements)
+
+
+def _place(sql: str, message: str, offset: int) -> int:
+    """The character, counted from 0, of an error found while parsing."""
+    return offset if _SCANNED.search(message) else character(sql, offset)

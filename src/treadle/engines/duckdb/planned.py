@@ -38,7 +38,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     ``statements`` run in order, the last one is the statement itself; those of a SET are the engine's
     share of it. ``tag`` is its command tag without counts, ``copy_to`` where a ``COPY … TO`` writes,
-    ``setting`` what a SET or SHOW asks for, ``defines`` the table whose columns it makes or changes.
+    ``setting`` what a SET or SHOW asks for, ``defines`` the table whose columns it makes or changes. In the script the
+    statement begins at the character ``start``, the text it was parsed from at ``origin``.
     """
 
     kind: Kind
@@ -50,6 +51,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     copy_to: CopyTarget | None = None
     setting: Change | Show | None = None
     defines: Definition | None = None
+    start: int = 0
+    origin: int = 0
 
 
 PLAIN: Final = {

@@ -96,7 +96,7 @@ class Planner:
         name = name_of(segment.head[1]).lower() if len(segment.head) > 1 else ""
         if name not in _PRAGMAS or (len(segment.head) > 2 and segment.head[2].text != "("):
             raise refused(f"PRAGMA {name}")
-        return self._query(segment, self._parse(self._source(segment)))
+        return self._query(segment, self._own(segment))
 
     def _query(self, segment: Segment, statements: tuple[duckdb.Statement, ...]) -> Planned:
         return Planned(
@@ -121,7 +121,7 @@ class Planner:
 
     def _copy(self, segment: Segment) -> Planned:
         target = read_copy(self._text, self._tokens(segment), self._guard.folders)
-        statements = self._parse(self._source(segment))
+        statements = self._own(segment)
         if statements[-1].type.name != "COPY":
             raise refused("COPY FROM DATABASE")
         return Planned(
@@ -150,7 +150,7 @@ class Planner:
             kind=Kind.EXPLAIN,
             text=self._source(segment),
             tag="EXPLAIN",
-            statements=self._parse(self._source(segment)),
+            statements=self._own(segment),
             writes=analyze and inner.writes,
             returns_rows=True,
             defines=defines,
@@ -159,13 +159,13 @@ class Planner:
     def _prepare(self, segment: Segment) -> Planned:
         tokens = self._tokens(segment)
         start = next((index for index, token in enumerate(tokens) if token.text.lower() == "as"), len(tokens)) + 1
-        statements = self._parse(self._source(segment))
+        statements = self._own(segment)
         inner = self._inner(segment, tokens, start, "PREPARE")
         self._guard.remember(name_of(tokens[1]), PreparedStatement(inner.writes, inner.returns_rows, inner.tag))
         return Planned(kind=Kind.PREPARE, text=self._source(segment), tag="PREPARE", statements=statements)
 
     def _execute(self, segment: Segment) -> Planned:
-        statements = self._parse(self._source(segment))
+        statements = self._own(segment)
         prepared = self._guard.recall(name_of(segment.head[1]))
         return Planned(
             kind=Kind.EXECUTE,
@@ -189,7 +189,7 @@ class Planner:
         """The statement inside another one, judged as one that stands alone."""
         head = tuple(tokens[start : start + HEAD])
         if not head:
-            self._parse(self._source(segment))
+            self._own(segment)
             raise EngineError("42601", f"syntax error: {where} of nothing")
         inner = Segment(head[0].start, segment.end, head, segment.returning)
         if inner.word(0) in ("copy", "pragma"):
@@ -203,7 +203,7 @@ class Planner:
 
     def _parsed(self, segment: Segment) -> Planned:
         """A statement classed by the type the engine's parser gives it: the allow list."""
-        statements = self._parse(self._source(segment))
+        statements = self._own(segment)
         kind, tag, rows = self._class(segment, statements[-1].type.name)
         defines = None
         if tag in ("CREATE TABLE", "ALTER TABLE"):
@@ -276,6 +276,9 @@ class Planner:
 
     def _tokens(self, segment: Segment) -> list[Token]:
         return list(takewhile(lambda token: token.start < segment.end, lex(self._text, segment.start)))
+
+    def _own(self, segment: Segment) -> tuple[duckdb.Statement, ...]:
+        return parse(self._connection, self._source(segment), segment.start)
 
     def _parse(self, sql: str) -> tuple[duckdb.Statement, ...]:
         return parse(self._connection, sql)

@@ -7,6 +7,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from treadle.engines.duckdb.errors import translated
 from treadle.engines.duckdb.lexer import lex
 from treadle.engines.duckdb.planned import Kind, Planned
 from treadle.engines.duckdb.types import column, export_projection
@@ -15,6 +16,7 @@ from treadle.model.columns import Column
 BATCH_ROWS: Final = 2_048
 """Rows that leave the engine together, which is as many as it makes together: of large ones more would not fit."""
 
+_ANALYZE: Final = "EXPLAIN ANALYZE "
 _WRAPPING: Final = "Invalid Input Error: Attempting to get collection from an unsuccessful query result\n: Error "
 """What EXPLAIN puts before the error of what it explains."""
 
@@ -28,7 +30,9 @@ class Query:
         self._con = connection
         self._planned = planned
         self._parameters = parameters(bindings)
-        self._text = planned.statements[-1].query
+        self._text = planned.statements[-1].query.strip()
+        self._shift: int | None = None
+        """As in `errors.DuckDBError`."""
         # The engine makes no relation of the one, and would keep all rows of the other.
         self._plain = planned.kind is not Kind.EXECUTE and self._parameters is None
         self.columns, self._reader = self._related() if self._plain else self._executed()
@@ -49,8 +53,11 @@ class Query:
         if self._planned.kind is Kind.QUERY:
             projection = export_projection(names, types)
             if projection is not None:
-                self._text = f"SELECT {projection} FROM ({_bare(self._text)})"  # noqa: S608 - it is the caller's own
-                self._execute(self._text)
+                before = f"SELECT {projection} FROM ("  # noqa: S608 - it is the caller's own
+                self._text = f"{before}{_bare(self._text)})"
+                self._shift = len(before.encode())
+                with translated(self._shift):
+                    self._execute(self._text)
         return columns_of(names, types), self._con.to_arrow_reader(BATCH_ROWS)
 
     def _execute(self, sql: "duckdb.Statement | str") -> tuple[list[str], list[str]]:
@@ -59,22 +66,26 @@ class Query:
         return [told[0] for told in described], [str(told[1]) for told in described]
 
     def batches(self, row_limit: int | None) -> Iterator[pa.RecordBatch]:
-        """The rows, up to a limit; raises what DuckDB and Arrow raise."""
+        """The rows, up to a limit; raises what DuckDB and Arrow raise, and `EngineError`."""
         left = row_limit
-        for batch in self._reader:
-            if left is not None:
-                batch = batch.slice(0, left)
-                left -= batch.num_rows
-            yield batch
-            if left == 0:
-                break
+        with contextlib.nullcontext() if self._shift is None else translated(self._shift):
+            for batch in self._reader:
+                if left is not None:
+                    batch = batch.slice(0, left)
+                    left -= batch.num_rows
+                yield batch
+                if left == 0:
+                    break
         self.close()
 
     def run_unread(self) -> None:
         """Run it once more, to its end, without keeping a row; raises errors in the form that reading does."""
         if not self._plain:
-            with contextlib.suppress(duckdb.ParserException):  # a CALL cannot be explained
-                self._con.execute(f"EXPLAIN ANALYZE {self._text}", self._parameters)
+            with (
+                translated(len(_ANALYZE) + (self._shift or 0)),
+                contextlib.suppress(duckdb.ParserException),  # a CALL cannot be explained
+            ):
+                self._con.execute(_ANALYZE + self._text, self._parameters)
             return
         relation = _exported(self._relation())
         try:

@@ -7,6 +7,7 @@ token by token before the engine parses it, because the parser itself opens file
 from typing import Final
 
 import duckdb
+import msgspec
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.guard import Guard
@@ -32,7 +33,10 @@ def split(connection: duckdb.DuckDBPyConnection, script: str, guard: Guard) -> l
             return plain
     segments = guard.judge(text)
     planner = Planner(connection, guard, text)
-    return [planner.plan(segment) for segment in segments]
+    return [
+        msgspec.structs.replace(planner.plan(segment), start=segment.start, origin=segment.start)
+        for segment in segments
+    ]
 
 
 def _readable(script: str) -> str:
@@ -55,21 +59,25 @@ def _plain(connection: duckdb.DuckDBPyConnection, text: str) -> list[Planned] | 
         # It may be a SET that only we understand; if not, the second parse says what is wrong.
         return None
     planned = []
+    start = 0
     for statement in statements:
-        source = statement.query
+        source = statement.query.strip()
+        start = text.find(source, start)
         known = PLAIN.get(statement.type.name)
         first = next(lex(source), None)
-        if known is None or first is None or (head := first.text.lower()) in _SHOWING:
+        if known is None or first is None or start < 0 or (head := first.text.lower()) in _SHOWING:
             return None
         kind, tag = known
         planned.append(
             Planned(
                 kind=kind,
-                text=source.strip(),
+                text=source,
                 tag="TRUNCATE TABLE" if head == "truncate" else tag,
                 statements=(statement,),
                 writes=kind is Kind.WRITE,
                 returns_rows=kind is Kind.QUERY,
+                start=start,
             )
         )
+        start += len(source)
     return planned

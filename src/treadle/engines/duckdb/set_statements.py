@@ -183,15 +183,20 @@ def _scalar(tokens: Sequence[Token]) -> str:
 
 
 def _malformed(tokens: Sequence[Token]) -> EngineError:
-    where = f'at or near "{tokens[0].text}"' if tokens else "at end of input"
-    return EngineError("42601", f"syntax error {where}")
+    if not tokens:
+        return EngineError("42601", "syntax error at end of input")
+    first = tokens[0]
+    return EngineError(
+        "42601", f'syntax error at or near "{first.text}"', first.start + 1 if first.start >= 0 else None
+    )
 
 
 def _schema_change(dialect: Dialect, tokens: Sequence[Token]) -> Change:
     if not tokens or _is_default(tokens):
         return Change("search_path", None, use_schemas(((dialect.catalog, MAIN),)))
     if len(tokens) == 1 and tokens[0].kind in LITERALS:
-        tokens = tuple(lex(literal_of(tokens[0]) or ""))
+        # The places of the tokens are those in the literal's value, not in the script.
+        tokens = tuple(token._replace(start=-1) for token in lex(literal_of(tokens[0]) or ""))
     path = tuple(_schema(dialect.catalog, names) for names in _dotted_names(tokens))
     shown = ", ".join(schema if catalog == dialect.catalog else f"{catalog}.{schema}" for catalog, schema in path)
     return Change("search_path", shown, use_schemas(path))
@@ -206,7 +211,7 @@ def _dotted_names(tokens: Sequence[Token]) -> Iterator[list[str]]:
             yield names
             names = []
         elif index % 2 == 0 or token.text != ".":
-            raise _malformed([token] if token.start >= 0 else [])
+            raise _malformed([token] if token.end >= 0 else [])
 
 
 def _schema(catalog: str, names: list[str]) -> tuple[str, str]:

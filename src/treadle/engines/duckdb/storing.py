@@ -4,25 +4,25 @@ A statement that brings its own rows is judged before it runs, because a type th
 instance with it; a definition alone is judged after it ran, inside its transaction.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Final
 
 import duckdb
 import msgspec
 
-from treadle.engines.base import EngineError, Interrupted
+from treadle.engines.base import EngineError
 from treadle.engines.duckdb.copy_statement import CopyTarget
 from treadle.engines.duckdb.definitions import Definition, target_of
-from treadle.engines.duckdb.errors import translated
+from treadle.engines.duckdb.errors import Insertion, translated
 from treadle.engines.duckdb.lexer import lex
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.storable import Place, projection, require_exact, stored_text
 
 Parameters = list[str | None] | None
 
-_LINE: Final = re.compile(r"^LINE ([0-9]+): ", re.MULTILINE)
+_DESCRIBE: Final = "DESCRIBE SELECT * FROM ("
+# The query may end in a comment.
+_CLOSE: Final = "\n)"
 _PROBE: Final = "temp.__treadle_columns"
 
 _COLUMNS: Final = """
@@ -31,50 +31,46 @@ _COLUMNS: Final = """
 """
 
 
+class Stored(msgspec.Struct, frozen=True):
+    """A statement as it runs, so that it stores every value exactly: its parts, and the text that was inserted."""
+
+    statements: Sequence[duckdb.Statement]
+    insertion: Insertion
+
+
 def exact_query(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters, place: Place, line: int = 1
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters, place: Place, at: int
 ) -> str | None:
-    """The query with every column in its stored type, None when each has it already.
+    """The text to insert before the query, which gives every column its stored type; None when each has it already.
 
     Raises `EngineError` (0A000) for a column that the place does not hold exactly, and what the engine raises, for a
-    query that begins in that line of the statement.
+    query that begins at the byte ``at`` of the statement.
     """
-    with _lines_from(line):
-        # The query begins a line of its own, so that an error quotes no words of ours.
-        *preludes, final = parse(connection, f"DESCRIBE SELECT * FROM (\n{query}\n)")  # noqa: S608 - the caller's own
+    with translated(len(_DESCRIBE) - at):
+        *preludes, final = parse(connection, f"{_DESCRIBE}{query}{_CLOSE}")
         for prelude in preludes:
             connection.execute(prelude)
         described = connection.execute(final, parameters).fetchall()
     for name, engine_type, *_ in described:
         require_exact(name, stored_text(engine_type), place)
     values = projection([row[0] for row in described], [row[1] for row in described])
-    return None if values is None else f"SELECT {values} FROM (\n{query}\n)"  # noqa: S608 - the caller's own
+    return None if values is None else f"SELECT {values} FROM ("  # noqa: S608 - names of the caller's columns
 
 
-@contextmanager
-def _lines_from(line: int) -> Iterator[None]:
-    """Count the lines in an error from the beginning of the caller's statement."""
-    try:
-        with translated():
-            yield
-    except EngineError as error:
-        message = _LINE.sub(lambda found: f"LINE {int(found[1]) - 2 + line}: ", error.message)
-        raise type(error)(*(() if isinstance(error, Interrupted) else (error.sql_state, message))) from error
-
-
-def exact_table(
-    connection: duckdb.DuckDBPyConnection, definition: Definition, parameters: Parameters
-) -> Sequence[duckdb.Statement] | None:
-    """The statements of a CREATE TABLE … AS that stores every value exactly; None for those it has already.
+def exact_table(connection: duckdb.DuckDBPyConnection, definition: Definition, parameters: Parameters) -> Stored | None:
+    """A CREATE TABLE … AS that stores every value exactly; None where the statement does as it is.
 
     Raises `EngineError` (0A000) for a column that a table does not hold exactly.
     """
     _require_exact_types(connection, definition.columns)
     if not definition.query:
         return None
-    line = definition.before.count("\n") + 1
-    query = exact_query(connection, definition.query, parameters, Place.TABLE, line)
-    return None if query is None else parse(connection, f"{definition.before}{query}{definition.after}")
+    at = len(definition.before.encode())
+    inserted = exact_query(connection, definition.query, parameters, Place.TABLE, at)
+    if inserted is None:
+        return None
+    sql = f"{definition.before}{inserted}{definition.query}{_CLOSE}{definition.after}"
+    return Stored(parse(connection, sql), Insertion(at, len(inserted.encode())))
 
 
 def _require_exact_types(connection: duckdb.DuckDBPyConnection, columns: str) -> None:
@@ -94,10 +90,19 @@ def _require_exact_types(connection: duckdb.DuckDBPyConnection, columns: str) ->
         require_exact(name, stored_text(engine_type), Place.TABLE)
 
 
-def exact_copy(connection: duckdb.DuckDBPyConnection, target: CopyTarget, parameters: Parameters) -> CopyTarget:
-    """The COPY … TO of Parquet that writes every value exactly."""
-    query = exact_query(connection, target.query, parameters, Place.PARQUET)
-    return target if query is None else msgspec.structs.replace(target, before=f"COPY ({query}) TO ")
+def exact_copy(
+    connection: duckdb.DuckDBPyConnection, target: CopyTarget, parameters: Parameters
+) -> tuple[CopyTarget, Insertion | None]:
+    """The COPY … TO of Parquet that writes every value exactly, and the text that was inserted."""
+    head, found, _ = target.before.partition(target.query)
+    at = len(head.encode()) if found else 0
+    inserted = exact_query(connection, target.query, parameters, Place.PARQUET, at)
+    if inserted is None:
+        return target, None
+    before = f"COPY ({inserted}{target.query}{_CLOSE}) TO "
+    return msgspec.structs.replace(target, before=before), Insertion(
+        at, len(before.encode()) - len(target.before.encode())
+    )
 
 
 def require_exact_columns(

@@ -142,10 +142,14 @@ class Walk:
         """The statements of the script; raises `EngineError` (42501) at the first thing that is not allowed."""
         tokens = lex(self._text)
         current = next(tokens, END)
-        for following in tokens:
-            self._step(current, following)
-            current = following
-        self._step(current, END)
+        try:
+            for following in tokens:
+                self._step(current, following)
+                current = following
+            self._step(current, END)
+        except EngineError as error:
+            error.position = current.start + 1
+            raise
         self._close()
         return self._segments
 

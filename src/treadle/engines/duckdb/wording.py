@@ -1,0 +1,83 @@
+"""What a caller may read of the engine's words: nothing of the inside, and no advice they cannot follow."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from treadle.engines.duckdb.raised import Raised
+from treadle.engines.duckdb.settings import SETTINGS
+
+MAX_MESSAGE: Final = 8192
+"""Characters of an error message."""
+
+NO_MEMORY: Final = "Work on less at a time, or open a session with more memory."
+"""What helps here where the engine speaks of settings that a session may not change."""
+
+_FAULT: Final = "INTERNAL"
+"""The engine's word for an error that it takes for its own fault."""
+
+# Traces, and the commands to the metadata's server that a failed commit repeats.
+_STACK: Final = re.compile(
+    r"\n*(Stack Trace:|This error signals an assertion failure|\. Consider increasing|Failed to flush changes"
+    r"|: Failed to execute query).*",
+    re.DOTALL,
+)
+_CONNECTION: Final = re.compile(r"(hostaddr|host|port|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
+_UNITS: Final = re.compile(r"(\n+|(?<=[.!?;]) +)")
+_ADVICE: Final = re.compile(
+    r"\b(?:SET|RESET|PRAGMA)\s+(?:(?:GLOBAL|SESSION|LOCAL)\s+)?(?P<setting>[a-z_]{3,})"
+    r"|\b(?:INSTALL|LOAD) +[\"']?[a-z_]+|'(?P<limit>[a-z_]+)' (?:setting|configuration option)"
+    r"|See also https://\S+how_to_tune_workloads|\bset_option\b|\binstall(?:ing|ed)? (?:and load|it |the )"
+)
+_INTRODUCTIONS: Final = re.compile(
+    r"(?:Possible (?:solutions|fixes)|Alternatively, consider [^\n:]*|Please try [^\n:]*):\s*(?=\Z|\n\n)"
+)
+_EXTENSION: Final = re.compile(r", but it exists in the (\w+) extension\.?")
+_EXHAUSTED: Final = "Out of Memory"
+_GAPS: Final = re.compile(r"\n{3,}")
+_QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
+_SUGGESTION: Final = re.compile(r"\n+(?:Did you mean|Candidate tables|Candidate Entries)[^\n]*")
+
+
+def message_of(told: Raised) -> str:
+    """DuckDB's words without stack traces, connection strings and advice that a session is refused.
+
+    DuckDB repeats the names it was given, however long: the message is cut, because every record keeps it.
+    """
+    bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", told.message))
+    kept = _without_advice(bare).strip() or "the engine failed"
+    if told.kind == _EXHAUSTED and kept != bare.strip():
+        kept = f"{kept}\n{NO_MEMORY}"
+    if told.kind == _FAULT and " does not exist" not in kept:
+        kept = f"the engine cannot run this: {kept}"
+    return shortened(_EXTENSION.sub(r": the \1 extension is not available", kept))
+
+
+def shortened(message: str) -> str:
+    """The message, cut where it is too long to be kept."""
+    return message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
+
+
+def without_suggestions(message: str, useless: Callable[[str], bool]) -> str:
+    """The message without a list of similar names in which one is useless to the caller."""
+    found = _SUGGESTION.search(message)
+    if found is None or not any(useless(name.rpartition(".")[2]) for name in _QUOTED.findall(found[0])):
+        return message
+    return message[: found.start()] + message[found.end() :]
+
+
+def _without_advice(text: str) -> str:
+    if _ADVICE.search(text) is None:
+        return text
+    pieces = _UNITS.split(text)
+    kept = [pieces[0]]
+    # What comes first says what is wrong, whatever words of the caller's it repeats.
+    for separator, unit in zip(pieces[1::2], pieces[2::2], strict=True):
+        if not _is_refused(unit):
+            kept += (separator, unit)
+    return _GAPS.sub("\n\n", _INTRODUCTIONS.sub("", "".join(kept)))
+
+
+def _is_refused(unit: str) -> bool:
+    """Whether a sentence advises what a session may not do."""
+    return any((found["setting"] or found["limit"] or "").lower() not in SETTINGS for found in _ADVICE.finditer(unit))

@@ -1,0 +1,204 @@
+"""Where an error lies: the caller's own line and character, whatever the statement, in the answer and on record."""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import pytest
+
+from tests.service.caller import Caller, Json, Sql
+
+COLUMN, FUNCTION, TABLE, CAST = "nope", "no_such_function(1)", "(SELECT 1 FROM no_such_table)", "'x'::int"
+
+ERRORS: Final = {
+    COLUMN: ("42703", 0),
+    FUNCTION: ("42883", 0),
+    TABLE: ("42P01", TABLE.index("no_such_table")),
+    CAST: ("22P02", CAST.index("::")),
+}
+"""Expressions that fail: the code, and how far behind their beginning the place is."""
+
+KINDS: Final = (
+    "SELECT {}",
+    "SELECT 1, {}, 2 AS b",
+    "SELECT sum(a), {} FROM placed",
+    "VALUES (1), ({})",
+    "FROM placed SELECT {}",
+    "WITH w AS (SELECT {} AS c) SELECT c FROM w",
+    "SELECT * FROM placed WHERE a = {}",
+    "SELECT a FROM placed UNION ALL SELECT {}",
+    "SELECT (SELECT {})",
+    "EXPLAIN ANALYZE SELECT {}",
+    "CREATE TABLE placed_new AS SELECT {} AS c",
+    "INSERT INTO placed SELECT {}",
+    "INSERT INTO placed VALUES ({})",
+    "UPDATE placed SET a = {}",
+    "DELETE FROM placed WHERE a = {}",
+    "MERGE INTO placed USING (SELECT {} AS k) s ON a = s.k WHEN MATCHED THEN DELETE",
+    "COPY (SELECT {}) TO 'placed.csv'",
+    "SET VARIABLE placed = (SELECT {})",
+)
+UNEVALUATED: Final = (
+    "DESCRIBE SELECT {}",
+    "EXPLAIN SELECT {}",
+    "PREPARE placed_one AS SELECT {}",
+    "CREATE VIEW placed_view AS SELECT {} AS c",
+)
+"""Statements that look at an expression without a value of it."""
+
+PREFIX: Final = "SELECT 1; /* é; 😀 */\nSELECT '日本;' AS \"ö\";\r\n\tSELECT $q$;\n$q$ || 'x';\n  "
+"""Three statements before the one that fails: comments, line breaks, quotes and characters of every width."""
+
+
+@pytest.fixture(scope="module")
+def placed(caller: Caller) -> Iterator[Sql]:
+    """A session with something to be about."""
+    with caller.session() as session:
+        session.run("CREATE TABLE placed (a int); INSERT INTO placed VALUES (1), (2)")
+        session.run("CREATE TABLE placed_text (s text); INSERT INTO placed_text VALUES ('1'), ('x')")
+        session.run("CREATE VIEW placed_casts AS SELECT s AS t, s::int AS i FROM placed_text")
+        session.run("CREATE MACRO placed_cast(v) AS v::int")
+        session.run("PREPARE placed_query AS SELECT s::int FROM placed_text")
+        yield session
+
+
+def line_of(script: str, position: int) -> str:
+    """The two lines that show a place, for short lines without wide characters before it."""
+    before = script[: position - 1].replace("\r\n", "\n").split("\n")
+    line = script.replace("\r\n", "\n").split("\n")[len(before) - 1].replace("\t", " ")
+    head = f"LINE {len(before)}: "
+    return f"\n\n{head}{line}\n{' ' * (len(head) + len(before[-1]))}^"
+
+
+def assert_placed(sql: Sql, script: str, sql_state: str, position: int, **fields: object) -> Json:
+    """Assert the code, the place and its picture in the answer, the page asked for later, and on record."""
+    answer = sql.execute(script, **fields)
+    last: Json = answer["results"][-1]
+    assert (last["sql_state"], last.get("position")) == (sql_state, position), (script, last)
+    assert last["message"].endswith(line_of(script, position)), (script, last["message"])
+    assert sql.show(answer["statement_id"])["results"][-1] == last
+    record = sql.caller.record(answer["statement_id"])
+    assert (record["position"], record["message"]) == (position, last["message"])
+    return last
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *UNEVALUATED])
+@pytest.mark.parametrize("expression", ERRORS)
+def test_every_statement_tells_the_place_of_every_error(placed: Sql, kind: str, expression: str) -> None:
+    """Alone, and as the last part of a script: the place counts from the beginning of the whole text."""
+    if expression == CAST and kind in UNEVALUATED:
+        expression, (sql_state, behind) = COLUMN, ERRORS[COLUMN]
+    else:
+        sql_state, behind = ERRORS[expression]
+    for prefix in ("", PREFIX):
+        script = prefix + kind.format(expression)
+        place = len(prefix) + kind.index("{}") + behind + 1
+        assert_placed(placed, script, sql_state, place)
+
+
+class Case(NamedTuple):
+    """A statement that fails at the word behind ``→``."""
+
+    marked: str
+    sql_state: str
+
+    @property
+    def script(self) -> str:
+        """The text without the mark."""
+        return self.marked.replace("→", "")
+
+    @property
+    def position(self) -> int:
+        """Where the mark stands."""
+        return self.marked.index("→") + 1
+
+
+CASES: Final = (
+    Case("→frobnicate", "42601"),
+    Case("SELECT 1 +→", "42601"),
+    Case("SELECT 'é', →'open", "42601"),
+    Case("SELECT 1 FROM →WHERE true", "42601"),
+    Case("SELECT 'ééé' FROM →WHERE true", "42601"),
+    Case("SELECT 'ééé' +→", "42601"),
+    Case("SELECT 'ééé'; CREATE SCHEMA →a.b.c", "42601"),
+    Case("SELECT 'ééé', →nope", "42703"),
+    Case("SET x →5", "42601"),
+    Case("SELECT interval →'abc'", "22007"),
+    Case("SELECT 1\n  , 99999999999→::int", "22003"),
+    Case("DESCRIBE →no_such_table", "42P01"),
+    Case("TABLE →no_such_table", "42P01"),
+    Case("DROP TABLE →no_such_table", "42P01"),
+    Case("ALTER TABLE →no_such_table ADD COLUMN a int", "42P01"),
+    Case("ALTER TABLE placed DROP COLUMN →nope", "42703"),
+    Case("ALTER TABLE placed RENAME →nope TO b", "42703"),
+    Case("CREATE TABLE →placed (a int)", "42P07"),
+    Case("INSERT INTO placed (→nope) VALUES (1)", "42703"),
+    Case("UPDATE placed SET →nope = 1", "42703"),
+    Case("SELECT * EXCLUDE (→nope) FROM placed", "42703"),
+    Case("SELECT →nope.* FROM placed", "42P01"),
+    Case("SELECT * FROM placed JOIN placed_text USING (→nope)", "42703"),
+    Case("CALL →no_such_procedure()", "42883"),
+    Case("SELECT →sum('a')", "42883"),
+    Case("SELECT 'a'::→no_such_type", "42704"),
+    Case("SELECT a FROM placed WHERE →count(*) > 1", "42803"),
+    Case("SELECT s→::date FROM placed_text", "22007"),
+    Case("SELECT sum(length(s)), s→::int FROM placed_text GROUP BY s", "22P02"),
+    Case("SELECT * FROM →'absent.csv'", "58P01"),
+    Case("SELECT * FROM →read_csv('absent.csv')", "58P01"),
+    Case("SELECT * FROM read_text(→'/etc/hostname')", "42501"),
+    Case("SELECT →getenv('HOME')", "42501"),
+    Case("COPY placed_text FROM →'absent.csv'", "58P01"),
+    Case("SELECT i, CASE WHEN i = 250000 THEN ('x' || i)→::int END FROM range(300000) t(i)", "22P02"),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.script)
+def test_error_is_shown_where_it_lies(placed: Sql, case: Case) -> None:
+    """PostgreSQL's places for the same mistakes; of an error without one, the word that it names."""
+    assert_placed(placed, case.script, case.sql_state, case.position)
+
+
+@pytest.mark.parametrize(
+    ("script", "bindings"),
+    [("SELECT $1, →nope", ["1"]), ("SELECT ?, s→::int FROM placed_text", ["1"]), ("SELECT sum(→nope), $1::int", ["1"])],
+)
+def test_bound_statement_is_shown_as_it_was_written(placed: Sql, script: str, bindings: list[str]) -> None:
+    """Also where the engine ran it within text of ours."""
+    case = Case(script, "")
+    answer = placed.last(case.script, bindings=[bindings])
+    assert answer["position"] == case.position
+    assert answer["message"].endswith(line_of(case.script, case.position))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "SELECT * FROM placed_casts",
+        "SELECT 1, i FROM placed_casts",
+        "SELECT placed_cast(s) FROM placed_text",
+        "CREATE TEMP VIEW placed_inner AS SELECT s::int AS i FROM placed_text; SELECT i FROM placed_inner",
+        "BEGIN; CREATE VIEW placed_later AS SELECT s::int AS i FROM placed_text; SELECT i FROM placed_later",
+        "ROLLBACK; EXECUTE placed_query",
+    ],
+)
+def test_place_in_kept_sql_is_no_place_of_the_callers(placed: Sql, script: str) -> None:
+    """The engine says where in the view, macro or prepared statement it stopped: no place of the caller's text."""
+    last = placed.last(script)
+    assert (last["sql_state"], "position" in last, "LINE" in last["message"]) == ("22P02", False, False)
+
+
+def test_wide_characters_take_two_columns(placed: Sql) -> None:
+    """The caret stands below the word in a terminal; the position counts characters."""
+    last = placed.last("SELECT '日本', nope")
+    assert last["position"] == 14
+    assert last["message"].endswith(f"\n\nLINE 1: SELECT '日本', nope\n{' ' * (8 + 15)}^")
+
+
+def test_long_line_is_shown_around_the_place(placed: Sql) -> None:
+    """A line of a megabyte makes no message of a megabyte."""
+    last = placed.last(f"SELECT {'1, ' * 300000}nope{', 2' * 300000}")
+    assert last["position"] == 8 + 900000
+    shown, caret = last["message"].split("\n")[-2:]
+    assert shown.startswith("LINE 1: ...")
+    assert shown.endswith("...")
+    assert shown[caret.index("^") :].startswith("nope")
+    assert len(shown) < 140
