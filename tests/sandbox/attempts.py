@@ -311,7 +311,9 @@ LATER_IDEAS: Final = (
 GUARDED: Final[dict[str, tuple[str, ...]]] = {
     **{
         f"guard: {name.lower().replace('_', ' ')}": tuple(getattr(guard, name))
-        for name in ("METADATA_NAMES", "TEXT_AS_SQL", "DATABASES", "CATALOG_CARE", "INSIDE", "FILES", "COPIES")
+        for name in (
+            *("METADATA_NAMES", "TEXT_AS_SQL", "DATABASES", "CATALOG_CARE", "INSIDE", "FILES", "EXPRESSIONS", "COPIES"),
+        )
     },
     "guard: later ideas": LATER_IDEAS,
     "guard: through the service": tuple(

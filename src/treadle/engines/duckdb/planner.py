@@ -5,10 +5,13 @@ from itertools import islice, takewhile
 from typing import Final
 
 import duckdb
+import msgspec
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb import set_statements
+from treadle.engines.duckdb import looking, set_statements
 from treadle.engines.duckdb.copy_statement import read_copy
+from treadle.engines.duckdb.deferring import added_default, judge_stored
+from treadle.engines.duckdb.edits import Edit, applied
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
 from treadle.engines.duckdb.opening import quoted
@@ -41,19 +44,34 @@ class Planner:
         self._connection = connection
         self._guard = guard
         self._text = text
-        self._dialect = set_statements.Dialect(guard.catalog, guard.vocabulary.settings)
+        self._dialect = set_statements.Dialect(guard.catalog, guard.vocabulary.settings, guard.threads)
 
     def plan(self, segment: Segment) -> Planned:
         """Plan one statement; raises `EngineError`."""
+        if segment.word(0) == "alter":
+            segment = self._without_default(segment)
+        planned = self._plan(segment)
+        if not segment.deferred:
+            return planned
+        judge_stored(segment, self._guard.vocabulary)
+        return msgspec.structs.replace(planned, deferred=tuple(one.moved(-segment.start) for one in segment.deferred))
+
+    def _without_default(self, segment: Segment) -> Segment:
+        """An ALTER with nothing in the place of a DEFAULT that is evaluated later: the parser makes three of one."""
+        default = added_default(self._tokens(segment))
+        edits = tuple(Edit(one.start, one.end, "NULL") for one in default)
+        return msgspec.structs.replace(segment, edits=segment.edits + edits, deferred=segment.deferred + default)
+
+    def _plan(self, segment: Segment) -> Planned:
         match segment.word(0):
             case "set" | "reset" | "use" | "show" | "describe" | "desc":
-                return self._setting(segment) or self._shown(segment) or self._parsed(segment)
+                return self._setting(segment) or self._parsed(segment)
             case "import" | "export" as word:
                 raise refused(f"{word.upper()} DATABASE")
             case "checkpoint" | "force" as word:
                 raise refused(f"{word.upper()}: the service looks after the catalog")
             case "pragma":
-                return self._pragma(segment)
+                return self._setting(segment) or self._pragma(segment)
             case "copy":
                 return self._copy(segment)
             case "explain":
@@ -81,20 +99,14 @@ class Planner:
         tag = "RESET" if segment.word(0) == "reset" else "SET"
         return Planned(kind=Kind.SET, text=text, tag=tag, statements=statements, setting=asked)
 
-    def _shown(self, segment: Segment) -> Planned | None:
-        """SHOW DATABASES, which tells of the session's catalog alone; other listings are the engine's own."""
-        names = tuple(name_of(token).lower() for token in segment.head)
-        if names[1:] != ("databases",):
-            return None
-        catalog = self._guard.catalog.replace("'", "''")
-        sql = f"SELECT '{catalog}' AS database_name"
-        return self._query(segment, self._parse(sql))
-
     def _pragma(self, segment: Segment) -> Planned:
         name = name_of(segment.head[1]).lower() if len(segment.head) > 1 else ""
+        shown = looking.pragma(name, self._guard.catalog)
+        if shown is not None and len(segment.head) == 2:
+            return self._query(segment, self._parse(shown))
         if name not in _PRAGMAS or (len(segment.head) > 2 and segment.head[2].text != "("):
             raise refused(f"PRAGMA {name}")
-        return self._query(segment, self._parse(self._source(segment)))
+        return self._query(segment, self._parse(self._sql(segment)))
 
     def _query(self, segment: Segment, statements: tuple[duckdb.Statement, ...]) -> Planned:
         return Planned(
@@ -104,8 +116,9 @@ class Planner:
     # -- statements with statements or files in them ----------------------------------------------
 
     def _copy(self, segment: Segment) -> Planned:
-        target = read_copy(self._text, self._tokens(segment), self._guard.folders)
-        statements = self._parse(self._source(segment))
+        sql = self._sql(segment)
+        target = read_copy(sql, tuple(lex(sql)), self._guard.folders)
+        statements = self._parse(sql)
         if statements[-1].type.name != "COPY":
             raise refused("COPY FROM DATABASE")
         return Planned(
@@ -130,7 +143,7 @@ class Planner:
             kind=Kind.EXPLAIN,
             text=self._source(segment),
             tag="EXPLAIN",
-            statements=self._parse(self._source(segment)),
+            statements=self._parse(self._sql(segment)),
             writes=analyze and inner.writes,
             returns_rows=True,
         )
@@ -138,13 +151,13 @@ class Planner:
     def _prepare(self, segment: Segment) -> Planned:
         tokens = self._tokens(segment)
         start = next((index for index, token in enumerate(tokens) if token.text.lower() == "as"), len(tokens)) + 1
-        statements = self._parse(self._source(segment))
+        statements = self._parse(self._sql(segment))
         inner = self._inner(segment, tokens, start, "PREPARE")
         self._guard.remember(name_of(tokens[1]), PreparedStatement(inner.writes, inner.returns_rows, inner.tag))
         return Planned(kind=Kind.PREPARE, text=self._source(segment), tag="PREPARE", statements=statements)
 
     def _execute(self, segment: Segment) -> Planned:
-        statements = self._parse(self._source(segment))
+        statements = self._parse(self._sql(segment))
         prepared = self._guard.recall(name_of(segment.head[1]))
         return Planned(
             kind=Kind.EXECUTE,
@@ -168,12 +181,12 @@ class Planner:
         """The statement inside another one, judged as one that stands alone."""
         head = tuple(tokens[start : start + HEAD])
         if not head:
-            self._parse(self._source(segment))
+            self._parse(self._sql(segment))
             raise EngineError("42601", f"syntax error: {where} of nothing")
-        inner = Segment(head[0].start, segment.end, head, segment.returning)
+        inner = msgspec.structs.replace(segment, start=head[0].start, head=head)
         if inner.word(0) in ("copy", "pragma"):
             raise EngineError("0A000", f"{inner.word(0).upper()} is not supported in {where}")
-        planned = self.plan(inner)
+        planned = self._plan(inner)
         if planned.kind not in (Kind.QUERY, Kind.WRITE, Kind.EXECUTE):
             raise EngineError("0A000", f"{planned.tag} is not supported in {where}")
         return planned
@@ -182,7 +195,7 @@ class Planner:
 
     def _parsed(self, segment: Segment) -> Planned:
         """A statement classed by the type the engine's parser gives it: the allow list."""
-        statements = self._parse(self._source(segment))
+        statements = self._parse(self._sql(segment))
         kind, tag, rows = self._class(segment, statements[-1].type.name)
         return Planned(
             kind=kind,
@@ -245,6 +258,10 @@ class Planner:
 
     def _source(self, segment: Segment) -> str:
         return self._text[segment.start : segment.end]
+
+    def _sql(self, segment: Segment) -> str:
+        """The text that the engine gets."""
+        return applied(self._text, segment.edits, segment.start, segment.end)
 
     def _tokens(self, segment: Segment) -> list[Token]:
         return list(takewhile(lambda token: token.start < segment.end, lex(self._text, segment.start)))
