@@ -115,7 +115,7 @@ def test_every_parameter_of_the_engine_is_refused_or_ours(judge: Judge, lake: La
             taken.add(name)
     assert taken == {"timezone", "search_path", "schema"}
     # The value of those that a session may set is wrong.
-    assert states.pop("22023") == {*engine_settings.NAMES, "default_order"}
+    assert states.pop("22023") == {*engine_settings.NAMES, "default_order", "calendar"}
     assert set(states) == {"42501"}
 
 

@@ -18,6 +18,7 @@ _FALSE: Final = frozenset(("off", "false", "no", "0", "f"))
 _LEAST_DEPTH: Final = 50
 _MOST_DEPTH: Final = 1000
 _MOST_PIVOT: Final = 100_000
+_MOST_ROWS: Final = 1_000_000_000
 
 _NULL_ORDERS: Final = {
     "nulls_last": "NULLS_LAST",
@@ -114,6 +115,10 @@ def of_session(threads: int) -> dict[str, EngineSetting]:
         ),
         EngineSetting(
             "max_expression_depth", str(_MOST_DEPTH), "How deep expressions may be.", _number(_LEAST_DEPTH, _MOST_DEPTH)
+        ),
+        EngineSetting("merge_join_threshold", "1000", "The least rows for a merge join.", _number(0, _MOST_ROWS)),
+        EngineSetting(
+            "nested_loop_join_threshold", "5", "The most rows for a nested loop join.", _number(0, _MOST_ROWS)
         ),
         EngineSetting("order_by_non_integer_literal", "false", "ORDER BY may name other constants.", _flag),
         EngineSetting(

@@ -23,6 +23,9 @@ from treadle.engines.duckdb.settings import (
     wrong_value,
 )
 
+_PRAGMAS: Final = frozenset(("timezone", "calendar", "default_order"))
+"""The settings beside the engine's parameters that a PRAGMA may set."""
+
 _OTHER_CATALOGS: Final = frozenset(("memory", "system"))
 
 
@@ -120,7 +123,7 @@ def _scoped(change: Change, scope: str) -> Change:
 def _read_pragma(dialect: Dialect, words: _Words) -> Change | None:
     """A PRAGMA that gives one of the engine's parameters a value; other settings have no such spelling."""
     name = words.name()
-    if name.lower() not in engine_settings.NAMES or not words.take("="):
+    if (name.lower() not in engine_settings.NAMES and name.lower() not in _PRAGMAS) or not words.take("="):
         return None
     if not words.rest():
         raise _malformed(())

@@ -58,6 +58,7 @@ SETTINGS: Final = {
         Setting("search_path", MAIN, "The schemas where names are looked up; the first is where things are created."),
         Setting("application_name", "", "What the client calls itself."),
         _fixed("bytea_output", "hex", "How binary values are written."),
+        _fixed("Calendar", "gregorian", "The calendar of timestamps with time zone."),
         _fixed("client_encoding", "UTF8", "The character set of the client.", "utf-8", "unicode"),
         _fixed("client_min_messages", "notice", "The least message sent to the client."),
         _fixed("DateStyle", "ISO, MDY", "How dates are written.", "iso", "iso,mdy"),
