@@ -265,22 +265,22 @@ FAMILIES: Final[dict[str, tuple[str, ...]]] = {
 LATER_IDEAS: Final = (
     "FROM duckdb_secrets()",
     "SELECT * FROM which_secret('s3://x', 's3')",
-    "FROM duckdb_databases()",
-    "PRAGMA DATABASE_LIST",
-    "pragma/**/database_list",
-    "FROM duckdb_settings()",
+    "CALL duckdb_databases()",
+    "PRAGMA DATABASE_LIST(1)",
+    "pragma/**/database_list=1",
+    "SELECT duckdb_settings()",
     "SELECT current_setting('temp_directory')",
     "SELECT system.main.current_setting('secret_directory')",
     "FROM duckdb_temporary_files()",
     "FROM duckdb_external_file_cache()",
     "FROM duckdb_logs",
-    "FROM query('SELECT * FROM duckdb_settings()')",
-    "FROM Query('SEL' || 'ECT 1')",
+    "FROM query('SELECT * FROM duckdb_secrets()')",
+    "FROM Query('FROM duckdb' || '_secrets()')",
     "FROM query_table('duckdb_databases')",
     "FROM query_table(['__ducklake_metadata_default.ducklake_data_file'])",
     "CREATE MACRO m(x) AS TABLE FROM read_text(x)",
     "CREATE MACRO m(x) AS TABLE FROM query(x)",
-    "CREATE TEMP MACRO m() AS TABLE FROM duckdb_settings()",
+    "CREATE TEMP MACRO m() AS TABLE FROM duckdb_secrets()",
     "CREATE TEMP VIEW v AS FROM __ducklake_metadata_default.ducklake_data_file",
     "FROM ducklake_list_files('default', 'kept')",
     "FROM ducklake_options('default')",
@@ -336,7 +336,9 @@ LATER_IDEAS: Final = (
 GUARDED: Final[dict[str, tuple[str, ...]]] = {
     **{
         f"guard: {name.lower().replace('_', ' ')}": tuple(getattr(guard, name))
-        for name in ("METADATA_NAMES", "TEXT_AS_SQL", "DATABASES", "CATALOG_CARE", "INSIDE", "FILES", "COPIES")
+        for name in (
+            *("METADATA_NAMES", "TEXT_AS_SQL", "DATABASES", "CATALOG_CARE", "INSIDE", "FILES", "EXPRESSIONS", "COPIES"),
+        )
     },
     "guard: later ideas": LATER_IDEAS,
     "guard: through the service": tuple(

@@ -16,6 +16,7 @@ from tests.sandbox.attempts import BOMBS, FAMILIES, GUARDED, HONEST, LOOSENED, W
 from tests.sandbox.ground import Ground, Intruder
 from tests.support.world import worker_of
 from treadle.demo.processes import cpu_seconds
+from treadle.engines.duckdb.engine_settings import NAMES
 from treadle.engines.duckdb.settings import SETTINGS
 
 FACTOR = 2.0
@@ -32,6 +33,13 @@ SLOWLY = 6
 
 A stall of the machine's is as long as a turn: it is found in one round, and in the middle of several no more.
 """
+
+BEYOND = (
+    *("threads = 1000", "worker_threads = 1000", "threads = 0", "max_expression_depth = 100000"),
+    *("max_expression_depth = 1", "disabled_optimizers = 'unused_columns'", "pivot_limit = 1000000000"),
+    *("default_order = 'DESC'", "pivot_filter_threshold = 18446744073709551615"),
+)
+"""Values past the bounds of settings that a session may change."""
 
 NAMES_ONLY = "FROM glob("
 """That a path is there can be asked: the kernel hides what is in it, and what is beside it."""
@@ -99,16 +107,20 @@ def test_the_guards_families_stay_inside(place: Ground, family: str) -> None:
 
 @pytest.mark.timeout(300)
 def test_no_setting_of_the_engine_can_be_changed(place: Ground) -> None:
-    """Neither SET nor RESET nor PRAGMA changes a setting that is not the session's own."""
+    """Neither SET nor RESET nor PRAGMA changes a setting that is not the session's own, or past its bounds."""
     if place.unlocked:
         pytest.skip("without the engine's locks its settings are open, which is the point of this run")
     names = [str(name) for (name,) in duckdb.sql("SELECT DISTINCT name FROM duckdb_settings()").fetchall()]
     assert len(names) > 100
     intruder = Intruder(place)
     for name in names:
-        if name.lower() in SETTINGS or name.lower() == "schema":
+        if name.lower() in SETTINGS or name.lower() in ("schema", *NAMES):
             continue
         for attempt in (f"SET {name} = '1'", f"SET GLOBAL {name} = true", f"RESET {name}", f"PRAGMA {name} = '1'"):
+            reply = intruder.attempt(attempt)
+            assert reply.get("status") == -1, (attempt, reply)
+    for beyond in BEYOND:
+        for attempt in (f"SET {beyond}", f"SET GLOBAL {beyond}", f"SET LOCAL {beyond}", f"PRAGMA {beyond}"):
             reply = intruder.attempt(attempt)
             assert reply.get("status") == -1, (attempt, reply)
     intruder.close()

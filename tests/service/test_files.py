@@ -44,6 +44,35 @@ def test_a_partitioned_folder(sql: Sql) -> None:
     assert sql.rows(query) == [["0", "9"], ["1", "12"], ["2", "15"]]
 
 
+def test_a_partitioned_folder_by_its_name_with_a_slash(sql: Sql) -> None:
+    """It is there whole or not at all, its record says so, and it reads back with its keys by a pattern alone."""
+    copy = "COPY (SELECT i, i % 3 AS k FROM range(9) t(i)) TO 'slashed/' (PARTITION_BY (k), FORMAT parquet{})"
+    reply = sql.execute(copy.format(""))
+    assert reply["results"][-1]["message"] == "COPY 9"
+    assert sql.caller.record(reply["statement_id"])["effects"] == "committed"
+    assert sql.rows("SELECT k, sum(i) FROM 'slashed/**/*.parquet' GROUP BY k ORDER BY k") == [
+        ["0", "9"],
+        ["1", "12"],
+        ["2", "15"],
+    ]
+    failing = copy.format(", OVERWRITE").replace("SELECT i,", "SELECT (i || CASE i WHEN 8 THEN 'x' ELSE '' END)::int,")
+    assert sql.fails(failing) == "22P02"
+    assert sql.rows("SELECT count(*) FROM 'slashed/**/*.parquet'") == [["9"]]
+    assert sql.fails(copy.format(", FILENAME_PATTERN '../x'")) == "42501"
+
+
+def test_a_file_is_read_by_an_expression(sql: Sql) -> None:
+    """A path may be put together; what it comes to is judged, and is what is read."""
+    sql.run("COPY (SELECT 42 AS x) TO 'put_together.csv'")
+    sql.run("SET VARIABLE name = 'put_together'")
+    assert sql.rows("FROM read_csv(getvariable('name') || '.csv')") == [["42"]]
+    assert sql.rows("SET VARIABLE name = 'put_together.csv'; FROM read_csv([getvariable('name')])") == [["42"]]
+    assert sql.rows("FROM query('FROM ' || chr(34) || getvariable('name') || chr(34))") == [["42"]]
+    sql.run("SET VARIABLE name = '/etc/passwd'")
+    assert sql.fails("FROM read_csv(getvariable('name'))") == "42501"
+    assert sql.fails("FROM read_csv($1)") == "42501"
+
+
 def test_a_copy_that_fails_leaves_nothing(sql: Sql) -> None:
     """Neither a file of its name nor one beside it; an older file stays as it was."""
     sql.run("COPY (SELECT 1 AS x) TO 'older.csv'")

@@ -72,6 +72,7 @@ def guard(lake: Lake) -> Guard:
         files_dir=lake.files,
         allowed_dirs=(lake.files,),
         denied_dirs=(lake.data,),
+        threads=4,
     )
 
 

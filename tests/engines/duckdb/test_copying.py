@@ -8,7 +8,7 @@ import pytest
 from tests.engines.duckdb.conftest import Judge, Lake
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.copy_statement import CopyTarget
-from treadle.engines.duckdb.copying import Staged, discard, publish, stage
+from treadle.engines.duckdb.copying import Staged, discard, merges, publish, stage
 from treadle.staging import clear, replace
 
 
@@ -101,6 +101,45 @@ def test_new_folder_appears_whole(judge: Judge, lake: Lake, place: Path) -> None
     for name in ("new", "empty"):
         publish(run(judge, lake, f"COPY t TO '{place}/{name}' (FORMAT parquet, PARTITION_BY (i))"))
         assert files(place / name) == {"i=1/data_0.parquet", "i=2/data_0.parquet"}
+
+
+@pytest.mark.parametrize("slashes", ["", "/", "///"])
+def test_folder_may_end_with_a_slash(judge: Judge, lake: Lake, place: Path, slashes: str) -> None:
+    """A partitioned folder appears whole by either name, and goes to its place in one step unless it has files."""
+    script = f"COPY t TO '{place}/parts{slashes}' (FORMAT parquet, PARTITION_BY (i))"
+    assert not merges(target(judge, script))
+    publish(run(judge, lake, script))
+    assert files(place) == {"parts/i=1/data_0.parquet", "parts/i=2/data_0.parquet"}
+    again = script.replace("(i))", "(i), APPEND)")
+    assert merges(target(judge, again))
+    publish(run(judge, lake, again))
+    assert len(files(place)) == 4
+    read = f"SELECT i, s, count(*) FROM '{place}/parts/**/*.parquet' GROUP BY ALL ORDER BY i"
+    assert lake.connection.execute(read).fetchall() == [(1, "a", 2), (2, "b", 2)]
+
+
+def test_partition_without_rows_is_an_empty_folder(judge: Judge, lake: Lake, place: Path) -> None:
+    """A partitioned COPY of no rows is published as well, so that its commit can be seen."""
+    staged = run(judge, lake, f"COPY (FROM t WHERE false) TO '{place}/none/' (PARTITION_BY (i))")
+    assert staged.staged.is_dir()
+    publish(staged)
+    assert (place / "none").is_dir()
+    assert files(place) == set()
+
+
+def test_partition_value_is_no_way_out(judge: Judge, lake: Lake, place: Path) -> None:
+    """Names and values of partitions are the names of folders, whatever they say."""
+    query = "SELECT 1 AS a, '../../..' AS k, 'x/y' AS \"../up\""
+    publish(run(judge, lake, f"COPY ({query}) TO '{place}/odd/' (FORMAT csv, PARTITION_BY (k, \"../up\"))"))
+    assert {name.split("/")[0] for name in files(place)} == {"odd"}
+    assert len(files(place)) == 1
+
+
+def test_file_may_not_end_with_a_slash(judge: Judge, place: Path) -> None:
+    """Without an option that makes a folder the name is a file's."""
+    with pytest.raises(EngineError) as refusal:
+        judge(f"COPY t TO '{place}/plain/'")
+    assert refusal.value.sql_state == "42501"
 
 
 def test_folder_with_files_needs_an_option(judge: Judge, lake: Lake, place: Path) -> None:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import conflicts, copying, memory, opening, storing, upkeep
 from treadle.engines.duckdb.binding_sets import COUNTED, Bindings, changed_rows, refuse_sets, run_sets
+from treadle.engines.duckdb.deferring import resolved
 from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedInterrupt, placed, translate
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.parsing import parse
@@ -43,7 +44,7 @@ class DuckDB:
         self._con = connection
         self._vocabulary = vocabulary
         self._guard: Guard | None = None
-        self._settings = SessionSettings()
+        self._settings = self._settings_before = SessionSettings()
         self._unsettled = False
         self._profiler = Profiler(connection)
         self._transaction = Transaction(connection)
@@ -72,7 +73,9 @@ class DuckDB:
         """Attach the catalog, then lock every door; raises `EngineError`."""
         self._catalog, self._metadata = order.catalog.name, order.catalog.metadata_name
         self._profiler.attach(order.limits.threads, order.temp_dir)
-        self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
+        self._settings = SessionSettings.from_wire(
+            order.settings, catalog=order.catalog.name, threads=order.limits.threads
+        )
         self._reporter.attach(order)
         with self._reporter.reported():
             opening.limit(self._con, order)
@@ -87,6 +90,7 @@ class DuckDB:
             files_dir=Path(order.copy_dirs[0]),
             allowed_dirs=tuple(Path(folder) for folder in order.copy_dirs),
             denied_dirs=(Path(order.catalog.data_path), Path(order.temp_dir)),
+            threads=order.limits.threads,
         )
 
     def open(self, order: Open) -> None:
@@ -164,7 +168,9 @@ class DuckDB:
             raise EngineError(
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
             )
+        self._settle_settings()
         with self._honest(prepared):
+            prepared = self._resolved(prepared)
             match prepared.kind:
                 case Kind.BEGIN:
                     return self._begin(prepared)
@@ -181,6 +187,13 @@ class DuckDB:
                 case _:
                     return self._command(prepared, marker, sets, row_limit)
 
+    def _resolved(self, planned: Planned) -> Planned:
+        """The statement with the expressions that are judged by their value replaced by it."""
+        guard = self._guard
+        if not planned.deferred or guard is None:
+            return planned
+        return resolved(self._con, guard.vocabulary, planned, lambda sql: split(self._con, sql, guard))
+
     def evidence(self) -> tuple[Evidence, str]:
         """Where the truth about the coming commit will lie."""
         if self._copy is not None:
@@ -195,12 +208,19 @@ class DuckDB:
                 copying.publish(self._copy)
                 self._copy = None
             if self._transaction.to_commit:
-                unit = "statement" if self._transaction.implicit else "transaction"
-                try:
-                    with conflicts.recognised(self._con, self._metadata, unit):
-                        self._transaction.commit()
-                finally:
-                    self._settings = self._settings.end_transaction()
+                self._commit()
+
+    def _commit(self) -> None:
+        """COMMIT, ours or the user's; as in PostgreSQL one that fails takes the user's changes of settings back."""
+        users = self._transaction.state is State.OPEN
+        after = self._settings_before
+        try:
+            with conflicts.recognised(self._con, self._metadata, "transaction" if users else "statement"):
+                self._transaction.commit()
+            after = self._settings.end_transaction()
+        finally:
+            if users:
+                self._move_settings(after)
 
     def rollback(self) -> None:
         """Undo what `execute` did; a transaction that its user opened is left aborted."""
@@ -216,16 +236,27 @@ class DuckDB:
     def _settle_settings(self) -> None:
         """Bring the engine back to the session's settings where an interrupted change has left them open."""
         if self._unsettled:
-            with contextlib.suppress(duckdb.Error):
-                for sql in self._settings.engine():
-                    self._con.execute(sql)
-                self._unsettled = False
+            self._set_engine(self._settings.engine())
+
+    def _move_settings(self, after: SessionSettings) -> None:
+        """Go to other settings, in the engine as well; where that is interrupted, `_settle_settings` does it."""
+        statements = after.engine() if self._unsettled else self._settings.moved(after)
+        self._settings = after
+        self._set_engine(statements)
+
+    def _set_engine(self, statements: Sequence[str]) -> None:
+        self._unsettled = bool(statements)
+        with contextlib.suppress(duckdb.Error):
+            for sql in statements:
+                self._con.execute(sql)
+            self._unsettled = False
 
     # -- transactions -----------------------------------------------------------------------
 
     def _begin(self, planned: Planned) -> Command:
         if self._transaction.state is State.NONE:  # of a second one PostgreSQL only warns
             self._transaction.begin(planned.statements[-1])
+            self._settings_before = self._settings
         return Command(tag="BEGIN")
 
     def _prepare_commit(self, marker: str) -> Command:
@@ -240,7 +271,7 @@ class DuckDB:
     def _end_transaction(self) -> Command:
         if self._transaction.state is not State.NONE:  # without one PostgreSQL only warns
             self._transaction.roll_back()
-            self._settings = self._settings.end_transaction()
+            self._move_settings(self._settings_before)
         return Command(tag="ROLLBACK")
 
     def _mark(self, marker: str) -> None:
@@ -254,6 +285,8 @@ class DuckDB:
 
     def _set_or_show(self, planned: Planned, row_limit: int | None) -> Rows | Command:
         match planned.setting:
+            case Change(local=True) if self._transaction.state is State.NONE:
+                return Command(tag=planned.tag)  # without a transaction PostgreSQL only warns
             case Change() as change:
                 self._unsettled = bool(change.engine)
                 for sql in change.engine:

@@ -60,14 +60,15 @@ def read_copy(text: str, tokens: Sequence[Token], folders: Folders) -> CopyTarge
     if tokens[at].text.lower() == "from":
         folders.readable(path)
         return None
-    place = folders.writable(path)
+    directory = any(name in options for name in _DIRECTORY_OPTIONS) or _is_on(options, "per_thread_output")
+    place = folders.writable(path.rstrip("/") if directory else path)
     return CopyTarget(
         path=place.path,
         given=path,
         root=place.root,
         before=text[tokens[0].start : file.start],
         after=text[file.end : tokens[-1].end],
-        directory=any(name in options for name in _DIRECTORY_OPTIONS) or _is_on(options, "per_thread_output"),
+        directory=directory,
         overwrite=_is_on(options, "overwrite"),
         overwrite_or_ignore=_is_on(options, "overwrite_or_ignore"),
         append=_is_on(options, "append"),

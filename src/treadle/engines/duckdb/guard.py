@@ -14,7 +14,7 @@ import msgspec
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.lexer import CONTINUED
 from treadle.engines.duckdb.paths import Folders
-from treadle.engines.duckdb.vocabulary import READERS, Vocabulary
+from treadle.engines.duckdb.vocabulary import JUDGED, LOOKING, Vocabulary
 from treadle.engines.duckdb.walk import (
     DATABASE_ENDINGS,
     FILE_ENDINGS,
@@ -28,7 +28,7 @@ from treadle.wire import METADATA_PREFIX, Upkeep
 __all__ = ["Guard", "Vocabulary"]
 
 # Words that need a look at the tokens although they are no names of functions.
-_WORDS: Final = frozenset(("pragma", "import", "databases", "returning", "current_setting", "\\"))
+_WORDS: Final = frozenset(("pragma", "import", "databases", "returning", "\\"))
 _SHORT_ENDING: Final = re.compile(r"db\b")
 
 
@@ -45,6 +45,7 @@ class Guard:
 
     ``metadata_name`` is the name the catalog's metadata is attached under. Relative paths start in
     ``files_dir``; files are read and written only below ``allowed_dirs``, and not below ``denied_dirs``.
+    ``threads`` is the most that the session may set.
     """
 
     def __init__(
@@ -56,17 +57,20 @@ class Guard:
         files_dir: Path,
         allowed_dirs: Sequence[Path],
         denied_dirs: Sequence[Path] = (),
+        threads: int = 1,
     ) -> None:
         self.vocabulary = vocabulary
         self.catalog = catalog
+        self.threads = threads
         self.folders = Folders(files_dir, allowed_dirs, denied_dirs)
         self.upkeep: Upkeep | None = None
         self._prepared: dict[str, PreparedStatement] = {}
-        self._rules = Rules(vocabulary, self.folders, (METADATA_PREFIX, metadata_name.lower()))
+        self._rules = Rules(vocabulary, self.folders, catalog, (METADATA_PREFIX, metadata_name.lower()))
         self._needles = _needles(
             vocabulary.refused
             | vocabulary.uncallable
-            | READERS
+            | JUDGED
+            | LOOKING
             | _WORDS
             | {*FILE_ENDINGS, *DATABASE_ENDINGS[1:], INTERNAL_PREFIX, *self._rules.secrets}
         )

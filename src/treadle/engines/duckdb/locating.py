@@ -59,6 +59,8 @@ class Locator:
         """The character of the script, counted from 1, that an error of a statement is about; None for no place."""
         if planned.kind not in _OWN_TEXT:
             return None
+        if planned.edited:  # places, and a further look, would be those of another text
+            return _only_name(planned, told)
         if told.offset is None and planned.kind is Kind.QUERY:
             told, shift = self._bound_again(planned, told), len(_EXPLAIN)
         if told.offset is None:

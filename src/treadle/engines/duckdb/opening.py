@@ -6,6 +6,7 @@ from typing import Final
 
 import duckdb
 
+from treadle.engines.duckdb import engine_settings
 from treadle.engines.duckdb.extensions import extension_path
 from treadle.engines.duckdb.metadata import Metadata
 from treadle.wire import Attach, CatalogTarget
@@ -113,7 +114,8 @@ def lock(connection: duckdb.DuckDBPyConnection, order: Attach, lake_path: str) -
     _set(
         connection,
         f"allowed_directories = [{folders}]",
-        "allowed_configs = ['TimeZone']",
+        # By name alone: which values are allowed only the guard knows.
+        f"allowed_configs = [{', '.join(_literal(name) for name in ('TimeZone', *engine_settings.NAMES))}]",
         # What an unknown name is like is not looked for in the metadata: "did you mean" would tell of it.
         "catalog_error_max_schemas = 0",
         "enable_external_access = false",

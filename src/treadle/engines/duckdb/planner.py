@@ -8,9 +8,11 @@ import duckdb
 import msgspec
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb import set_statements, upkeep
+from treadle.engines.duckdb import looking, set_statements, upkeep
 from treadle.engines.duckdb.copy_statement import read_copy
+from treadle.engines.duckdb.deferring import added_default, judge_stored
 from treadle.engines.duckdb.definitions import exact_types, read_definition
+from treadle.engines.duckdb.edits import Edit, applied
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
 from treadle.engines.duckdb.opening import quoted
@@ -43,19 +45,34 @@ class Planner:
         self._connection = connection
         self._guard = guard
         self._text = text
-        self._dialect = set_statements.Dialect(guard.catalog, guard.vocabulary.settings)
+        self._dialect = set_statements.Dialect(guard.catalog, guard.vocabulary.settings, guard.threads)
 
     def plan(self, segment: Segment) -> Planned:
         """Plan one statement; raises `EngineError`."""
+        if segment.word(0) == "alter":
+            segment = self._without_default(segment)
+        planned = msgspec.structs.replace(self._plan(segment), edited=bool(segment.edits))
+        if not segment.deferred:
+            return planned
+        judge_stored(segment, self._guard.vocabulary)
+        return msgspec.structs.replace(planned, deferred=tuple(one.moved(-segment.start) for one in segment.deferred))
+
+    def _without_default(self, segment: Segment) -> Segment:
+        """An ALTER with nothing in the place of a DEFAULT that is evaluated later: the parser makes three of one."""
+        default = added_default(self._tokens(segment))
+        edits = tuple(Edit(one.start, one.end, "NULL") for one in default)
+        return msgspec.structs.replace(segment, edits=segment.edits + edits, deferred=segment.deferred + default)
+
+    def _plan(self, segment: Segment) -> Planned:
         match segment.word(0):
             case "set" | "reset" | "use" | "show" | "describe" | "desc":
-                return self._setting(segment) or self._shown(segment) or self._parsed(segment)
+                return self._setting(segment) or self._parsed(segment)
             case "import" | "export" as word:
                 raise refused(f"{word.upper()} DATABASE")
             case "checkpoint" | "force" | "call":
                 return self._upkeep(segment) or self._parsed(segment)
             case "pragma":
-                return self._pragma(segment)
+                return self._setting(segment) or self._pragma(segment)
             case "copy":
                 return self._copy(segment)
             case "explain":
@@ -83,17 +100,11 @@ class Planner:
         tag = "RESET" if segment.word(0) == "reset" else "SET"
         return Planned(kind=Kind.SET, text=text, tag=tag, statements=statements, setting=asked)
 
-    def _shown(self, segment: Segment) -> Planned | None:
-        """SHOW DATABASES, which tells of the session's catalog alone; other listings are the engine's own."""
-        names = tuple(name_of(token).lower() for token in segment.head)
-        if names[1:] != ("databases",):
-            return None
-        catalog = self._guard.catalog.replace("'", "''")
-        sql = f"SELECT '{catalog}' AS database_name"
-        return self._query(segment, self._parse(sql))
-
     def _pragma(self, segment: Segment) -> Planned:
         name = name_of(segment.head[1]).lower() if len(segment.head) > 1 else ""
+        shown = looking.pragma(name, self._guard.catalog)
+        if shown is not None and len(segment.head) == 2:
+            return self._query(segment, self._parse(shown))
         if name not in _PRAGMAS or (len(segment.head) > 2 and segment.head[2].text != "("):
             raise refused(f"PRAGMA {name}")
         return self._query(segment, self._own(segment))
@@ -120,7 +131,8 @@ class Planner:
     # -- statements with statements or files in them ----------------------------------------------
 
     def _copy(self, segment: Segment) -> Planned:
-        target = read_copy(self._text, self._tokens(segment), self._guard.folders)
+        sql = self._sql(segment)
+        target = read_copy(sql, tuple(lex(sql)), self._guard.folders)
         statements = self._own(segment)
         if statements[-1].type.name != "COPY":
             raise refused("COPY FROM DATABASE")
@@ -191,10 +203,10 @@ class Planner:
         if not head:
             self._own(segment)
             raise EngineError("42601", f"syntax error: {where} of nothing")
-        inner = Segment(head[0].start, segment.end, head, segment.returning)
+        inner = msgspec.structs.replace(segment, start=head[0].start, head=head)
         if inner.word(0) in ("copy", "pragma"):
             raise EngineError("0A000", f"{inner.word(0).upper()} is not supported in {where}")
-        planned = self.plan(inner)
+        planned = self._plan(inner)
         if planned.kind not in (Kind.QUERY, Kind.WRITE, Kind.EXECUTE):
             raise EngineError("0A000", f"{planned.tag} is not supported in {where}")
         return planned
@@ -207,9 +219,10 @@ class Planner:
         kind, tag, rows = self._class(segment, statements[-1].type.name)
         defines = None
         if tag in ("CREATE TABLE", "ALTER TABLE"):
-            tokens = self._tokens(segment)
-            defines = read_definition(self._text, tokens)
-            exact = exact_types(self._text, tokens) if defines is not None else None
+            sql = self._sql(segment)
+            tokens = list(lex(sql))
+            defines = read_definition(sql, tokens)
+            exact = exact_types(sql, tokens) if defines is not None else None
             statements = statements if exact is None else self._parse(exact)
         return Planned(
             kind=kind,
@@ -274,11 +287,15 @@ class Planner:
     def _source(self, segment: Segment) -> str:
         return self._text[segment.start : segment.end]
 
+    def _sql(self, segment: Segment) -> str:
+        """The text that the engine gets."""
+        return applied(self._text, segment.edits, segment.start, segment.end)
+
     def _tokens(self, segment: Segment) -> list[Token]:
         return list(takewhile(lambda token: token.start < segment.end, lex(self._text, segment.start)))
 
     def _own(self, segment: Segment) -> tuple[duckdb.Statement, ...]:
-        return parse(self._connection, self._source(segment), segment.start)
+        return parse(self._connection, self._sql(segment), None if segment.edits else segment.start)
 
     def _parse(self, sql: str) -> tuple[duckdb.Statement, ...]:
         return parse(self._connection, sql)

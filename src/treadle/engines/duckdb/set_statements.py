@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb import engine_settings
 from treadle.engines.duckdb.lexer import LITERALS, NAMES, NUMBER, QUOTED, SIGN, WORD, Token, lex, literal_of, name_of
 from treadle.engines.duckdb.settings import (
     ALL,
@@ -19,16 +20,23 @@ from treadle.engines.duckdb.settings import (
     set_time_zone,
     use_schemas,
     value_of,
+    wrong_value,
 )
+
+_PRAGMAS: Final = frozenset(("timezone", "calendar", "default_order"))
+"""The settings beside the engine's parameters that a PRAGMA may set."""
 
 _OTHER_CATALOGS: Final = frozenset(("memory", "system"))
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """What the reading of SET and SHOW depends on: the session's catalog, and the parameters the engine knows."""
+    """What the reading of SET and SHOW depends on: the session's catalog and threads, and the parameters the
+    engine knows.
+    """
 
     catalog: str
     known: frozenset[str]
+    threads: int
 
 
 def read(dialect: Dialect, tokens: Sequence[Token]) -> Change | Show | None:
@@ -46,6 +54,8 @@ def read(dialect: Dialect, tokens: Sequence[Token]) -> Change | Show | None:
             if not words.rest():
                 raise _malformed(words.rest())
             return _schema_change(dialect, words.rest())
+        case "pragma":
+            return _read_pragma(dialect, words)
         case "show":
             return _read_show(words)
         case _:
@@ -106,10 +116,18 @@ def _scoped(change: Change, scope: str) -> Change:
     if scope == "global":
         raise EngineError("42501", f'permission denied to set parameter "{change.name}" for all sessions')
     if scope == "local":
-        if change.engine:
-            raise EngineError("0A000", f'SET LOCAL of parameter "{change.name}" is not supported')
         return msgspec.structs.replace(change, local=True)
     return change
+
+
+def _read_pragma(dialect: Dialect, words: _Words) -> Change | None:
+    """A PRAGMA that gives one of the engine's parameters a value; other settings have no such spelling."""
+    name = words.name()
+    if (name.lower() not in engine_settings.NAMES and name.lower() not in _PRAGMAS) or not words.take("="):
+        return None
+    if not words.rest():
+        raise _malformed(())
+    return _change(dialect, name, words.rest())
 
 
 def _read_reset(dialect: Dialect, words: _Words) -> Change | None:
@@ -123,7 +141,8 @@ def _read_reset(dialect: Dialect, words: _Words) -> Change | None:
     if words.rest():
         raise _malformed(words.rest())
     if name.lower() == ALL:
-        return Change(ALL, None, SessionSettings(catalog=dialect.catalog).engine())
+        opening = SessionSettings({"threads": str(dialect.threads)}, catalog=dialect.catalog)
+        return Change(ALL, None, opening.engine())
     return _change(dialect, name, ())
 
 
@@ -139,7 +158,7 @@ def _read_show(words: _Words) -> Show | None:
         return None
     if name == ALL:
         return Show(ALL)
-    setting = SETTINGS.get("search_path" if name == "schema" else name)
+    setting = SETTINGS.get("search_path" if name == "schema" else engine_settings.NAMES.get(name, name))
     return None if setting is None else Show(setting.name)
 
 
@@ -148,6 +167,8 @@ def _change(dialect: Dialect, name: str, tokens: Sequence[Token]) -> Change:
     key = name.lower()
     if key in ("search_path", "schema"):
         return _schema_change(dialect, tokens)
+    if key in engine_settings.NAMES:
+        return _engine_change(engine_settings.of_session(dialect.threads)[key], tokens)
     setting = SETTINGS.get(key)
     if setting is None:
         if key in dialect.known:
@@ -159,6 +180,15 @@ def _change(dialect: Dialect, name: str, tokens: Sequence[Token]) -> Change:
     if key == PROFILING:
         return Change(setting.name, value, (set_profiling(setting.default if value is None else value),))
     return Change(setting.name, value)
+
+
+def _engine_change(setting: engine_settings.EngineSetting, tokens: Sequence[Token]) -> Change:
+    """The change of one of the engine's own parameters."""
+    given = setting.default if not tokens or _is_default(tokens) else _scalar(tokens)
+    value = setting.read(given)
+    if value is None:
+        raise wrong_value(setting.name, given)
+    return Change(setting.name, value, (engine_settings.statement(setting.name, value),))
 
 
 def _is_default(tokens: Sequence[Token]) -> bool:

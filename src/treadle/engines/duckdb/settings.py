@@ -1,20 +1,21 @@
 """The settings of a session: which there are and what they may be.
 
-The two time-outs are kept outside the engine, which therefore cannot be told to ignore them. The
-other names are those PostgreSQL clients set when they connect: they are accepted when they ask for
-what is so anyway. Everything else the engine knows is out of a session's reach.
+The two time-outs are kept outside the engine, which therefore cannot be told to ignore them. The parameters
+of the engine that a session may set are in `engine_settings`. The other names are those PostgreSQL clients set
+when they connect: they are accepted when they ask for what is so anyway. Everything else the engine knows is out
+of a session's reach.
 """
 
 import math
 import re
 from collections.abc import Mapping
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb import profile
+from treadle.engines.duckdb import engine_settings, profile
 
 TIMEOUTS: Final = ("statement_timeout", "session_timeout")
 ALL: Final = "all"
@@ -57,9 +58,11 @@ SETTINGS: Final = {
         Setting("search_path", MAIN, "The schemas where names are looked up; the first is where things are created."),
         Setting("application_name", "", "What the client calls itself."),
         _fixed("bytea_output", "hex", "How binary values are written."),
+        _fixed("Calendar", "gregorian", "The calendar of timestamps with time zone."),
         _fixed("client_encoding", "UTF8", "The character set of the client.", "utf-8", "unicode"),
         _fixed("client_min_messages", "notice", "The least message sent to the client."),
         _fixed("DateStyle", "ISO, MDY", "How dates are written.", "iso", "iso,mdy"),
+        _fixed("default_order", "ASCENDING", "Rows are sorted upwards by default.", "asc"),
         _fixed("default_transaction_isolation", "repeatable read", "The isolation of new transactions."),
         _fixed("extra_float_digits", "1", "Floating-point numbers are written exactly.", "2", "3"),
         _fixed("idle_in_transaction_session_timeout", "0", "An idle transaction ends with its session."),
@@ -69,6 +72,7 @@ SETTINGS: Final = {
         _fixed("server_encoding", "UTF8", "The character set of the catalog.", "utf-8", "unicode"),
         _fixed("standard_conforming_strings", "on", "A backslash in a plain string is a backslash.", *_TRUE),
         _fixed("transaction_isolation", "repeatable read", "The isolation of the transaction."),
+        *(Setting(one.name, one.default, one.about) for one in engine_settings.of_session(1).values()),
     )
 }
 
@@ -95,28 +99,43 @@ class Show(msgspec.Struct, frozen=True):
 class SessionSettings(msgspec.Struct, frozen=True):
     """The settings of one session, immutable: `apply` gives the next ones.
 
-    ``changed`` are, by setting, the engine's own statements for those that are not as they began.
+    ``changed`` are, by setting, the engine's own statements for those that are not as they began,
+    ``changed_local`` for those that were set LOCAL.
     """
 
     defaults: Mapping[str, str] = {}
     values: Mapping[str, str] = {}
     local: Mapping[str, str] = {}
     changed: Mapping[str, tuple[str, ...]] = {}
+    changed_local: Mapping[str, tuple[str, ...]] = {}
     catalog: str = ""
 
     @classmethod
-    def from_wire(cls, settings: Mapping[str, str], *, catalog: str) -> "SessionSettings":
+    def from_wire(cls, settings: Mapping[str, str], *, catalog: str, threads: int = 1) -> "SessionSettings":
         """The settings a session begins with; raises `EngineError` (22023)."""
-        return cls({name: value_of(name, settings[name]) for name in TIMEOUTS if name in settings}, catalog=catalog)
+        timeouts = {name: value_of(name, settings[name]) for name in TIMEOUTS if name in settings}
+        return cls({**timeouts, "threads": str(threads)}, catalog=catalog)
 
     def engine(self) -> tuple[str, ...]:
         """The statements that bring the engine to these settings, whatever its own are."""
-        first = {
+        return tuple(chain.from_iterable(self._engine().values()))
+
+    def moved(self, goal: "SessionSettings") -> tuple[str, ...]:
+        """The statements that bring the engine from these settings to others."""
+        now = self._engine()
+        return tuple(chain.from_iterable(told for key, told in goal._engine().items() if told != now[key]))
+
+    def _engine(self) -> dict[str, tuple[str, ...]]:
+        """The engine's statements by setting."""
+        own = engine_settings.of_session(int(self._default("threads"))).values()
+        return {
             "search_path": use_schemas(((self.catalog, MAIN),)),
             "timezone": (set_time_zone(self._default("timezone")),),
             PROFILING: (set_profiling(self._default(PROFILING)),),
+            **{one.name: (engine_settings.statement(one.name, one.default),) for one in own},
+            **self.changed,
+            **self.changed_local,
         }
-        return tuple(chain.from_iterable({**first, **self.changed}.values()))
 
     def apply(self, change: Change) -> "SessionSettings":
         """The settings after a change."""
@@ -124,15 +143,22 @@ class SessionSettings(msgspec.Struct, frozen=True):
             return SessionSettings(self.defaults, catalog=self.catalog)
         key = change.name.lower()
         value = self._default(key) if change.value is None else change.value
+        engine = {key: change.engine} if change.engine else {}
         if change.local:
-            return msgspec.structs.replace(self, local={**self.local, key: value})
-        local = {name: kept for name, kept in self.local.items() if name != key}
-        changed = {**self.changed, key: change.engine} if change.engine else self.changed
-        return msgspec.structs.replace(self, values={**self.values, key: value}, local=local, changed=changed)
+            return msgspec.structs.replace(
+                self, local={**self.local, key: value}, changed_local={**self.changed_local, **engine}
+            )
+        return msgspec.structs.replace(
+            self,
+            values={**self.values, key: value},
+            changed={**self.changed, **engine},
+            local=_without(self.local, key),
+            changed_local=_without(self.changed_local, key),
+        )
 
     def end_transaction(self) -> "SessionSettings":
-        """The settings after COMMIT or ROLLBACK: what was set LOCAL is gone."""
-        return msgspec.structs.replace(self, local={}) if self.local else self
+        """The settings after COMMIT: what was set LOCAL is gone."""
+        return msgspec.structs.replace(self, local={}, changed_local={}) if self.local else self
 
     def show(self, name: str) -> str:
         """The value of a setting."""
@@ -152,6 +178,13 @@ class SessionSettings(msgspec.Struct, frozen=True):
         return self.defaults.get(key, SETTINGS[key].default)
 
 
+V = TypeVar("V")
+
+
+def _without(settings: Mapping[str, V], key: str) -> Mapping[str, V]:
+    return {name: kept for name, kept in settings.items() if name != key}
+
+
 def value_of(name: str, text: str) -> str:
     """A value in the form it is kept and shown; raises `EngineError` (22023)."""
     if name in TIMEOUTS:
@@ -164,14 +197,14 @@ def value_of(name: str, text: str) -> str:
     given = text.strip().lower()
     if given in accepted:
         return SETTINGS[name.lower()].default
-    raise _wrong(name, text)
+    raise wrong_value(name, text)
 
 
 def _seconds(name: str, text: str) -> str:
     found = _DURATION.fullmatch(text)
     unit = _UNITS.get(found[2].lower()) if found else None
     if found is None or unit is None:
-        raise _wrong(name, text)
+        raise wrong_value(name, text)
     seconds = float(found[1]) * unit
     if not 0 <= seconds <= _MOST_SECONDS[name]:
         most = int(_MOST_SECONDS[name])
@@ -186,11 +219,12 @@ def _measured(name: str, text: str) -> str:
     given = text.strip().lower()
     given = "on" if given in _TRUE else "off" if given in _FALSE else given
     if given not in _PROFILERS:
-        raise _wrong(name, text)
+        raise wrong_value(name, text)
     return given
 
 
-def _wrong(name: str, text: str) -> EngineError:
+def wrong_value(name: str, text: str) -> EngineError:
+    """The refusal of a value."""
     return EngineError("22023", f'invalid value for parameter "{name}": "{text}"')
 
 

@@ -38,6 +38,20 @@ UPKEEP_METHODS: Final = words(
 UPKEEP: Final = UPKEEP_METHODS | {f"ducklake_{name}" for name in UPKEEP_METHODS}
 """The same under all its names."""
 
+QUERIES: Final = frozenset(("query", "query_table"))
+"""Table functions that read what their first argument says: it is judged as the text of a query, or as a name."""
+
+JUDGED: Final = READERS | QUERIES | {"current_setting", "json_serialize_plan"}
+"""Functions that are judged by their first argument."""
+
+LOOKING: Final = words(
+    """
+    duckdb_databases duckdb_extensions duckdb_settings pg_database pg_settings pragma_database_list
+    pragma_database_size
+    """
+)
+"""Relations that stand for others of ours, which tell less."""
+
 _HARMLESS_FUNCTIONS: Final = words(
     """
     duckdb_columns duckdb_constraints duckdb_coordinate_systems duckdb_dependencies duckdb_functions duckdb_indexes
@@ -46,7 +60,7 @@ _HARMLESS_FUNCTIONS: Final = words(
     ducklake_snapshots ducklake_table_changes ducklake_table_deletions ducklake_table_info ducklake_table_insertions
     generate_series histogram histogram_values icu_calendar_names json_each json_tree pg_timezone_names
     pragma_collations pragma_platform pragma_show pragma_storage_info pragma_table_info pragma_user_agent
-    pragma_version range repeat repeat_row summary test_all_types tpch_answers tpch_queries unnest
+    pragma_version range repeat repeat_row summary test_all_types test_vector_types tpch_answers tpch_queries unnest
     """
 )
 
@@ -65,7 +79,7 @@ _HARMLESS_VIEWS: Final = words(
 # Scalar functions that run SQL given as text, write the log or look outside, and what extensions add.
 _ALWAYS_REFUSED: Final = words(
     """
-    getenv json_serialize_plan write_log query query_table json_execute_serialized_sql
+    getenv write_log json_execute_serialized_sql
     sqlite_attach sqlite_query sqlite_scan postgres_attach postgres_execute postgres_query postgres_scan
     mysql_attach mysql_execute mysql_query mysql_scan iceberg_scan delta_scan read_xlsx st_read
     """
@@ -76,6 +90,17 @@ _NAMES: Final = """
     SELECT function_name FROM duckdb_functions() WHERE function_type IN ('table', 'table_macro')
 """
 _VIEWS: Final = "SELECT view_name FROM duckdb_views() WHERE internal"
+# Scalar functions that give the same for the same arguments, whenever they are called.
+_CONSTANT: Final = """
+    SELECT function_name FROM duckdb_functions() WHERE function_type = 'scalar'
+    GROUP BY 1 HAVING bool_and(stability = 'CONSISTENT')
+"""
+# The engine calls them so, although they tell of the session or of the moment.
+_NOT_CONSTANT: Final = words("age current_localtime current_localtimestamp current_setting getvariable version")
+# What cannot follow a table as its alias without AS.
+_KEYWORDS: Final = """
+    SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')
+"""
 _SETTINGS: Final = "SELECT lower(name) FROM duckdb_settings()"
 
 
@@ -83,18 +108,21 @@ class Vocabulary(msgspec.Struct, frozen=True):
     """The names of one engine instance, in lower case.
 
     ``refused`` may not appear at all, ``uncallable`` may appear (as a column, say) but not be
-    called, ``settings`` are the parameters the engine knows.
+    called, ``settings`` are the parameters the engine knows, ``constant`` the functions whose value depends
+    on nothing but their arguments, ``keywords`` the words that are no alias.
     """
 
     refused: frozenset[str]
     uncallable: frozenset[str]
     settings: frozenset[str]
+    constant: frozenset[str]
+    keywords: frozenset[str]
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection) -> "Vocabulary":
         """Read the names once the extensions are loaded and before the session's catalog is attached."""
-        functions = _column(connection, _NAMES) - _HARMLESS_FUNCTIONS - READERS - WRITERS
-        views = _column(connection, _VIEWS) - _HARMLESS_VIEWS
+        functions = _column(connection, _NAMES) - _HARMLESS_FUNCTIONS - READERS - QUERIES - LOOKING - WRITERS
+        views = _column(connection, _VIEWS) - _HARMLESS_VIEWS - LOOKING
         names = functions | views | _ALWAYS_REFUSED
         # A name of one plain word is too good a column name to be forbidden as such, and a function
         # runs only when it is called. DuckLake offers its functions as `catalog.name(…)` as well.
@@ -102,7 +130,13 @@ class Vocabulary(msgspec.Struct, frozen=True):
         methods = frozenset(
             name.removeprefix(_CATALOG_PREFIX) for name in functions if name.startswith(_CATALOG_PREFIX)
         )
-        return cls(refused=names - plain, uncallable=plain | methods, settings=_column(connection, _SETTINGS))
+        return cls(
+            refused=names - plain,
+            uncallable=plain | methods,
+            settings=_column(connection, _SETTINGS),
+            constant=_column(connection, _CONSTANT) - _NOT_CONSTANT,
+            keywords=_column(connection, _KEYWORDS),
+        )
 
 
 def _column(connection: duckdb.DuckDBPyConnection, sql: str) -> frozenset[str]:

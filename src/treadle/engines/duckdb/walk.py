@@ -11,14 +11,28 @@ from typing import Final
 import msgspec
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb.lexer import END, LITERALS, NAMES, WORD, Token, lex, literal_of, name_of
+from treadle.engines.duckdb import looking
+from treadle.engines.duckdb.arguments import Argument, Deferred
+from treadle.engines.duckdb.edits import Edit, applied, string
+from treadle.engines.duckdb.lexer import (
+    END,
+    LITERALS,
+    NAMES,
+    QUOTED,
+    WORD,
+    Token,
+    lex,
+    literal_of,
+    name_of,
+    plain_spaces,
+)
 from treadle.engines.duckdb.paths import Folders
-from treadle.engines.duckdb.vocabulary import READERS, UPKEEP, Vocabulary, words
+from treadle.engines.duckdb.vocabulary import JUDGED, LOOKING, READERS, UPKEEP, Vocabulary, words
 
 INTERNAL_PREFIX: Final = "__internal_"
 HEAD: Final = 8
-READABLE_SETTINGS: Final = frozenset(("timezone", "calendar", "search_path", "schema", "default_order", "null_order"))
-"""What ``current_setting`` may be asked for."""
+_DEEPEST: Final = 8
+"""How deep queries may be given as text within queries given as text."""
 
 FILE_ENDINGS: Final = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet")
 DATABASE_ENDINGS: Final = ("db", "duckdb", "ddb")
@@ -46,6 +60,13 @@ _EXPRESSION: Final = words(
     """
 )
 _OPERATORS: Final = frozenset("=<>~!+-*/%^&|@#")
+# Behind one of these a table stands that may have an alias, and behind one of those a table that has none.
+_ALIASED: Final = frozenset(("from", "join", "using", ",", "("))
+_UNALIASED: Final = words("describe desc show summarize :")
+# How a query begins that is given as text.
+_ROWS: Final = words("select with from values table pivot unpivot pivot_wider pivot_longer ( ") | _UNALIASED - {":"}
+# A table's name that is given as text: what the engine's two ways to read one agree about.
+_TABLE_NAME: Final = re.compile(r'(?:[A-Za-z_][A-Za-z0-9_]*|"[^"]+")(?:\.(?:[A-Za-z_][A-Za-z0-9_]*|"[^"]+")){0,2}')
 _FROM_IS_NO_CLAUSE: Final = frozenset(("extract", "trim", "substring", "overlay", "position"))
 _OPEN: Final = frozenset("([{")
 _CLOSE: Final = frozenset(")]}")
@@ -55,12 +76,16 @@ _VALUE, _TABLE, _TARGET, _SPECIAL = "value", "table", "target", "special"
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """One statement of a script: where it stands, its first tokens, and whether it says RETURNING."""
+    """One statement of a script: where it stands, its first tokens, whether it says RETURNING, where the engine
+    gets another text, and which expressions are judged when it runs.
+    """
 
     start: int
     end: int
     head: tuple[Token, ...]
     returning: bool
+    edits: tuple[Edit, ...] = ()
+    deferred: tuple[Deferred, ...] = ()
 
     def word(self, index: int) -> str:
         """The lower-case word at a position of the head; empty for anything else."""
@@ -74,55 +99,18 @@ class Rules(msgspec.Struct, frozen=True):
 
     vocabulary: Vocabulary
     folders: Folders
+    catalog: str
     secrets: tuple[str, ...]
     """Names, in lower case, that may not be mentioned in any name or string."""
-
-
-class _Argument:
-    """The first argument of a call, which must be a literal or a list of literals."""
-
-    def __init__(self, function: str) -> None:
-        self.function = function
-        self._expected = "("
-
-    def take(self, token: Token) -> tuple[bool, str | None]:
-        """Take one token: whether the argument ended, and the literal if it is one. Raises `EngineError`."""
-        literal = None
-        if self._expected in ("literal", "item") and token.kind in LITERALS:
-            literal = literal_of(token)
-            if literal is None:
-                raise self._refusal()
-            self._expected = "," if self._expected == "literal" else "]"
-        elif not self._sign(token.text):
-            raise self._refusal()
-        return self._expected == "done", literal
-
-    def _sign(self, sign: str) -> bool:
-        following = {
-            ("(", "("): "literal",
-            ("literal", "["): "item",
-            ("]", ","): "item",
-            ("]", "]"): ",",
-            (",", ","): "done",
-            (",", ")"): "done",
-        }.get((self._expected, sign))
-        if following is None:
-            return False
-        self._expected = following
-        return True
-
-    def _refusal(self) -> EngineError:
-        return EngineError(
-            "42501", f"permission denied for function {self.function}: its first argument must be a plain string"
-        )
 
 
 class Walk:
     """One walk over one script."""
 
-    def __init__(self, rules: Rules, text: str) -> None:
+    def __init__(self, rules: Rules, text: str, depth: int = 0) -> None:
         self._rules = rules
         self._text = text
+        self._depth = depth
         self._segments: list[Segment] = []
         self._reset()
 
@@ -136,7 +124,12 @@ class Walk:
         self._last = ""
         self._last_but_one = ""
         self._before_chain = ""
-        self._argument: _Argument | None = None
+        self._chain_start = 0
+        self._arguments: list[Argument] = []
+        self._looking: tuple[str, str] | None = None
+        self._edits: list[Edit] = []
+        self._deferred: list[Deferred] = []
+        self._last_start = 0
 
     def run(self) -> list[Segment]:
         """The statements of the script; raises `EngineError` (42501) at the first thing that is not allowed."""
@@ -155,7 +148,16 @@ class Walk:
 
     def _close(self) -> None:
         if self._head:
-            self._segments.append(Segment(self._start, self._end, tuple(self._head), self._returning))
+            self._segments.append(
+                Segment(
+                    self._start,
+                    self._end,
+                    tuple(self._head),
+                    self._returning,
+                    tuple(self._edits),
+                    tuple(self._deferred),
+                )
+            )
         self._reset()
 
     def _step(self, token: Token, following: Token) -> None:
@@ -169,8 +171,9 @@ class Walk:
         if len(self._head) < HEAD:
             self._head.append(token)
         self._end = token.end
-        if self._argument is not None:
-            self._take_argument(self._argument, token)
+        self._arguments = [argument for argument in self._arguments if not self._ended(argument, token)]
+        if self._looking is not None:
+            self._close_call(*self._looking, token, following)
         if token.kind in NAMES:
             self._name(token, following)
         elif token.kind in LITERALS:
@@ -178,6 +181,7 @@ class Walk:
         else:
             self._sign(token.text)
         self._last_but_one = self._last
+        self._last_start = token.start
         self._last = token.text.lower() if token.kind == WORD else token.text if len(token.text) == 1 else token.kind
 
     # -- names ------------------------------------------------------------------------------
@@ -188,10 +192,11 @@ class Walk:
             self._chain.append(name)
         else:
             self._chain = [name]
+            self._chain_start = token.start
             self._before_chain = self._last
         if token.kind == WORD and len(self._chain) == 1 and following.text != ".":
             self._keyword(name.lower(), following)
-        self._judge_name(name.lower())
+        self._judge_name(name.lower(), token, following)
         if following.text == "(":
             self._judge_call(name.lower())
         elif following.text != "." and (len(self._chain) > 1 or "." in name):
@@ -218,13 +223,15 @@ class Walk:
     def _values_follow(self) -> bool:
         return self._clause == _TARGET or self._last == "("
 
-    def _judge_name(self, name: str) -> None:
+    def _judge_name(self, name: str, token: Token, following: Token) -> None:
         if self._calls_upkeep(name):
             return
         if name in self._rules.vocabulary.refused or name.startswith(INTERNAL_PREFIX):
             raise EngineError("42501", f"permission denied for {name}")
-        if name == "databases" and self._last in ("show", "describe", "desc") and len(self._head) != 2:
-            raise EngineError("42501", "permission denied for SHOW DATABASES within a statement")
+        if name in LOOKING and following.text != ".":
+            self._look(name, token, following)
+        if name == "databases" and self._last in ("show", "describe", "desc") and following.text != ".":
+            self._edits.append(Edit(self._last_start, token.end, looking.databases(self._rules.catalog)))
         self._judge_mention(name)
 
     def _calls_upkeep(self, name: str) -> bool:
@@ -243,8 +250,8 @@ class Walk:
             return
         if name in self._rules.vocabulary.uncallable:
             raise EngineError("42501", f"permission denied for function {name}")
-        if name in READERS or name == "current_setting":
-            self._argument = _Argument(name)
+        if name in JUDGED:
+            self._arguments.append(Argument(name, method=self._last == "."))
 
     def _judge_chain(self) -> None:
         path = ".".join(self._chain)
@@ -271,15 +278,92 @@ class Walk:
         """Whether a table could be named after this token."""
         return self._clause in (_TABLE, _TARGET) and last not in _EXPRESSION and last not in _OPERATORS
 
-    def _take_argument(self, argument: _Argument, token: Token) -> None:
-        ended, literal = argument.take(token)
-        if literal is not None:
-            if argument.function in READERS:
-                self._rules.folders.readable(literal)
-            elif literal.lower() not in READABLE_SETTINGS:
-                raise EngineError("42501", f'permission denied for parameter "{literal}"')
-        if ended:
-            self._argument = None
+    # -- arguments --------------------------------------------------------------------------
+
+    def _ended(self, argument: Argument, token: Token) -> bool:
+        """Give a token to an argument, and judge the argument when it ends; whether it has."""
+        if not argument.take(token):
+            return False
+        values = argument.literals()
+        if values is not None:
+            self._judge_argument(argument, values)
+        elif self._depth:
+            raise argument.refusal("must be a plain string within a query that is a string itself")
+        else:
+            self._deferred.append(argument.deferred())
+        return True
+
+    def _judge_argument(self, argument: Argument, values: list[str]) -> None:
+        if argument.function in READERS:
+            for path in values:
+                self._rules.folders.readable(path)
+        elif argument.function == "query_table":
+            for name in values:
+                self._judge_table_name(name)
+        elif len(values) > 1 or argument.tokens[0].text == "[":
+            raise argument.refusal("must be a plain string")
+        elif argument.function == "current_setting":
+            if values[0].lower() not in looking.READABLE:
+                raise EngineError("42501", f'permission denied for parameter "{values[0]}"')
+        elif argument.method and argument.function == "json_serialize_plan":
+            raise argument.refusal("must stand in its parentheses")
+        else:
+            self._judge_query(argument, values[0])
+
+    def _judge_query(self, argument: Argument, query: str) -> None:
+        """Judge a query given as text as one that stands alone; the engine gets the text that was judged."""
+        if self._depth >= _DEEPEST:
+            raise argument.refusal("has too many queries in queries")
+        readable = plain_spaces(query)
+        segments = Walk(self._rules, readable, self._depth + 1).run()
+        for segment in segments:
+            if segment.head[0].text.lower() not in _ROWS:
+                raise argument.refusal("must be a query")
+        told = applied(readable, [edit for segment in segments for edit in segment.edits])
+        if told != query:
+            token = argument.tokens[0]
+            self._edits.append(Edit(token.start, token.end, string(told)))
+
+    def _judge_table_name(self, name: str) -> None:
+        if _TABLE_NAME.fullmatch(name) is None or plain_spaces(name) != name:
+            raise EngineError("42501", f'permission denied for table "{name}": it must be a plain name')
+        if any(segment.edits for segment in Walk(self._rules, f"FROM {name}", self._depth + 1).run()):
+            raise EngineError("42501", f'permission denied for table "{name}" in query_table')
+
+    # -- relations of ours ------------------------------------------------------------------
+
+    def _look(self, name: str, token: Token, following: Token) -> None:
+        """Put a relation of ours in the place of one of the engine's; raises `EngineError` (42501) elsewhere."""
+        called = following.text == "("
+        sql = looking.relation(name, self._rules.catalog, called=called)
+        before = self._before_chain
+        in_place = self._clause == _TABLE and (before in _ALIASED or before in _UNALIASED)
+        if sql is None or not in_place or not looking.QUALIFIERS.issuperset(map(str.lower, self._chain[:-1])):
+            raise EngineError("42501", f"permission denied for {name}")
+        if called:
+            self._looking = name, sql
+        else:
+            self._replace_relation(name, sql, token, following)
+
+    def _close_call(self, name: str, sql: str, token: Token, following: Token) -> None:
+        """Take one of the two parentheses behind the name of a function of ours."""
+        if token.text == ")" and self._last == "(":
+            self._looking = None
+            self._replace_relation(name, sql, token, following)
+        elif token.text != "(" or self._last == "(":
+            raise EngineError("42501", f"permission denied for {name} with arguments")
+
+    def _replace_relation(self, name: str, sql: str, token: Token, following: Token) -> None:
+        alias = ""
+        if self._before_chain in _ALIASED and not self._is_alias(following):
+            alias = f" AS {name}"
+        self._edits.append(Edit(self._chain_start, token.end, f"({sql}){alias}"))
+
+    def _is_alias(self, token: Token) -> bool:
+        word = token.text.lower()
+        return token.kind == QUOTED or (
+            token.kind == WORD and (word == "as" or word not in self._rules.vocabulary.keywords)
+        )
 
     # -- signs ------------------------------------------------------------------------------
 

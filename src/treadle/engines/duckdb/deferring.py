@@ -1,0 +1,163 @@
+"""Statements with expressions that are judged by their value: evaluated once, put in their place, judged again.
+
+The engine gets the value and not the expression, so that nothing can change between the judgement and the run.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import duckdb
+import msgspec
+
+from treadle.engines.base import EngineError
+from treadle.engines.duckdb.arguments import Deferred, deferred
+from treadle.engines.duckdb.edits import Edit, applied, string
+from treadle.engines.duckdb.errors import translated
+from treadle.engines.duckdb.lexer import LITERALS, NUMBER, SIGN, WORD, Token
+from treadle.engines.duckdb.planned import Planned
+from treadle.engines.duckdb.vocabulary import Vocabulary, words
+from treadle.engines.duckdb.walk import Segment
+
+# What looks like a call, and is none of a function.
+_FORMS: Final = words(
+    """
+    cast try_cast case coalesce nullif ifnull struct map row list union decimal numeric dec varchar char character
+    bpchar text time timestamp interval bit in and or not between like ilike when then else
+    """
+)
+_CONSTRAINTS: Final = words("default not null unique primary check references collate generated constraint using")
+_STORED: Final = words("view macro function")
+
+
+def judge_stored(segment: Segment, vocabulary: Vocabulary) -> None:
+    """Refuse an expression that may change in a statement that is kept; raises `EngineError` (0A000)."""
+    kept = [token.text.lower() for token in segment.head]
+    stored = kept[0] == "prepare" or (kept[0] == "create" and not _STORED.isdisjoint(kept[1:6]))
+    changing = frozenset().union(*(_changing(one, vocabulary) for one in segment.deferred))
+    if stored and changing:
+        raise EngineError(
+            "0A000",
+            f'"{min(changing)}" is not supported as an argument in a view, a macro or a prepared statement: '
+            "it would keep the value of this moment",
+        )
+
+
+def _changing(expression: Deferred, vocabulary: Vocabulary) -> frozenset[str]:
+    return expression.calls - vocabulary.constant - _FORMS
+
+
+# -- the DEFAULT of a new column --------------------------------------------------------------------
+
+
+def added_default(tokens: Sequence[Token]) -> tuple[Deferred, ...]:
+    """The DEFAULT of an ``ALTER TABLE … ADD COLUMN`` that is no literal; DuckLake takes nothing else there.
+
+    Raises `EngineError` (42501) for a query or a parameter in it.
+    """
+    lowered = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
+    if "add" not in lowered or "default" not in lowered:
+        return ()
+    at = lowered.index("default")
+    if lowered[at - 1] == "set":
+        return ()
+    expression = _until_constraint(tokens[at + 1 :], lowered[at + 1 :])
+    if not expression or _is_literal(expression):
+        return ()
+    return (deferred(expression, kind=_type(tokens[:at], lowered[:at])),)
+
+
+def _until_constraint(tokens: Sequence[Token], lowered: Sequence[str]) -> list[Token]:
+    depth, taken = 0, []
+    for at, (token, word) in enumerate(zip(tokens, lowered, strict=True)):
+        depth += (word in "([{") - (word in ")]}") if token.kind == SIGN else 0
+        if word == ";" or (at and not depth and token.kind == WORD and word in _CONSTRAINTS):
+            break
+        taken.append(token)
+    return taken
+
+
+def _is_literal(tokens: Sequence[Token]) -> bool:
+    """Whether it is what DuckLake takes for a literal: a string, a number with a sign or none, NULL."""
+    while len(tokens) > 2 and tokens[0].text == "(" and tokens[-1].text == ")":
+        tokens = tokens[1:-1]
+    if len(tokens) == 2 and tokens[0].text in ("-", "+") and tokens[1].kind == NUMBER:
+        return True
+    one = tokens[0]
+    return len(tokens) == 1 and (one.kind in LITERALS or one.kind == NUMBER or one.text.lower() == "null")
+
+
+def _type(tokens: Sequence[Token], lowered: Sequence[str]) -> str:
+    """The column's type as written: behind its name, up to the first constraint; its words with blanks between."""
+    at = lowered.index("add") + 1
+    for word in ("column", "if", "not", "exists"):
+        at += at < len(lowered) and lowered[at] == word
+    at += 1
+    while at + 1 < len(lowered) and lowered[at] == ".":
+        at += 2
+    return " ".join(token.text for token in _until_constraint(tokens[at:], lowered[at:]))
+
+
+# -- values -----------------------------------------------------------------------------------------
+
+
+def resolved(
+    connection: duckdb.DuckDBPyConnection,
+    vocabulary: Vocabulary,
+    planned: Planned,
+    split: Callable[[str], list[Planned]],
+) -> Planned:
+    """The statement with values in the place of its expressions, judged by ``split``; raises `EngineError`."""
+    edits = [
+        Edit(one.start, one.end, _value(connection, vocabulary, one, planned.text[one.start : one.end]))
+        for one in planned.deferred
+    ]
+    [judged] = split(applied(planned.text, edits))
+    return msgspec.structs.replace(
+        judged, text=planned.text, deferred=(), start=planned.start, origin=planned.origin, edited=True
+    )
+
+
+def _value(connection: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, expression: Deferred, text: str) -> str:
+    if expression.function:
+        return _argument(connection, expression.function, text)
+    return _default(connection, vocabulary, expression, text)
+
+
+def _argument(connection: duckdb.DuckDBPyConnection, function: str, text: str) -> str:
+    try:
+        kind, value = _evaluated(connection, f"SELECT ({text}\n)")
+    except EngineError as error:
+        if error.sql_state not in ("42703", "42P01", "42883"):
+            raise
+        message = f"permission denied for function {function}: its first argument must be a constant: {error.message}"
+        raise EngineError("42501", message) from error
+    if kind == "VARCHAR" and isinstance(value, str):
+        return string(value)
+    if kind.startswith("VARCHAR[") and isinstance(value, list | tuple) and value:
+        strings = [one for one in value if isinstance(one, str)]
+        if len(strings) == len(value):
+            return f"[{', '.join(map(string, strings))}]"
+    raise EngineError("42501", f"permission denied for function {function}: its first argument is no text, or NULL")
+
+
+def _default(connection: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, expression: Deferred, text: str) -> str:
+    changing = _changing(expression, vocabulary)
+    if changing:
+        raise EngineError(
+            "0A000",
+            f'"{min(changing)}" is not supported in the DEFAULT of a new column, which must be a constant: '
+            "add the column without it, then use ALTER COLUMN … SET DEFAULT",
+        )
+    cast = f"CAST(({text}\n) AS {expression.kind})" if expression.kind else f"({text}\n)"
+    _, value = _evaluated(connection, f"SELECT CAST({cast} AS VARCHAR)")
+    return "NULL" if value is None else string(str(value))
+
+
+def _evaluated(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, object]:
+    """The type and value of one expression; raises `EngineError`."""
+    with translated():
+        connection.execute(sql)
+        [described] = connection.description or []
+        kind = str(described[1])
+        row = connection.fetchone() if kind.startswith("VARCHAR") else None
+    return kind, row[0] if row else None

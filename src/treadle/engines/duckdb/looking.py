@@ -1,0 +1,89 @@
+"""What a session sees of its engine: relations that stand in the place of those that would tell too much.
+
+The engine's own tell of paths, of every parameter, and of what else is attached. A name of one of them is
+replaced in the text that the engine gets, so that it holds in views and macros as well.
+"""
+
+from typing import Final
+
+from treadle.engines.duckdb import engine_settings
+from treadle.engines.duckdb.edits import string
+from treadle.engines.duckdb.settings import SETTINGS
+
+READABLE: Final = frozenset(engine_settings.NAMES) | {
+    *("timezone", "calendar", "search_path", "schema", "default_order", "memory_limit", "max_memory"),
+    "max_temp_directory_size",
+}
+"""The engine's parameters, in lower case, whose values a session may know."""
+
+QUALIFIERS: Final = frozenset(("system", "main", "pg_catalog"))
+"""What may stand before the name of such a relation."""
+
+_KNOWN: Final = f"lower(name) IN ({', '.join(sorted(map(string, READABLE)))})"
+_TYPE: Final = """
+    CASE WHEN input_type = 'VARCHAR' THEN 'string' WHEN input_type = 'BOOLEAN' THEN 'bool'
+    WHEN input_type IN ('BIGINT', 'UBIGINT') THEN 'integer' ELSE input_type END AS vartype
+"""
+_FIXED: Final = ", ".join(
+    f"({string(one.name)}, {string(one.default)}, {string(one.about)}, 'string')"
+    for one in SETTINGS.values()
+    if one.accepted is not None and one.name.lower() not in READABLE
+)
+_NO_TAGS: Final = "MAP([]::VARCHAR[], []::VARCHAR[])"
+
+# None of these has anything in it but words of ours.
+_CALLED: Final = {
+    "duckdb_settings": f"""
+        SELECT name, value, description, input_type, scope, aliases FROM duckdb_settings() WHERE {_KNOWN}
+    """,  # noqa: S608
+    "duckdb_databases": f"""
+        SELECT database_name, database_oid, NULL::VARCHAR AS path, comment, {_NO_TAGS} AS tags, internal, type,
+        readonly, encrypted, cipher, {_NO_TAGS} AS options FROM duckdb_databases()
+        WHERE database_name IN ({{catalog}}, 'system', 'temp')
+    """,  # noqa: S608
+    "duckdb_extensions": """
+        SELECT extension_name, loaded, installed, CASE WHEN install_path = '(BUILT-IN)' THEN install_path ELSE '' END
+        AS install_path, description, aliases, extension_version, install_mode, '' AS installed_from
+        FROM duckdb_extensions()
+    """,
+    "pragma_database_size": "SELECT * FROM pragma_database_size() WHERE database_name = {catalog}",
+}
+_NAMED: Final = {
+    "duckdb_databases": f"{_CALLED['duckdb_databases']} AND NOT internal",
+    "pg_settings": f"""
+        SELECT name, value AS setting, description AS short_desc, {_TYPE} FROM duckdb_settings() WHERE {_KNOWN}
+        UNION ALL VALUES {_FIXED}
+    """,  # noqa: S608
+    "pg_database": """
+        SELECT database_oid AS oid, database_name AS datname, true AS datallowconn, false AS datistemplate
+        FROM duckdb_databases() WHERE database_name = {catalog}
+    """,
+    "pragma_database_list": """
+        SELECT database_oid AS seq, database_name AS name, NULL::VARCHAR AS file FROM duckdb_databases()
+        WHERE database_name = {catalog}
+    """,
+}
+
+
+def relation(name: str, catalog: str, *, called: bool) -> str | None:
+    """The query in the place of a name; None where the engine has no such relation."""
+    sql = (_CALLED if called else _NAMED).get(name)
+    return None if sql is None else " ".join(sql.split()).replace("{catalog}", string(catalog))
+
+
+def databases(catalog: str) -> str:
+    """The query in the place of SHOW DATABASES, which tells of the session's catalog alone."""
+    return f"SELECT {string(catalog)} AS database_name"
+
+
+def pragma(name: str, catalog: str) -> str | None:
+    """The query in the place of a PRAGMA; None where there is none."""
+    match name:
+        case "show_databases":
+            return databases(catalog)
+        case "database_size":
+            return relation("pragma_database_size", catalog, called=True)
+        case "database_list":
+            return relation("pragma_database_list", catalog, called=False)
+        case _:
+            return None
