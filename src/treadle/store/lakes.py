@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from treadle.model.entities import Catalog
-from treadle.store.catalogs import provision
+from treadle.store.catalogs import catalog_address, provision
 from treadle.store.dsn import Address
 from treadle.store.errors import BackupError
 from treadle.store.sql import sql
@@ -34,6 +34,21 @@ def point_to_files(address: Address, data_path: str) -> None:
         found = connection.execute(sql("lake_has_metadata")).fetchone()
         if found and found["known"]:
             connection.execute(sql("lake_move"), (data_path,))
+
+
+def leftovers(dsn: str) -> list[str]:
+    """What earlier versions left in catalogs and cannot be mended: inlined data, columns of types refused by now."""
+    found: list[str] = []
+    for catalog in all_catalogs(dsn):
+        with _connected(catalog_address(dsn, catalog).dsn) as connection:
+            known = connection.execute(sql("lake_has_metadata")).fetchone()
+            if not known or not known["known"]:
+                continue
+            command = connection.execute(sql("lake_inlined")).fetchone()
+            inlined = connection.execute(command["command"]).fetchall() if command else []
+            found += [f"{catalog.name}.{row['name']}: inlined data" for row in inlined]
+            found += [f"{catalog.name}.{row['name']}" for row in connection.execute(sql("lake_inexact")).fetchall()]
+    return found
 
 
 def forget_results(dsn: str, now: datetime) -> None:
