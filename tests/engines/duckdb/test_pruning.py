@@ -98,7 +98,7 @@ def tables(draw: st.DrawFn) -> tuple[str, str, list[list[str | None]], list[str]
 
 
 @given(table=tables(), within=st.booleans(), compacted=st.booleans())
-@examples(25)
+@examples(10)
 def test_a_condition_finds_its_rows(
     lake: Session, table: tuple[str, str, list[list[str | None]], list[str]], within: bool, compacted: bool
 ) -> None:

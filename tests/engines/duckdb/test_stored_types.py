@@ -221,7 +221,7 @@ _LOOK: Final = "SELECT k, typeof(v), v::VARCHAR, rank() OVER (ORDER BY v), v IS 
 
 
 @given(column=columns(), way=st.sampled_from(sorted(WAYS)), repeated=st.sampled_from((1, 11, 2000)))
-@examples(12)
+@examples(10)
 def test_what_was_written_is_read(lake: Session, column: tuple[str, list[str]], way: str, repeated: int) -> None:
     """Value, type, order and NULL as in the engine's own memory: at once, after compaction and in old snapshots."""
     kind, values = column
