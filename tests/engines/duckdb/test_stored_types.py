@@ -286,6 +286,16 @@ def test_one_row_of_a_large_table_is_updated(lake: Session) -> None:
     ]
 
 
+def test_a_partition_that_takes_no_row_is_refused(lake: Session) -> None:
+    """DuckLake takes year() of an integer, and then no INSERT any more."""
+    lake.run("CREATE OR REPLACE TABLE parted (i INTEGER, d DATE)")
+    assert lake.refusal("ALTER TABLE parted SET PARTITIONED BY (d, year(i))").sql_state == "42883"
+    lake.run(
+        "ALTER TABLE parted SET PARTITIONED BY (year(d), bucket(4, i)); INSERT INTO parted VALUES (1, '2020-01-01')"
+    )
+    assert lake.run("SELECT i FROM parted WHERE year(d) = 2020") == [(1,)]
+
+
 @pytest.mark.parametrize("suffix", ["csv", "json"])
 def test_text_files_take_what_parquet_refuses(lake: Session, suffix: str) -> None:
     """An INTERVAL and the like cannot go to Parquet, nested or not, and come back from CSV and JSON as they were."""

@@ -24,10 +24,8 @@ _MENDED: Final = "treadle 1 after mending"
 _CONVERTED: Final = "treadle 1 after converting"
 """The state of one whose 128-bit integers are decimals as well; its inlined data is not yet in files."""
 
-_STATE: Final = "SELECT coalesce(obj_description('public.ducklake_metadata'::regclass), '')"
-
-_INEXACT: Final = """
-SELECT EXISTS (
+_STATE: Final = """
+SELECT coalesce(obj_description('public.ducklake_metadata'::regclass), ''), EXISTS (
     SELECT FROM public.ducklake_column WHERE end_snapshot IS NULL
     AND column_type IN ('int128', 'uint128', 'interval', 'timetz', 'time_ns', 'variant')
 )
@@ -140,6 +138,8 @@ class Metadata:
         self._con = connection
         self._catalog = catalog
         self._name = name
+        self.holds_inexact = False
+        """Whether a table has a column of a type that is refused by now; known after `mend`."""
 
     def mend(self) -> bool:
         """Take one step towards `RULES`; raises `duckdb.Error`.
@@ -156,12 +156,9 @@ class Metadata:
             return False
         return self._convert(unreadable) if state.startswith(_MENDED) else self._add_rules()
 
-    def holds_inexact(self) -> bool:
-        """Whether a table has a column of a type that is refused by now."""
-        return bool(self._query(_INEXACT)[0][0])
-
     def _state(self) -> str:
-        return str(self._query(_STATE)[0][0])
+        [(state, self.holds_inexact)] = self._query(_STATE)
+        return str(state)
 
     def _add_rules(self) -> bool:
         updates: list[str] = []
