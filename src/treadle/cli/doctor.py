@@ -21,7 +21,7 @@ from treadle.store import cluster
 from treadle.store.dsn import Address
 from treadle.store.embedded import EmbeddedPostgres
 from treadle.store.errors import BackupError
-from treadle.store.lakes import leftovers
+from treadle.store.lakes import all_catalogs, leftovers
 from treadle.worker import confine, seccomp
 from treadle.worker.confine import Means, Mode, Plan
 from treadle.worker.process import HEADROOM
@@ -223,7 +223,7 @@ def _catalogs(settings: Settings) -> Finding:
             return Finding("catalogs", State.OK, "not looked at: the private PostgreSQL is not running")
         dsn = private.service_dsn
     try:
-        found = leftovers(dsn)
+        found = [one for catalog in all_catalogs(dsn) for one in leftovers(dsn, catalog)]
     except BackupError as error:
         return Finding("catalogs", State.WARNING, f"not looked at: {str(error).splitlines()[0]}")
     if found:

@@ -36,19 +36,17 @@ def point_to_files(address: Address, data_path: str) -> None:
             connection.execute(sql("lake_move"), (data_path,))
 
 
-def leftovers(dsn: str) -> list[str]:
-    """What earlier versions left in catalogs and cannot be mended: inlined data, columns of types refused by now."""
-    found: list[str] = []
-    for catalog in all_catalogs(dsn):
-        with _connected(catalog_address(dsn, catalog).dsn) as connection:
-            known = connection.execute(sql("lake_has_metadata")).fetchone()
-            if not known or not known["known"]:
-                continue
-            command = connection.execute(sql("lake_inlined")).fetchone()
-            inlined = connection.execute(command["command"]).fetchall() if command else []
-            found += [f"{catalog.name}.{row['name']}: inlined data" for row in inlined]
-            found += [f"{catalog.name}.{row['name']}" for row in connection.execute(sql("lake_inexact")).fetchall()]
-    return found
+def leftovers(dsn: str, catalog: Catalog) -> list[str]:
+    """What earlier versions left in a catalog and cannot be mended: inlined data, columns of types refused by now."""
+    with _connected(catalog_address(dsn, catalog).dsn) as connection:
+        known = connection.execute(sql("lake_has_metadata")).fetchone()
+        if not known or not known["known"]:
+            return []
+        command = connection.execute(sql("lake_inlined")).fetchone()
+        inlined = connection.execute(command["command"]).fetchall() if command else []
+        inexact = connection.execute(sql("lake_inexact")).fetchall()
+    found = [f"{row['name']}: inlined data" for row in inlined] + [row["name"] for row in inexact]
+    return [f"{catalog.name}.{one}" for one in found]
 
 
 def forget_results(dsn: str, now: datetime) -> None:
