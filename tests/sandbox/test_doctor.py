@@ -17,7 +17,19 @@ from treadle.config import load
 from treadle.worker import confine
 from treadle.worker.confine import Means
 
-CHECKS = ["kernel", "sandbox", "landlock", "seccomp", "confinement", "user", "limits", "memory", "postgres", "disk"]
+CHECKS = [
+    "kernel",
+    "sandbox",
+    "landlock",
+    "seccomp",
+    "confinement",
+    "user",
+    "limits",
+    "memory",
+    "postgres",
+    "disk",
+    "catalogs",
+]
 
 
 def examined(data_dir: Path, means: Means | None = None, **settings: Any) -> Mapping[str, tuple[State, str]]:

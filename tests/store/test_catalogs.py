@@ -29,6 +29,7 @@ from treadle.store.catalogs import (
 )
 from treadle.store.dsn import Address
 from treadle.store.errors import StoreUnavailable
+from treadle.store.lakes import leftovers
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
@@ -286,6 +287,11 @@ async def test_inlined_rows_and_deletes_are_seen(databases: Databases, lake: Cat
     connection = attach(address, lake.data_path)
     connection.execute("CREATE TABLE t AS SELECT range i FROM range(1000)")
     assert not await holds_inlined(databases.dsn, lake)
+    assert leftovers(databases.dsn, lake) == []
+    connection.execute("CREATE TABLE old AS SELECT INTERVAL '1 hour' AS span")
+    names = [f"{lake.name}.main.old: inlined data", f"{lake.name}.main.old.span interval"]
+    assert leftovers(databases.dsn, lake) == names
+    connection.execute("DROP TABLE old")
     for change in ("INSERT INTO t VALUES (1000)", "DELETE FROM t WHERE i < 3"):
         connection.execute(change)
         assert await holds_inlined(databases.dsn, lake)

@@ -20,6 +20,8 @@ from treadle.model.errors import TreadleError
 from treadle.store import cluster
 from treadle.store.dsn import Address
 from treadle.store.embedded import EmbeddedPostgres
+from treadle.store.errors import BackupError
+from treadle.store.lakes import all_catalogs, leftovers
 from treadle.worker import confine, seccomp
 from treadle.worker.confine import Means, Mode, Plan
 from treadle.worker.process import HEADROOM
@@ -63,6 +65,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _memory(settings)
     yield _postgres(settings)
     yield _disk(settings)
+    yield _catalogs(settings)
 
 
 def _mode(mode: Mode) -> Finding:
@@ -209,6 +212,23 @@ def _disk(settings: Settings) -> Finding:
     if free < spill:
         return Finding("disk", State.WARNING, f"{_size(free)} free in {place}, one worker may spill {_size(spill)}")
     return Finding("disk", State.OK, f"{_size(free)} free in {place}")
+
+
+def _catalogs(settings: Settings) -> Finding:
+    """What earlier versions left in them that cannot be mended."""
+    dsn = settings.database_url
+    if dsn is None:
+        private = EmbeddedPostgres(settings.data_dir)
+        if not private.running():
+            return Finding("catalogs", State.OK, "not looked at: the private PostgreSQL is not running")
+        dsn = private.service_dsn
+    try:
+        found = [one for catalog in all_catalogs(dsn) for one in leftovers(dsn, catalog)]
+    except BackupError as error:
+        return Finding("catalogs", State.WARNING, f"not looked at: {str(error).splitlines()[0]}")
+    if found:
+        return Finding("catalogs", State.WARNING, f"to be copied (docs/types.md): {', '.join(found)}")
+    return Finding("catalogs", State.OK, "every table can be read and written")
 
 
 def _size(count: int) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from treadle.model.entities import Catalog
-from treadle.store.catalogs import provision
+from treadle.store.catalogs import catalog_address, provision
 from treadle.store.dsn import Address
 from treadle.store.errors import BackupError
 from treadle.store.sql import sql
@@ -34,6 +34,19 @@ def point_to_files(address: Address, data_path: str) -> None:
         found = connection.execute(sql("lake_has_metadata")).fetchone()
         if found and found["known"]:
             connection.execute(sql("lake_move"), (data_path,))
+
+
+def leftovers(dsn: str, catalog: Catalog) -> list[str]:
+    """What earlier versions left in a catalog and cannot be mended: inlined data, columns of types refused by now."""
+    with _connected(catalog_address(dsn, catalog).dsn) as connection:
+        known = connection.execute(sql("lake_has_metadata")).fetchone()
+        if not known or not known["known"]:
+            return []
+        command = connection.execute(sql("lake_inlined")).fetchone()
+        inlined = connection.execute(command["command"]).fetchall() if command else []
+        inexact = connection.execute(sql("lake_inexact")).fetchall()
+    found = [f"{row['name']}: inlined data" for row in inlined] + [row["name"] for row in inexact]
+    return [f"{catalog.name}.{one}" for one in found]
 
 
 def forget_results(dsn: str, now: datetime) -> None:

@@ -174,8 +174,11 @@ def test_inlining_stays_off(place: Place) -> None:
 
 
 def test_bounds_of_floats_are_mended(place: Place) -> None:
-    """Files of an earlier version are found again by a comparison on their FLOAT column."""
+    """Files of an earlier version are found again by a comparison on their FLOAT column, or on one that was one."""
     with earlier(place) as connection:
         connection.execute("CREATE TABLE t AS SELECT 1e-6::FLOAT AS f FROM range(20)")
+        connection.execute("CREATE TABLE u AS SELECT 0.1::FLOAT AS f FROM range(20)")
+        connection.execute("ALTER TABLE u ALTER f TYPE DOUBLE")
     with session(place) as sql:
+        assert sql.run("SELECT count(f) AS n FROM u WHERE f > 0.1 AND f = 0.1::FLOAT::DOUBLE") == [(20,)]
         assert sql.run("SELECT count(f) AS n FROM (SELECT f FROM t WHERE f = 1e-6::FLOAT)") == [(20,)]

@@ -9,6 +9,7 @@ from treadle.engines.duckdb.lexer import END, NAMES, WORD, Token, name_of
 from treadle.engines.duckdb.storable import INSTEAD, WIDE, sql_of
 from treadle.engines.duckdb.vocabulary import words
 
+_TRANSFORMS: Final = frozenset(("year", "month", "day", "hour"))
 _TEMPORARY: Final = frozenset(("temp", "temporary"))
 # What follows a type in a column definition; before any other name stands the name of a column or a member.
 _AFTER_TYPE: Final = words("default not null check primary unique collate generated using references constraint as")
@@ -17,13 +18,15 @@ _AFTER_TYPE: Final = words("default not null check primary unique collate genera
 class Definition(msgspec.Struct, frozen=True):
     """A statement that makes a table of the catalog or changes its columns.
 
-    ``name`` is the table's dotted name, ``columns`` the definitions of the columns it makes or changes;
+    ``name`` is the table's dotted name, ``columns`` the definitions of the columns it makes or changes, ``parts`` the
+    calls of functions that it is partitioned by;
     ``before``, ``query`` and ``after`` are the text of a CREATE TABLE … AS.
     """
 
     name: tuple[str, ...]
     creates: bool = False
     columns: str = ""
+    parts: str = ""
     before: str = ""
     query: str = ""
     after: str = ""
@@ -39,7 +42,7 @@ def read_definition(text: str, tokens: Sequence[Token]) -> Definition | None:
         return _read_alter(text, tokens, name)
     at = _query_at(tokens, start)
     if at is None:
-        return Definition(name, creates=True, columns=_columns(text, tokens))
+        return Definition(name, creates=True, columns=_columns(text, tokens), parts=_parts(text, tokens))
     end = _query_end(tokens)
     return Definition(
         name,
@@ -54,7 +57,18 @@ def _read_alter(text: str, tokens: Sequence[Token], name: tuple[str, ...]) -> De
     at = _after_name(tokens, _name_at(tokens))
     if at < len(tokens) and tokens[at].text.lower() in ("rename", "drop"):
         return None
-    return Definition(name, columns=_columns(text, tokens))
+    return Definition(name, columns=_columns(text, tokens), parts=_parts(text, tokens))
+
+
+def _parts(text: str, tokens: Sequence[Token]) -> str:
+    """The calls of the engine's functions in PARTITIONED BY, which DuckLake binds only when rows come."""
+    at = next((index for index, word in _outer_words(tokens, 0) if word == "partitioned"), len(tokens))
+    calls = (
+        text[tokens[index].start : tokens[_closing(tokens, index + 1)].end]
+        for index in range(at + 3, len(tokens) - 1)
+        if tokens[index].text.lower() in _TRANSFORMS and tokens[index + 1].text == "("
+    )
+    return ", ".join(calls)
 
 
 def _columns(text: str, tokens: Sequence[Token]) -> str:

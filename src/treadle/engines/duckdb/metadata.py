@@ -26,10 +26,8 @@ _MENDED: Final = "treadle 1 after mending"
 _CONVERTED: Final = "treadle 1 after converting"
 """The state of one whose 128-bit integers are decimals as well; its inlined data is not yet in files."""
 
-_STATE: Final = "SELECT coalesce(obj_description('public.ducklake_metadata'::regclass), '')"
-
-_INEXACT: Final = """
-SELECT EXISTS (
+_STATE: Final = """
+SELECT coalesce(obj_description('public.ducklake_metadata'::regclass), ''), EXISTS (
     SELECT FROM public.ducklake_column WHERE end_snapshot IS NULL
     AND column_type IN ('int128', 'uint128', 'interval', 'timetz', 'time_ns', 'variant')
 )
@@ -53,7 +51,8 @@ CREATE OR REPLACE TRIGGER treadle_forget_float_bounds BEFORE INSERT OR UPDATE ON
     FOR EACH ROW WHEN (NEW.min_value ~ '^-?([0-9]+[.e][-+0-9.e]+|inf)$')
     EXECUTE FUNCTION public.treadle_forget_float_bounds();
 
--- The bounds of a whole table must not become unknown, which DuckLake takes for a table without values.
+-- The bounds of a whole table must not become unknown, which DuckLake takes for a table without values. Every JSON text
+-- of what was no text begins before the last of these.
 CREATE OR REPLACE FUNCTION public.treadle_forget_bounds_of_type() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (
@@ -63,9 +62,10 @@ BEGIN
         UPDATE public.ducklake_file_column_stats SET min_value = NULL, max_value = NULL
         WHERE table_id = NEW.table_id AND column_id = NEW.column_id;
         UPDATE public.ducklake_table_column_stats
-        SET min_value = CASE WHEN NEW.column_type IN ('float32', 'float64') THEN '-inf' ELSE '' END, max_value = NULL
+        SET min_value = CASE NEW.column_type WHEN 'json' THEN '' ELSE '-inf' END,
+            max_value = CASE NEW.column_type WHEN 'json' THEN '~' ELSE 'inf' END
         WHERE table_id = NEW.table_id AND column_id = NEW.column_id AND min_value IS NOT NULL
-            AND NEW.column_type IN ('float32', 'float64', 'json', 'varchar');
+            AND NEW.column_type IN ('float32', 'float64', 'json');
     END IF;
     RETURN NULL;
 END $$;
@@ -105,6 +105,16 @@ WHERE (table_id, column_id) IN (
     SELECT table_id, column_id FROM public.ducklake_column
     GROUP BY table_id, column_id HAVING bool_or(column_type = 'float32') OR count(DISTINCT column_type) > 1
 );
+UPDATE public.ducklake_table_column_stats known
+SET min_value = CASE now.column_type WHEN 'json' THEN '' ELSE '-inf' END,
+    max_value = CASE now.column_type WHEN 'json' THEN '~' ELSE 'inf' END
+FROM public.ducklake_column now
+WHERE now.table_id = known.table_id AND now.column_id = known.column_id AND now.end_snapshot IS NULL
+    AND now.column_type IN ('float32', 'float64', 'json') AND known.min_value IS NOT NULL AND EXISTS (
+        SELECT FROM public.ducklake_column before
+        WHERE before.table_id = now.table_id AND before.column_id = now.column_id
+            AND before.column_type <> now.column_type
+    );
 """
 
 _TABLES: Final = "SELECT count(*) FROM public.ducklake_table"
@@ -146,6 +156,8 @@ class Metadata:
         self._con = connection
         self._catalog = catalog
         self._name = name
+        self.holds_inexact = False
+        """Whether a table has a column of a type that is refused by now; known after `mend`."""
 
     def mend(self) -> bool:
         """Take one step towards `RULES`; raises `duckdb.Error`.
@@ -162,12 +174,9 @@ class Metadata:
             return False
         return self._convert(unreadable) if state.startswith(_MENDED) else self._add_rules()
 
-    def holds_inexact(self) -> bool:
-        """Whether a table has a column of a type that is refused by now."""
-        return bool(self._query(_INEXACT)[0][0])
-
     def _state(self) -> str:
-        return str(self._query(_STATE)[0][0])
+        [(state, self.holds_inexact)] = self._query(_STATE)
+        return str(state)
 
     def _add_rules(self) -> bool:
         updates: list[str] = []

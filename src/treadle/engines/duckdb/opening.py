@@ -74,7 +74,7 @@ def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> tupl
             while metadata.mend():
                 connection.execute(f"DETACH {quoted(target.name)}")
                 _attach_or_create(connection, target, lake_path)
-            return lake_path, metadata.holds_inexact()
+            return lake_path, metadata.holds_inexact
         except duckdb.InterruptException:
             raise
         except duckdb.Error:

@@ -15,6 +15,7 @@ from treadle.engines.duckdb.copy_statement import CopyTarget
 from treadle.engines.duckdb.definitions import Definition, target_of
 from treadle.engines.duckdb.errors import Insertion, translated
 from treadle.engines.duckdb.lexer import lex
+from treadle.engines.duckdb.opening import quoted
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.storable import Place, projection, require_exact, stored_text
 
@@ -118,6 +119,9 @@ def require_exact_columns(
     own = [row for row in columns if row[1].lower() in (named or {row[2].lower()})]
     for _, _, _, column, engine_type in own or columns:
         require_exact(column, engine_type, Place.TABLE)
+    if definition.parts and own:
+        place = ".".join(map(quoted, (catalog, own[0][1], table)))
+        connection.execute(f"DESCRIBE SELECT {definition.parts} FROM {place}")  # noqa: S608 - the caller's own
 
 
 def require_exact_target(connection: duckdb.DuckDBPyConnection, catalog: str, text: str) -> None:

@@ -3,13 +3,15 @@
 SELECT coalesce(
     string_agg(
         format(
-            'SELECT FROM %s WHERE EXISTS (SELECT FROM public.ducklake_table WHERE table_id = %s AND end_snapshot IS NULL)',
-            oid::regclass, substring(relname FROM '[0-9]+')
+            'SELECT s.schema_name || ''.'' || t.table_name AS name FROM public.ducklake_table t
+            JOIN public.ducklake_schema s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
+            WHERE t.table_id = %s AND t.end_snapshot IS NULL AND EXISTS (SELECT FROM %s)',
+            substring(relname FROM '[0-9]+'), oid::regclass
         ),
-        ' UNION ALL '
+        ' UNION '
     ),
-    'SELECT WHERE false'
-)
+    'SELECT NULL::text AS name WHERE false'
+) AS command
 FROM pg_class
 WHERE relkind = 'r' AND relnamespace = to_regnamespace('public')
     AND relname ~ '^ducklake_inlined_(data_[0-9]+_[0-9]+|delete_[0-9]+)$'
