@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -137,6 +138,35 @@ def test_a_reader_keeps_the_files_it_may_need(idle: World) -> None:
         assert len(named) == 6
         assert reader.run("SELECT count(*), sum(i) FROM read").rows == [["6", "15"]]
     assert len(files_of(idle, "read")) == 1
+
+
+def test_no_snapshot_goes_that_an_open_transaction_must_know_of(idle: World) -> None:
+    """It bears the time at which its transaction began, not that of its commit, and is needed to see the conflict."""
+    with idle.session() as first, idle.session() as second, idle.session() as other:
+        first.run("CREATE TABLE shared AS SELECT i FROM range(10) t(i); CREATE TABLE aside (i INTEGER)")
+        first.run("BEGIN; DELETE FROM shared WHERE i = 1")
+        begun = time.monotonic()
+        until(lambda: time.monotonic() - begun > 2 * RETENTION, "its snapshot will look old")
+        second.run("BEGIN; DELETE FROM shared WHERE i = 2")
+        first.run("COMMIT")
+        other.run('INSERT INTO aside VALUES (1); CALL "default".expire_snapshots(older_than => now())')
+        assert code(second, "COMMIT") == "40001"
+        assert other.run("SELECT count(*), sum(i) FROM shared").rows == [["9", "44"]]
+
+
+def test_a_compaction_is_seen_by_an_open_transaction(idle: World) -> None:
+    """However soon its snapshot is to be expired: a delete is refused, not undone."""
+    with idle.session() as deleting, idle.session() as other:
+        fill(other, "compacted", 5)
+        other.run("CREATE TABLE apart (i INTEGER)")
+        deleting.run("BEGIN; DELETE FROM compacted WHERE i = 3")
+        assert other.run("CALL \"default\".merge_adjacent_files('compacted')").rows[0][2] == "5"
+        other.run("INSERT INTO apart VALUES (1)")
+        young = f"SELECT count(*) FROM ducklake_snapshot WHERE snapshot_time >= now() - interval '{RETENTION} s'"
+        until(lambda: not asked(idle, young), "every snapshot is old")
+        other.run('CALL "default".expire_snapshots(older_than => now())')
+        assert code(deleting, "COMMIT") == "40001"
+        assert other.run("SELECT count(*) FROM compacted").rows == [["5"]]
 
 
 def files_of(world: World, table: str) -> list[Path]:

@@ -101,7 +101,8 @@ _INTERRUPTED: Final = re.compile(r"INTERRUPT Error|Interrupted!")
 _PARSE_PREFIX: Final = re.compile(r"^([A-Z][A-Za-z ]*?) Error: ")
 # Traces, and the commands to the metadata's server that a failed commit repeats.
 _STACK: Final = re.compile(
-    r"\n*(Stack Trace:|This error signals an assertion failure|\. Consider increasing|Failed to flush changes|: Failed to execute query).*",
+    r"\n*(Stack Trace:|This error signals an assertion failure|\. Consider increasing"
+    r"|Failed to flush changes|: Failed to execute query).*",
     re.DOTALL,
 )
 # Where staged output and spill lie: their names are enough.
