@@ -262,7 +262,7 @@ DUTIES = {
     "checkpoint": ("CHECKPOINT", "ducklake_delete_file"),
     "expire": ("CALL \"default\".expire_snapshots(older_than => '2999-01-01')", "ducklake_snapshot"),
     "clean": ('CALL "default".cleanup_old_files(cleanup_all => true)', "ducklake_files_scheduled_for_deletion"),
-    "flush": ('CALL "default".flush_inlined_data()', "ducklake_metadata"),
+    "flush": ('CALL "default".flush_inlined_data()', "ducklake_snapshot"),
 }
 
 

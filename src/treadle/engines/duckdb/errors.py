@@ -74,6 +74,8 @@ _REFINED: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"[Tt]ransaction conflict|[Cc]onflict on (tuple|update)|write-write conflict"), "40001"),
     (re.compile(r"could not serialize access|deadlock detected"), "40001"),
     (re.compile(r"due to lock timeout"), "55P03"),
+    # Another clean-up was there first.
+    (re.compile(r"files scheduled for deletion.*No such file", re.DOTALL), "40001"),
     (re.compile(r"server closed the connection|terminating connection"), "08006"),
     (re.compile(r"could not connect|connection to server"), "08006"),
 )
