@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -106,12 +107,10 @@ def test_old_snapshots_expire_and_the_newest_stays(tmp_path: Path) -> None:
     settings = SETTINGS | {"TREADLE_SNAPSHOT_TTL": "0.3"}
     with world(tmp_path / "data", settings) as short, short.session() as session:
         fill(session, "t", 5)
-
-        def expired() -> bool:
-            session.run("CREATE OR REPLACE TABLE noise (i INTEGER)")
-            return asked(short, "SELECT min(snapshot_id) FROM ducklake_snapshot") > 5
-
-        until(expired, "snapshots expire")
+        young = f"SELECT count(*) FROM ducklake_snapshot WHERE snapshot_time >= now() - interval '{RETENTION} s'"
+        until(lambda: not asked(short, young), "every snapshot is old")
+        command(short, "maintain")
+        assert asked(short, "SELECT min(snapshot_id) FROM ducklake_snapshot") > 5
         assert asked(short, "SELECT count(*) FROM ducklake_snapshot") >= 1
         assert session.run("SELECT count(*) FROM t").rows == [["5"]]
 
@@ -139,6 +138,35 @@ def test_a_reader_keeps_the_files_it_may_need(idle: World) -> None:
         assert len(named) == 6
         assert reader.run("SELECT count(*), sum(i) FROM read").rows == [["6", "15"]]
     assert len(files_of(idle, "read")) == 1
+
+
+def test_no_snapshot_goes_that_an_open_transaction_must_know_of(idle: World) -> None:
+    """It bears the time at which its transaction began, not that of its commit, and is needed to see the conflict."""
+    with idle.session() as first, idle.session() as second, idle.session() as other:
+        first.run("CREATE TABLE shared AS SELECT i FROM range(10) t(i); CREATE TABLE aside (i INTEGER)")
+        first.run("BEGIN; DELETE FROM shared WHERE i = 1")
+        begun = time.monotonic()
+        until(lambda: time.monotonic() - begun > 2 * RETENTION, "its snapshot will look old")
+        second.run("BEGIN; DELETE FROM shared WHERE i = 2")
+        first.run("COMMIT")
+        other.run('INSERT INTO aside VALUES (1); CALL "default".expire_snapshots(older_than => now())')
+        assert code(second, "COMMIT") == "40001"
+        assert other.run("SELECT count(*), sum(i) FROM shared").rows == [["9", "44"]]
+
+
+def test_a_compaction_is_seen_by_an_open_transaction(idle: World) -> None:
+    """However soon its snapshot is to be expired: a delete is refused, not undone."""
+    with idle.session() as deleting, idle.session() as other:
+        fill(other, "compacted", 5)
+        other.run("CREATE TABLE apart (i INTEGER)")
+        deleting.run("BEGIN; DELETE FROM compacted WHERE i = 3")
+        assert other.run("CALL \"default\".merge_adjacent_files('compacted')").rows[0][2] == "5"
+        other.run("INSERT INTO apart VALUES (1)")
+        young = f"SELECT count(*) FROM ducklake_snapshot WHERE snapshot_time >= now() - interval '{RETENTION} s'"
+        until(lambda: not asked(idle, young), "every snapshot is old")
+        other.run('CALL "default".expire_snapshots(older_than => now())')
+        assert code(deleting, "COMMIT") == "40001"
+        assert other.run("SELECT count(*) FROM compacted").rows == [["5"]]
 
 
 def files_of(world: World, table: str) -> list[Path]:
@@ -234,7 +262,7 @@ DUTIES = {
     "checkpoint": ("CHECKPOINT", "ducklake_delete_file"),
     "expire": ("CALL \"default\".expire_snapshots(older_than => '2999-01-01')", "ducklake_snapshot"),
     "clean": ('CALL "default".cleanup_old_files(cleanup_all => true)', "ducklake_files_scheduled_for_deletion"),
-    "flush": ('CALL "default".flush_inlined_data()', "ducklake_metadata"),
+    "flush": ('CALL "default".flush_inlined_data()', "ducklake_snapshot"),
 }
 
 
@@ -284,7 +312,8 @@ def test_an_operator_looks_at_a_catalog_and_has_it_maintained(kept: World) -> No
     with kept.session() as session:
         fill(session, "seen", 6)
     assert "seen" in command(kept, "maintain")
-    assert [line for line in command(kept, "files").splitlines() if "  seen  1 " in line]
+    (line,) = (line for line in command(kept, "files").splitlines() if "  seen  " in line)
+    assert int(line.split()[2]) < 4
     assert "treadle" in command(kept, "snapshots")
 
 
@@ -292,7 +321,9 @@ def command(world: World, name: str) -> str:
     """What a command about the world's catalog prints."""
     start = [sys.executable, "-c", "from treadle.cli import main; main()", "catalog", name]
     where = ["--workspace", world.workspace_id, "--data-dir", str(world.service.data_dir), "default"]
-    done = subprocess.run([*start, *where], capture_output=True, text=True, check=False, env=os.environ | SETTINGS)
+    done = subprocess.run(
+        [*start, *where], capture_output=True, text=True, check=False, env=os.environ | world.settings
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -14,6 +14,7 @@ from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from treadle.model.entities import Catalog
@@ -21,6 +22,13 @@ from treadle.scheduler.marks import Marks
 from treadle.scheduler.ports import Catalogs
 
 log = structlog.get_logger("treadle.keeper")
+
+
+class _Use(msgspec.Struct):
+    """A session's work on a catalog: when it began, and before which moment every change is known to it."""
+
+    began: datetime
+    known: datetime
 
 
 class Keeper:
@@ -31,21 +39,32 @@ class Keeper:
         self._marks = marks
         self._littered: dict[str, Catalog] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._working: dict[str, dict[str, datetime]] = {}
+        self._working: dict[str, dict[str, _Use]] = {}
         self._starts: Counter[str] = Counter()
 
     def begin(self, catalog_id: str, session_id: str, now: datetime) -> None:
         """The session works on the catalog from now on: call it before its statement can start."""
-        self._working.setdefault(catalog_id, {}).setdefault(session_id, now)
+        self._working.setdefault(catalog_id, {}).setdefault(session_id, _Use(now, now))
         self._starts[catalog_id] += 1
 
     def end(self, catalog_id: str, session_id: str) -> None:
         """The session has neither a statement nor a transaction on the catalog."""
-        self._working.get(catalog_id, {}).pop(session_id, None)
+        working = self._working.get(catalog_id, {})
+        over = working.pop(session_id, None)
+        if over is not None:
+            for use in working.values():
+                use.known = min(use.known, over.began)
 
     def busy_since(self, catalog_id: str) -> datetime | None:
-        """When the session began to work on the catalog that has worked there for longest; None when none does."""
-        return min(self._working.get(catalog_id, {}).values(), default=None)
+        """The moment before which what changed in the catalog is known to every session that works there; None
+        when none does.
+
+        A snapshot, and a file that falls out of use, bear the time at which their transaction began, which may be
+        long before its commit. So a session that works there may not know of what bears the time of its own
+        beginning, nor that of another's which has ended since: a commit whose conflicts can no more be looked up
+        would undo that of the other.
+        """
+        return min((use.known for use in self._working.get(catalog_id, {}).values()), default=None)
 
     async def recall(self) -> None:
         """Take over the list of an earlier service; whoever calls this tidies."""

@@ -78,6 +78,8 @@ class Maintenance:
         # Catalogs that were looked at, and until when they are left alone.
         self._rest: dict[str, float] = {}
         self._settled: dict[str, dict[tuple[Duty, str, str], int]] = {}
+        # Catalogs with files that are out of use and too young to go.
+        self._unused: set[str] = set()
         self._next_round = 0.0
         self._current = ""
         self._stopping = asyncio.Event()
@@ -104,6 +106,7 @@ class Maintenance:
         """Let go of a catalog that is being removed."""
         self._visits.pop(catalog_id, None)
         self._settled.pop(catalog_id, None)
+        self._unused.discard(catalog_id)
         if self._current == catalog_id:
             self._stopping.set()
             await self._left.wait()
@@ -137,7 +140,9 @@ class Maintenance:
         self._rest = {one: until for one, until in self._rest.items() if until > now}
         changed, wanted = self._context.changes.take()
         for catalog in changed:
-            self._visits.setdefault(catalog.id, Visit(catalog, self._rest.get(catalog.id, now)))
+            planned, at = self._visits.get(catalog.id), self._rest.get(catalog.id, now)
+            if planned is None or (not planned.failures and planned.at > at):
+                self._visits[catalog.id] = Visit(catalog, at)
         if now >= self._next_round:
             self._next_round = now + ROUND_SECONDS
             for catalog in await self._all():
@@ -164,6 +169,8 @@ class Maintenance:
             self._rest[catalog_id] = self._now() + pause
             if again is not None and not self._stopping.is_set():
                 self._come_again(visit, pause, failed=not again)
+            elif catalog_id in self._unused:
+                self._visits[catalog_id] = Visit(visit.catalog, self._now() + self._context.settings.file_retention)
 
     def _come_again(self, visit: Visit, pause: float, *, failed: bool) -> None:
         failures = visit.failures + 1 if failed else 0
@@ -216,8 +223,11 @@ class Maintenance:
             ttl=self._context.settings.snapshot_ttl,
         )
         facts = await self._outlook.facts(catalog, self._thresholds.deleted_share, moments)
+        self._unused.discard(catalog.id)
         if facts is None:
             return None
+        if facts.scheduled:
+            self._unused.add(catalog.id)
         if facts.inlined:
             log.warning("not_maintained", catalog_id=catalog.id, why="it holds inlined data")
         return due(facts, self._thresholds, self._settled.get(catalog.id, {}))
