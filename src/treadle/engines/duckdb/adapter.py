@@ -145,6 +145,7 @@ class DuckDB:
             raise EngineError(
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
             )
+        self._settle_settings()
         with self._honest():
             match prepared.kind:
                 case Kind.BEGIN:
@@ -178,8 +179,10 @@ class DuckDB:
             if self._transaction.to_commit:
                 try:
                     self._transaction.commit()
-                finally:
-                    self._settings = self._settings.end_transaction()
+                except duckdb.Error:
+                    self._adopt(self._settings.roll_back())
+                    raise
+                self._adopt(self._settings.commit())
 
     def rollback(self) -> None:
         """Undo what `execute` did; a transaction that its user opened is left aborted."""
@@ -190,11 +193,20 @@ class DuckDB:
             copying.discard(self._copy)
             self._copy = None
         self._transaction.abandon()
+        if self._transaction.state is State.ABORTED:
+            self._adopt(self._settings.roll_back())
+        self._settle_settings()
+
+    def _adopt(self, settings: SessionSettings) -> None:
+        """Go on with these settings: those at the end of a transaction."""
+        self._unsettled = self._unsettled or settings.engine() != self._settings.engine()
+        self._settings = settings
         self._settle_settings()
 
     def _settle_settings(self) -> None:
-        """Bring the engine back to the session's settings where an interrupted change has left them open."""
-        if self._unsettled:
+        """Bring the engine to the session's settings where a transaction or an interrupted change has left others."""
+        # An aborted transaction takes no SET: its ROLLBACK comes first.
+        if self._unsettled and self._transaction.state is not State.ABORTED:
             with contextlib.suppress(duckdb.Error):
                 for sql in self._settings.engine():
                     self._con.execute(sql)
@@ -205,6 +217,7 @@ class DuckDB:
     def _begin(self, planned: Planned) -> Command:
         if self._transaction.state is State.NONE:  # of a second one PostgreSQL only warns
             self._transaction.begin(planned.statements[-1])
+            self._settings = self._settings.begin_transaction()
         return Command(tag="BEGIN")
 
     def _prepare_commit(self, marker: str) -> Command:
@@ -219,7 +232,7 @@ class DuckDB:
     def _end_transaction(self) -> Command:
         if self._transaction.state is not State.NONE:  # without one PostgreSQL only warns
             self._transaction.roll_back()
-            self._settings = self._settings.end_transaction()
+            self._adopt(self._settings.roll_back())
         return Command(tag="ROLLBACK")
 
     def _mark(self, marker: str) -> None:
@@ -233,6 +246,8 @@ class DuckDB:
 
     def _set_or_show(self, planned: Planned, row_limit: int | None) -> Rows | Command:
         match planned.setting:
+            case Change(local=True) if self._transaction.state is State.NONE:
+                return Command(tag=planned.tag)  # PostgreSQL only warns
             case Change() as change:
                 self._unsettled = bool(change.engine)
                 for sql in change.engine:

@@ -106,8 +106,6 @@ def _scoped(change: Change, scope: str) -> Change:
     if scope == "global":
         raise EngineError("42501", f'permission denied to set parameter "{change.name}" for all sessions')
     if scope == "local":
-        if change.engine:
-            raise EngineError("0A000", f'SET LOCAL of parameter "{change.name}" is not supported')
         return msgspec.structs.replace(change, local=True)
     return change
 

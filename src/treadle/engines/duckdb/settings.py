@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from itertools import chain
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -77,7 +77,7 @@ class Change(msgspec.Struct, frozen=True):
     """What a SET, RESET or USE asks for; ``value`` None is the default.
 
     ``engine`` are the statements the engine has to run first; when one fails, nothing changes.
-    ``local`` holds until the transaction ends.
+    ``local`` holds until the transaction ends, and without one not at all.
     """
 
     name: str
@@ -95,14 +95,17 @@ class Show(msgspec.Struct, frozen=True):
 class SessionSettings(msgspec.Struct, frozen=True):
     """The settings of one session, immutable: `apply` gives the next ones.
 
-    ``changed`` are, by setting, the engine's own statements for those that are not as they began.
+    ``changed`` are, by setting, the engine's own statements for those that are not as they began, and
+    ``changed_local`` those of ``local``. ``before`` are the settings as the open transaction found them.
     """
 
     defaults: Mapping[str, str] = {}
     values: Mapping[str, str] = {}
     local: Mapping[str, str] = {}
     changed: Mapping[str, tuple[str, ...]] = {}
+    changed_local: Mapping[str, tuple[str, ...]] = {}
     catalog: str = ""
+    before: "SessionSettings | None" = None
 
     @classmethod
     def from_wire(cls, settings: Mapping[str, str], *, catalog: str) -> "SessionSettings":
@@ -116,23 +119,40 @@ class SessionSettings(msgspec.Struct, frozen=True):
             "timezone": (set_time_zone(self._default("timezone")),),
             PROFILING: (set_profiling(self._default(PROFILING)),),
         }
-        return tuple(chain.from_iterable({**first, **self.changed}.values()))
+        return tuple(chain.from_iterable({**first, **self.changed, **self.changed_local}.values()))
 
     def apply(self, change: Change) -> "SessionSettings":
         """The settings after a change."""
         if change.name == ALL:
-            return SessionSettings(self.defaults, catalog=self.catalog)
+            return SessionSettings(self.defaults, catalog=self.catalog, before=self.before)
         key = change.name.lower()
         value = self._default(key) if change.value is None else change.value
         if change.local:
-            return msgspec.structs.replace(self, local={**self.local, key: value})
-        local = {name: kept for name, kept in self.local.items() if name != key}
-        changed = {**self.changed, key: change.engine} if change.engine else self.changed
-        return msgspec.structs.replace(self, values={**self.values, key: value}, local=local, changed=changed)
+            if self.before is None:
+                return self
+            local = {**self.local, key: value}
+            return msgspec.structs.replace(self, local=local, changed_local=_with(self.changed_local, key, change))
+        return msgspec.structs.replace(
+            self,
+            values={**self.values, key: value},
+            local=_without(self.local, key),
+            changed=_with(self.changed, key, change),
+            changed_local=_without(self.changed_local, key),
+        )
 
-    def end_transaction(self) -> "SessionSettings":
-        """The settings after COMMIT or ROLLBACK: what was set LOCAL is gone."""
-        return msgspec.structs.replace(self, local={}) if self.local else self
+    def begin_transaction(self) -> "SessionSettings":
+        """The settings after BEGIN: they know the way back."""
+        return msgspec.structs.replace(self, before=self)
+
+    def commit(self) -> "SessionSettings":
+        """The settings after COMMIT: those set LOCAL are as they were, the others stay."""
+        if self.before is None:
+            return self
+        return msgspec.structs.replace(self, local={}, changed_local={}, before=None)
+
+    def roll_back(self) -> "SessionSettings":
+        """The settings after ROLLBACK, or an error in the transaction: as it found them, as in PostgreSQL."""
+        return self if self.before is None else self.before
 
     def show(self, name: str) -> str:
         """The value of a setting."""
@@ -150,6 +170,17 @@ class SessionSettings(msgspec.Struct, frozen=True):
 
     def _default(self, key: str) -> str:
         return self.defaults.get(key, SETTINGS[key].default)
+
+
+def _with(changed: Mapping[str, tuple[str, ...]], key: str, change: Change) -> Mapping[str, tuple[str, ...]]:
+    return {**changed, key: change.engine} if change.engine else changed
+
+
+V = TypeVar("V")
+
+
+def _without(kept: Mapping[str, V], key: str) -> Mapping[str, V]:
+    return {name: value for name, value in kept.items() if name != key}
 
 
 def value_of(name: str, text: str) -> str:
