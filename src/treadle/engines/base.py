@@ -102,8 +102,8 @@ class Engine(Protocol[P]):
     def evidence(self) -> tuple[Evidence, str]:
         """Where the truth about the coming commit will lie, and the staged path if that is a file."""
 
-    def commit(self) -> None:
-        """Make the effects of the last `execute` durable; never interrupted."""
+    def commit(self) -> bool:
+        """Make the effects of the last `execute` durable, and tell whether there were any; never interrupted."""
 
     def rollback(self) -> None:
         """Undo the effects of the last `execute`, files included; a transaction the caller had

@@ -246,11 +246,11 @@ class Script(Generic[P]):
         if not self._fence.shield():
             raise Interrupted
         try:
-            self._engine.commit()
+            changed = self._engine.commit()
         except EngineError as error:
             raise CommitFailed(error.sql_state, error.message) from error
         self._fence.unshield()
-        return Effects.COMMITTED
+        return Effects.COMMITTED if changed else Effects.NONE
 
 
 @contextmanager

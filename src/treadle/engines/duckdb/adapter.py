@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import copying, memory, opening
+from treadle.engines.duckdb.changes import Changes
 from treadle.engines.duckdb.errors import LostError, translated
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.parsing import parse
@@ -48,6 +49,7 @@ class DuckDB:
         self._unsettled = False
         self._profiler = Profiler(connection)
         self._transaction = Transaction(connection)
+        self._changes = Changes(connection)
         self._copy: copying.Staged | None = None
         self._query: Query | None = None
         self._struck = False
@@ -146,6 +148,7 @@ class DuckDB:
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
             )
         self._settle_settings()
+        self._changes.look(prepared)
         with self._honest():
             match prepared.kind:
                 case Kind.BEGIN:
@@ -170,8 +173,12 @@ class DuckDB:
             return kind, str(self._copy.staged)
         return Evidence.CATALOG, ""
 
-    def commit(self) -> None:
-        """Commit what `execute` left open, publish the file it wrote; raises `EngineError`."""
+    def commit(self) -> bool:
+        """Commit what `execute` left open, publish the file it wrote; whether either has changed anything.
+
+        Raises `EngineError`.
+        """
+        changed = self._copy is not None
         with translated():
             if self._copy is not None:
                 copying.publish(self._copy)
@@ -182,7 +189,9 @@ class DuckDB:
                 except duckdb.Error:
                     self._adopt(self._settings.roll_back())
                     raise
+                changed = self._changes.made(self._catalog) or changed
                 self._adopt(self._settings.commit())
+        return changed
 
     def rollback(self) -> None:
         """Undo what `execute` did; a transaction that its user opened is left aborted."""
@@ -218,6 +227,7 @@ class DuckDB:
         if self._transaction.state is State.NONE:  # of a second one PostgreSQL only warns
             self._transaction.begin(planned.statements[-1])
             self._settings = self._settings.begin_transaction()
+            self._changes.begin()
         return Command(tag="BEGIN")
 
     def _prepare_commit(self, marker: str) -> Command:
@@ -225,6 +235,7 @@ class DuckDB:
             return self._end_transaction()
         if self._transaction.state is State.NONE:
             return Command(tag="COMMIT")  # PostgreSQL only warns
+        self._changes.prepare(self._catalog)
         self._mark(marker)
         self._transaction.to_commit = True
         return Command(tag="COMMIT", commits=True)
@@ -275,13 +286,17 @@ class DuckDB:
         own = planned.writes and self._transaction.state is State.NONE
         if own:
             self._transaction.open()
+            self._changes.begin()
         *preludes, final = self._steps(planned, marker)
         for prelude in preludes:
             self._con.execute(prelude)
         self._con.execute(final, parameters(bindings))
         outcome = self._outcome(planned, row_limit)
         self._profiler.end()
+        if planned.writes and self._copy is None:
+            self._changes.note(planned, outcome.changed if isinstance(outcome, Command) else None, alone=own)
         if own:
+            self._changes.prepare(self._catalog)
             self._mark(marker)
             self._transaction.to_commit = True
         commits = own or self._copy is not None
