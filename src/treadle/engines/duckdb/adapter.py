@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
-from treadle.engines.duckdb import copying, memory, opening
+from treadle.engines.duckdb import copying, definitions, memory, opening
 from treadle.engines.duckdb.changes import Changes
 from treadle.engines.duckdb.errors import LostError, translated
 from treadle.engines.duckdb.guard import Guard, Vocabulary
@@ -290,9 +290,11 @@ class DuckDB:
         *preludes, final = self._steps(planned, marker)
         for prelude in preludes:
             self._con.execute(prelude)
+        definitions.refuse_before(self._con, planned, alone=own)
         self._con.execute(final, parameters(bindings))
         outcome = self._outcome(planned, row_limit)
         self._profiler.end()
+        definitions.refuse_after(self._con, planned)
         if planned.writes and self._copy is None:
             self._changes.note(planned, outcome.changed if isinstance(outcome, Command) else None, alone=own)
         if own:
