@@ -22,6 +22,9 @@ from treadle.wire import Attach, Open
 class EngineError(Exception):
     """The engine said no. ``sql_state`` is the SQLSTATE, the message is for the caller."""
 
+    fatal = False
+    """Whether the engine answers nothing any more: its session ends with the statement."""
+
     def __init__(self, sql_state: str, message: str) -> None:
         super().__init__(message)
         self.sql_state = sql_state
@@ -33,6 +36,12 @@ class Interrupted(EngineError):
 
     def __init__(self, message: str = "interrupted") -> None:
         super().__init__("57014", message)
+
+
+class EngineInvalid(EngineError):
+    """An error after which the engine refuses every statement, also ROLLBACK."""
+
+    fatal = True
 
 
 def disk_error(error: OSError) -> EngineError:

@@ -15,7 +15,7 @@ from treadle.model.states import Reason, SessionStatus
 from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.arrivals import Arrivals
 from treadle.scheduler.commits import Commits
-from treadle.scheduler.conclusion import Conclusion, Last
+from treadle.scheduler.conclusion import Conclusion, Last, is_fatal
 from treadle.scheduler.context import Context
 from treadle.scheduler.deadlines import Deadline, of_session
 from treadle.scheduler.endings import Endings, until_stored
@@ -317,7 +317,7 @@ class Lane:
 
     async def _end(self, run: Run, last: Last) -> None:
         """From the last word, or the death, to the record."""
-        died = run.killed or last is None
+        died = run.killed or last is None or is_fatal(last)
         if died or isinstance(last, Cancelled) or run.asking is not None:
             await self._conclusion.learn_intent(run)
         if died:
@@ -325,22 +325,22 @@ class Lane:
             await self._aftermath.cut_off()
             if not self.closing:
                 # First, so that nothing more can be submitted when the cancel is answered.
-                await self._fail_session(run)
+                await self._fail_session(run, last)
         if died or (isinstance(last, Failed | Cancelled) and last.wrote):
             await self._stay.tidy(self._performer.settings, lost=died)
         await self._conclusion.write(run, last)
         if died:
             # Whoever closes the session is answered when its statement is on record.
             if self.closing:
-                await self._fail_session(run)
+                await self._fail_session(run, last)
             self._bury()
 
-    async def _fail_session(self, run: Run | None) -> None:
+    async def _fail_session(self, run: Run | None, last: Last = None) -> None:
         """The worker is gone: the session fails and says why (C10), unless it was to end anyway."""
         if self._closing is not None:
             await self._end_session(*self._closing)
         else:
-            await self._conclusion.fail_session(run)
+            await self._conclusion.fail_session(run, last)
 
     async def _end_session(self, status: SessionStatus, reason: Reason, message: str) -> None:
         """Its end on purpose, after that of whatever is on record as running here: the worker is gone."""

@@ -138,6 +138,7 @@ class Script(Generic[P]):
             statement_id=self._order.statement_id,
             part=part,
             wrote=self._wrote,
+            fatal=error.fatal,
             settings=self._engine.settings(),
             profile=self._timing.profile(),
         )
@@ -248,7 +249,7 @@ class Script(Generic[P]):
         try:
             changed = self._engine.commit()
         except EngineError as error:
-            raise CommitFailed(error.sql_state, error.message) from error
+            raise CommitFailed(error) from error
         self._fence.unshield()
         return Effects.COMMITTED if changed else Effects.NONE
 
@@ -266,3 +267,7 @@ def _written() -> Iterator[None]:
 
 class CommitFailed(EngineError):
     """The engine raised out of a commit: whether it is durable must be looked up."""
+
+    def __init__(self, error: EngineError) -> None:
+        super().__init__(error.sql_state, error.message)
+        self.fatal = error.fatal

@@ -27,6 +27,7 @@ from treadle.engines.duckdb.query import BATCH_ROWS, Query, columns_of, paramete
 from treadle.engines.duckdb.script import Kind, Planned, split
 from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
 from treadle.engines.duckdb.transaction import State, Transaction
+from treadle.engines.duckdb.validity import validated
 from treadle.model.entities import Evidence
 from treadle.model.profile import Measured
 from treadle.wire import Attach, Open
@@ -135,7 +136,7 @@ class DuckDB:
             raise EngineError("08003", "the session is not open")
         self._struck = False  # not later: a cancel may come from the moment the statement enters the fence
         self._profiler.begin()
-        with translated():
+        with validated(self._con), translated():
             return split(self._con, script, self._guard)
 
     def execute(
@@ -149,7 +150,7 @@ class DuckDB:
             )
         self._settle_settings()
         self._changes.look(prepared)
-        with self._honest():
+        with validated(self._con), self._honest():
             match prepared.kind:
                 case Kind.BEGIN:
                     return self._begin(prepared)
@@ -179,7 +180,7 @@ class DuckDB:
         Raises `EngineError`.
         """
         changed = self._copy is not None
-        with translated():
+        with validated(self._con), translated():
             if self._copy is not None:
                 copying.publish(self._copy)
                 self._copy = None
@@ -357,14 +358,15 @@ class DuckDB:
             raise LostError from None
 
     def _drain(self, query: Query, row_limit: int | None) -> Iterator[pa.RecordBatch]:
-        try:
-            with self._honest():
-                yield from query.batches(row_limit)
-                self._query = None
-                self._profiler.end()
-                self._transaction.end_reading()
-        except LostError as error:
-            raise self._found(query) or error from None
+        with validated(self._con):
+            try:
+                with self._honest():
+                    yield from query.batches(row_limit)
+                    self._query = None
+                    self._profiler.end()
+                    self._transaction.end_reading()
+            except LostError as error:
+                raise self._found(query) or error from None
 
     def _found(self, query: Query) -> EngineError | None:
         """The error that a stream lost: the query is run again for it, but not in a transaction of the caller's."""
