@@ -116,6 +116,15 @@ async def operator(settings: Settings, *, create: bool = False) -> AsyncIterator
 
 
 @asynccontextmanager
+async def operator_lakes(settings: Settings) -> AsyncIterator[tuple[Service, Lakes]]:
+    """`operator`, and the catalogs' databases themselves."""
+    async with operator(settings) as service:
+        if not isinstance(service.deps.plant, Lakes):
+            raise TypeError("the catalogs of an operator are lakes")
+        yield service, service.deps.plant
+
+
+@asynccontextmanager
 async def _beside(settings: Settings, store: PostgresStore, dsn: str) -> AsyncIterator[Service]:
     """The verbs whose wakes go through the store; returns when every wake is sent."""
     signals = Signals()

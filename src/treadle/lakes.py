@@ -12,6 +12,7 @@ from treadle.results.layout import workspace_folder
 from treadle.store import catalogs
 from treadle.store.base import Store
 from treadle.store.errors import StoreUnavailable
+from treadle.store.mending import Harm, mend
 
 CUT_OFF_SECONDS: Final = 5.0
 
@@ -65,6 +66,10 @@ class Lakes:
             return await catalogs.referenced(self._dsn, catalog, names)
         except StoreUnavailable:
             return None
+
+    async def mend(self, catalog: Catalog, *, apply: bool) -> tuple[Harm, ...]:
+        """Find, and with ``apply`` mend, what keeps sessions from a catalog; raises `StoreUnavailable`."""
+        return await mend(self._dsn, catalog, apply=apply)
 
     async def committed(self, catalog: Catalog, marker: str) -> bool | None:
         """Whether a commit with this marker is durable; None when the catalog does not answer."""

@@ -57,7 +57,7 @@ async def provision(dsn: str, catalog: Catalog) -> None:
     ``dsn`` needs a role with CREATEDB and CREATEROLE. Only the catalog's role and its makers may
     connect to the database. Raises `StoreUnavailable`.
     """
-    async with _connected(Address.parse(dsn)) as connection:
+    async with connected(Address.parse(dsn)) as connection:
         await connection.execute(sql("lake_lock"), catalog.role)
         verifier = scram_verifier(catalog.password)
         if not await connection.fetchval(sql("lake_role_exists"), catalog.role):
@@ -75,7 +75,7 @@ async def destroy(dsn: str, catalog: Catalog) -> None:
 
     The Parquet files stay. Raises `StoreUnavailable`.
     """
-    async with _connected(Address.parse(dsn)) as connection:
+    async with connected(Address.parse(dsn)) as connection:
         await connection.execute(sql("lake_lock"), catalog.role)
         await _command(connection, "lake_database_drop", catalog.database)
         if await connection.fetchval(sql("lake_role_exists"), catalog.role):
@@ -88,7 +88,7 @@ async def terminate_backends(dsn: str, application_name: str, timeout: float) ->
 
     Raises `StoreUnavailable`: then nothing is known.
     """
-    async with _connected(Address.parse(dsn)) as connection:
+    async with connected(Address.parse(dsn)) as connection:
         try:
             async with asyncio.timeout(timeout):
                 with translated():
@@ -106,7 +106,7 @@ async def committed(dsn: str, catalog: Catalog, marker: str) -> bool:
     first: a commit under way is not yet seen. False for a catalog nobody has attached so far.
     Raises `StoreUnavailable`: then nobody can tell now.
     """
-    async with _connected(catalog_address(dsn, catalog)) as connection:
+    async with connected(catalog_address(dsn, catalog)) as connection:
         with translated():
             if not await connection.fetchval(sql("lake_has_changes")):
                 return False
@@ -118,7 +118,7 @@ async def referenced(dsn: str, catalog: Catalog, names: Sequence[str]) -> frozen
 
     None of them for a catalog nobody has attached so far. Raises `StoreUnavailable`.
     """
-    async with _connected(catalog_address(dsn, catalog)) as connection:
+    async with connected(catalog_address(dsn, catalog)) as connection:
         with translated():
             if not await connection.fetchval(sql("lake_has_changes")):
                 return frozenset()
@@ -126,7 +126,8 @@ async def referenced(dsn: str, catalog: Catalog, names: Sequence[str]) -> frozen
 
 
 @asynccontextmanager
-async def _connected(address: Address) -> "AsyncIterator[Connection]":
+async def connected(address: Address) -> "AsyncIterator[Connection]":
+    """A connection to one database; raises `StoreUnavailable`."""
     try:
         with translated():
             connection = await asyncpg.connect(

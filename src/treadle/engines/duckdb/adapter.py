@@ -71,7 +71,7 @@ class DuckDB:
         self._catalog = order.catalog.name
         self._profiler.attach(order.limits.threads, order.temp_dir)
         self._settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name)
-        with translated():
+        with opening.explained(), translated():
             opening.limit(self._con, order)
             lake_path = opening.attach(self._con, order.catalog)
             for sql in self._settings.engine():
