@@ -13,6 +13,7 @@ from treadle.results.layout import workspace_folder
 from treadle.store import catalogs
 from treadle.store.base import Store
 from treadle.store.errors import StoreUnavailable
+from treadle.store.mending import Harm, mend
 
 CUT_OFF_SECONDS: Final = 5.0
 
@@ -84,6 +85,10 @@ class Lakes:
     def on_destroy(self, leave: Callable[[str], Awaitable[None]]) -> None:
         """Have ``leave`` let go of a catalog, by its id, before it is removed."""
         self._leave = leave
+
+    async def mend(self, catalog: Catalog, *, apply: bool) -> tuple[Harm, ...]:
+        """Find, and with ``apply`` mend, what keeps sessions from a catalog; raises `StoreUnavailable`."""
+        return await mend(self._dsn, catalog, apply=apply)
 
     async def committed(self, catalog: Catalog, marker: str) -> bool | None:
         """Whether a commit with this marker is durable; None when the catalog does not answer."""

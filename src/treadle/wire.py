@@ -209,11 +209,15 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The engine said no; ``part`` carries the error. ``wrote`` says that data files may be left."""
+    """The engine said no; ``part`` carries the error. ``wrote`` says that data files may be left.
+
+    ``fatal`` says that the engine answers nothing any more: the worker is of no use.
+    """
 
     statement_id: str
     part: Part
     wrote: bool = False
+    fatal: bool = False
     settings: dict[str, str] = {}
     profile: bytes | None = None
 

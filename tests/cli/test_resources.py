@@ -4,10 +4,35 @@ import hashlib
 import json
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.cli.running import UNKNOWN, Cli
 from treadle import config
+from treadle.store.dsn import Address
+from treadle.store.embedded import EmbeddedPostgres
+
+HARMED = """
+    CREATE TABLE ducklake_schema (schema_id bigint, schema_name text, begin_snapshot bigint, end_snapshot bigint);
+    CREATE TABLE ducklake_table (table_id bigint, schema_id bigint, table_name text, end_snapshot bigint);
+    CREATE TABLE ducklake_column (
+        table_id bigint, column_id bigint, column_order bigint, column_name text, column_type text,
+        parent_column bigint, end_snapshot bigint
+    );
+    CREATE TABLE ducklake_macro (
+        schema_id bigint, macro_id bigint, macro_name text, begin_snapshot bigint, end_snapshot bigint
+    );
+    CREATE TABLE ducklake_macro_impl (macro_id bigint, impl_id bigint, dialect text, sql text, type text);
+    CREATE TABLE ducklake_macro_parameters (
+        macro_id bigint, impl_id bigint, column_id bigint, parameter_name text, parameter_type text,
+        default_value text, default_value_type text
+    );
+    INSERT INTO ducklake_schema VALUES (0, 'main', 0);
+    INSERT INTO ducklake_macro VALUES (0, 1, 'bad', 1);
+    INSERT INTO ducklake_macro_impl VALUES (1, 0, 'duckdb', 'a', 'scalar');
+    INSERT INTO ducklake_macro_parameters VALUES (1, 0, 0, 'a', 'unknown', '[1]', 'list');
+"""
+"""The metadata of a catalog with a macro that cannot be read, as far as it is looked at."""
 
 CATALOG_KEYS = {"id", "workspace_id", "instance_id", "name", "database", "data_path"}
 
@@ -166,3 +191,24 @@ def test_a_server_that_was_not_running_is_stopped_again(tmp_path_factory: pytest
     assert json.loads(done.stdout) in cli.json("workspace", "list")
     assert not (cli.data_dir / "postgres" / "postmaster.pid").exists()
     assert cli.data_dir.stat().st_mode & 0o077 & ~0o001 == 0
+
+
+def test_a_catalog_is_repaired(cli: Cli, workspace_id: str) -> None:
+    """First it is only said what there is; with --apply it is mended, and then there is nothing more."""
+    place = ("--workspace", workspace_id)
+    made = cli.json("catalog", "create", *place, "harmed")
+    assert cli.json("catalog", "repair", *place, "harmed") == []
+    assert cli.ok("catalog", "repair", *place, "harmed") == ""
+    dsn = Address.parse(EmbeddedPostgres.start(cli.data_dir).admin_dsn).at(database=made["database"]).dsn
+    with psycopg.connect(dsn, autocommit=True) as metadata:
+        metadata.execute(f'SET ROLE "{made["database"]}"')  # its own, as everything in it
+        metadata.execute(HARMED)
+    [found] = cli.json("catalog", "repair", *place, "harmed")
+    assert (found["schema"], found["name"], found["snapshot"], found["mended"]) == ("main", "bad", 1, False)
+    said = cli.ok("catalog", "repair", *place, "harmed")
+    assert said.startswith('main.bad  1  the default of parameter "a" is nested')
+    assert "take a backup, then say --apply" in said
+    assert "mended" in cli.ok("catalog", "repair", *place, "--apply", "harmed")
+    assert cli.json("catalog", "repair", *place, "harmed") == []
+    assert cli.fails("catalog", "repair", *place, "nosuch") == "treadle: no such catalog: default.nosuch\n"
+    assert cli.fails("catalog", "repair", "--workspace", "nosuch", "harmed").startswith("treadle: no such workspace")

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from tests.service.caller import Sql
+from tests.service.caller import Caller, Sql
 from tests.support.world import until
+from treadle.engines.duckdb.settings import SETTINGS
 
 DEFAULTS = {
     "application_name": "",
@@ -96,14 +97,99 @@ def test_the_search_path_decides_where_names_are_found(sql: Sql) -> None:
     assert sql.rows("SHOW search_path") == [["aside"]]
 
 
-def test_a_local_setting_ends_with_its_transaction(sql: Sql) -> None:
-    """SET LOCAL is forgotten at COMMIT and ROLLBACK."""
-    sql.run("SET statement_timeout TO 5")
-    for end in ("COMMIT", "ROLLBACK"):
-        sql.run("BEGIN; SET LOCAL statement_timeout TO 7")
-        assert sql.rows("SHOW statement_timeout") == [["7"]]
-        sql.run(end)
-        assert sql.rows("SHOW statement_timeout") == [["5"]]
+OTHERS = {
+    "application_name": "other",
+    "query_profiling": "off",
+    "search_path": "elsewhere",
+    "session_timeout": "601",
+    "statement_timeout": "7",
+    "TimeZone": "Asia/Shanghai",
+}
+"""A value that is not the default, for each setting that has one."""
+
+SEEN = {
+    "search_path": "SELECT current_schema()",
+    "TimeZone": "SELECT TIMESTAMPTZ '2026-07-13 08:00:00+00'",
+}
+"""How the engine itself shows what some settings are."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def elsewhere(caller: Caller) -> None:
+    """The schema of that name."""
+    with caller.session() as session:
+        session.run("CREATE SCHEMA IF NOT EXISTS elsewhere")
+
+
+def seen(sql: Sql, name: str) -> list[list[str | None]]:
+    """The value of a setting as the session shows it, and as its engine has it."""
+    return [*sql.rows(f"SHOW {name}"), *(sql.rows(SEEN[name]) if name in SEEN else ())]
+
+
+def test_every_setting_that_can_be_another_is_tried() -> None:
+    """The list of the tests below is whole."""
+    assert set(OTHERS) == {s.name for s in SETTINGS.values() if s.accepted is None}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK", "error", "cancel"])
+def test_a_local_setting_ends_with_its_transaction(sql: Sql, name: str, end: str) -> None:
+    """SET LOCAL holds within the transaction, and is gone after it, however it ended."""
+    before = seen(sql, name)
+    sql.run("BEGIN")
+    sql.run(f"SET LOCAL {name} TO '{OTHERS[name]}'")
+    assert sql.rows(f"SHOW {name}") == [[OTHERS[name]]]
+    assert seen(sql, name)[1:] != before[1:] or name not in SEEN
+    finish(sql, end)
+    assert seen(sql, name) == before
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("change", ["SET {} TO '{}'", "SET SESSION {} = '{}'", "RESET {}", "RESET ALL"])
+@pytest.mark.parametrize("end", ["ROLLBACK", "error", "cancel"])
+def test_a_rolled_back_transaction_leaves_settings_as_it_found_them(sql: Sql, name: str, change: str, end: str) -> None:
+    """SET and RESET are undone with everything else, as in PostgreSQL."""
+    if change.startswith("RESET"):
+        sql.run(f"SET {name} TO '{OTHERS[name]}'")
+    before = seen(sql, name)
+    sql.run("BEGIN")
+    sql.run(change.format(name, OTHERS[name]))
+    assert seen(sql, name) != before
+    finish(sql, end)
+    assert seen(sql, name) == before
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_local_setting_outside_a_transaction_has_no_effect(sql: Sql, name: str) -> None:
+    """Neither alone nor in a script whose parts commit one by one; a wrong value is an error all the same."""
+    before = seen(sql, name)
+    assert sql.run(f"SET LOCAL {name} TO '{OTHERS[name]}'") == "SET"
+    assert seen(sql, name) == before
+    assert sql.rows(f"SET LOCAL {name} TO '{OTHERS[name]}'; SHOW {name}") == before[:1]
+    assert sql.fails("SET LOCAL statement_timeout TO 'soon'") == "22023"
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_committed_setting_stays(sql: Sql, name: str) -> None:
+    """SET in a transaction, also after a SET LOCAL of the same name."""
+    sql.run(f"BEGIN; SET LOCAL {name} TO DEFAULT; SET {name} TO '{OTHERS[name]}'; COMMIT")
+    assert sql.rows(f"SHOW {name}") == [[OTHERS[name]]]
+    sql.run(f"BEGIN; SET LOCAL {name} TO DEFAULT")
+    assert sql.rows(f"SHOW {name}") == [[DEFAULTS[name]]]
+    sql.run("COMMIT")
+    assert sql.rows(f"SHOW {name}") == [[OTHERS[name]]]
+    sql.run("RESET ALL")
+
+
+def finish(sql: Sql, end: str) -> None:
+    """End the open transaction: by a word, an error, or a cancel."""
+    if end == "error":
+        sql.fails("SELECT nope")
+    elif end == "cancel":
+        sql.run("SET LOCAL statement_timeout TO '50ms'")
+        last = sql.last("SELECT sum(a.range * b.range) FROM range(1e7::bigint) a, range(1e7::bigint) b")
+        assert last["sql_state"] == "57014"
+    sql.run(end if end in ("COMMIT", "ROLLBACK") else "ROLLBACK")
 
 
 def test_settings_are_the_sessions_own(sql: Sql) -> None:

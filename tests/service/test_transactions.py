@@ -114,6 +114,61 @@ def test_the_record_tells_the_effects(sql: Sql, script: str, effects: str) -> No
     assert changed == (effects != "none" and "INSERT" in script)
 
 
+SNAPSHOTS = "SELECT count(*) FROM ducklake_snapshots('default')"
+
+
+@pytest.mark.parametrize(
+    ("script", "effects"),
+    [
+        ("BEGIN; COMMIT", "none"),
+        ("BEGIN; SELECT count(*) FROM changing; COMMIT", "none"),
+        ("BEGIN; SELECT 1; UPDATE changing SET x = 2 WHERE false; COMMIT", "none"),
+        ("BEGIN; INSERT INTO changing VALUES (77); DELETE FROM changing WHERE x = 77; COMMIT", "none"),
+        ("BEGIN; CREATE TABLE passing (x int); DROP TABLE passing; COMMIT", "none"),
+        ("BEGIN; SET statement_timeout TO 5; COMMIT", "none"),
+        ("UPDATE changing SET x = 2 WHERE false", "none"),
+        ("DELETE FROM changing WHERE x = 77", "none"),
+        ("INSERT INTO changing SELECT 1 WHERE false", "none"),
+        ("MERGE INTO changing USING (SELECT 77 AS x) AS new USING (x) WHEN MATCHED THEN DELETE", "none"),
+        ("EXPLAIN ANALYZE DELETE FROM changing WHERE x = 77", "none"),
+        ("PREPARE idle AS UPDATE changing SET x = $1 WHERE x = 77; EXECUTE idle(1)", "none"),
+        ("CREATE TABLE IF NOT EXISTS changing (y int)", "none"),
+        ("CREATE SCHEMA IF NOT EXISTS main", "none"),
+        ("DROP TABLE IF EXISTS no_such_table", "none"),
+        ("DROP VIEW IF EXISTS no_such_view", "none"),
+        ("CREATE OR REPLACE TEMP TABLE aside AS SELECT 1 AS x", "none"),
+        ("CREATE OR REPLACE TEMP TABLE aside AS SELECT 1 AS x; INSERT INTO aside VALUES (2); DROP TABLE aside", "none"),
+        ("CREATE TEMP MACRO doubled(x) AS 2 * x", "none"),
+        ("UPDATE changing SET x = 2 WHERE false; SELECT nope", "none"),
+        ("BEGIN; UPDATE changing SET x = x; COMMIT", "committed"),
+        ("UPDATE changing SET x = x", "committed"),
+        ("CREATE TEMP TABLE beside (x int); INSERT INTO changing VALUES (1)", "committed"),
+        ("PREPARE busy AS UPDATE changing SET x = $1; EXECUTE busy(1)", "committed"),
+        ("COMMENT ON TABLE changing IS 'x'", "committed"),
+        ("CREATE OR REPLACE VIEW watching AS FROM changing", "committed"),
+        ("INSERT INTO changing VALUES (1); UPDATE changing SET x = 2 WHERE false", "committed"),
+        ("INSERT INTO changing VALUES (1); UPDATE changing SET x = 2 WHERE false; SELECT nope", "partial"),
+    ],
+)
+def test_effects_are_told_only_of_what_was_changed(caller: Caller, sql: Sql, script: str, effects: str) -> None:
+    """A transaction that made no snapshot has committed nothing."""
+    sql.run("CREATE TABLE IF NOT EXISTS changing AS SELECT 1 AS x")
+    with caller.session() as other:
+        before = other.rows(SNAPSHOTS)
+        assert sql.effects(script) == effects
+        assert (other.rows(SNAPSHOTS) != before) == (effects != "none")
+    sql.run("DROP VIEW IF EXISTS watching")
+
+
+def test_effects_of_a_commit_beside_others(caller: Caller, sql: Sql) -> None:
+    """What another session has committed meanwhile is not this transaction's."""
+    sql.run("CREATE TABLE shared_effects AS SELECT 1 AS x")
+    with caller.session() as other:
+        sql.run("BEGIN; DELETE FROM shared_effects WHERE x = 77; CREATE TABLE IF NOT EXISTS shared_effects (x int)")
+        other.run("INSERT INTO shared_effects VALUES (2)")
+        assert sql.effects("COMMIT") == "none"
+
+
 def test_a_commit_alone_tells_its_effects(sql: Sql) -> None:
     """Statements inside a transaction have none yet; its COMMIT has them all."""
     sql.run("CREATE TABLE stepwise (x int)")

@@ -292,8 +292,8 @@ def _ends_sessions_later() -> Sequence[Change]:
 def _fails_sessions_later() -> Sequence[Change]:
     fail = Conclusion.fail_session
 
-    async def later(self: Any, run: Any) -> None:
-        asyncio.get_running_loop().call_later(LATE_SECONDS, lambda: self._context.spawn(fail(self, run)))
+    async def later(self: Any, run: Any, last: Any) -> None:
+        asyncio.get_running_loop().call_later(LATE_SECONDS, lambda: self._context.spawn(fail(self, run, last)))
 
     return [(Conclusion, "fail_session", later)]
 

@@ -1,4 +1,4 @@
-"""Commands that look into a catalog and have it maintained."""
+"""Commands that look into a catalog, have it maintained, and mend it."""
 
 import asyncio
 from typing import Final
@@ -14,6 +14,7 @@ from treadle.model.entities import Catalog
 from treadle.model.maintenance import Due, Facts, Moments, Snapshot, Thresholds, due
 from treadle.service import Service
 from treadle.store.base import CatalogName, Wake
+from treadle.store.mending import Harm
 
 LOOK_SECONDS: Final = 0.5
 """Seconds between two looks of a command that waits."""
@@ -108,6 +109,33 @@ def maintain(options: Options, workspace_id: str, instance_id: str, seconds: flo
 
     options.show(
         run_async(work()), lambda found: lines((f.schema, f.table, f"{f.files} files", str(f.bytes)) for f in found)
+    )
+
+
+@command("repair", catalog)
+@WORKSPACE
+@INSTANCE
+@click.option("--apply", "apply", is_flag=True, help="Mend what is found. Take a backup first (`treadle backup`).")
+@click.argument("name")
+def repair(options: Options, workspace_id: str, instance_id: str, name: str, apply: bool) -> None:
+    """Find definitions that keep sessions from a catalog.
+
+    A line has the definition, the snapshot that brought it, why it cannot be read, and what mends it. Nothing is
+    changed without --apply, which mends all of it in one transaction. It works where no session can open the catalog.
+    """
+
+    async def work() -> tuple[Harm, ...]:
+        async with operator(options.settings) as service:
+            found = await _catalog(service, workspace_id, instance_id, name)
+            return await lakes_of(service).mend(found, apply=apply)
+
+    done = "mended" if apply else "not mended: take a backup, then say --apply"
+    options.show(
+        [{**msgspec.structs.asdict(one), "mended": apply} for one in run_async(work())],
+        lambda rows: lines(
+            (f"{one['schema']}.{one['name']}".rstrip("."), str(one["snapshot"]), one["reason"], one["cure"], done)
+            for one in rows
+        ),
     )
 
 

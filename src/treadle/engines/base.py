@@ -22,8 +22,12 @@ from treadle.wire import Attach, Open, Upkeep
 class EngineError(Exception):
     """The engine said no. ``sql_state`` is the SQLSTATE, the message is for the caller.
 
+
     ``position`` is the character of the script that the error is about, counted from 1; None where it is about none.
     """
+
+    fatal = False
+    """Whether the engine answers nothing any more: its session ends with the statement."""
 
     def __init__(self, sql_state: str, message: str, position: int | None = None) -> None:
         super().__init__(message)
@@ -44,6 +48,12 @@ class Conflict(EngineError):
 
     def __init__(self, message: str) -> None:
         super().__init__("40001", message)
+
+
+class EngineInvalid(EngineError):
+    """An error after which the engine refuses every statement, also ROLLBACK."""
+
+    fatal = True
 
 
 def disk_error(error: OSError) -> EngineError:
@@ -121,8 +131,8 @@ class Engine(Protocol[P]):
     def evidence(self) -> tuple[Evidence, str]:
         """Where the truth about the coming commit will lie, and the staged path if that is a file."""
 
-    def commit(self) -> None:
-        """Make the effects of the last `execute` durable; never interrupted.
+    def commit(self) -> bool:
+        """Make the effects of the last `execute` durable, and return whether there were any; never interrupted.
 
         Raises `Conflict` when another transaction was first, another `EngineError` when it may be durable.
         """

@@ -39,7 +39,7 @@ class Conclusion:
         part = last.part if isinstance(last, Finished | Failed) else None
         died = run.killed or last is None
         verdict = judge(await self._seen(run, part, died=died))
-        if died and not isinstance(last, Finished):
+        if (died or is_fatal(last)) and not isinstance(last, Finished):
             await self._aftermath.clear_files(run.id, len(run.before) + 1)
         run.start.over()
         on_record = await run.start.settled()
@@ -61,9 +61,12 @@ class Conclusion:
         loop.call_soon(loop.call_soon, report, self._context, run, final)
         return final
 
-    async def fail_session(self, run: Run | None) -> None:
+    async def fail_session(self, run: Run | None, last: Last) -> None:
         """Write that the session has lost its worker, and by which statement if it was killed for one."""
-        if run is not None and run.intent is not None:
+        if run is not None and is_fatal(last):
+            message = f"its engine declared itself unusable in statement {run.statement.public_id}"
+            await self._endings.end_session(SessionStatus.FAIL, Reason.WORKER_CRASHED, message)
+        elif run is not None and run.intent is not None:
             message = f"its worker was killed to stop statement {run.statement.public_id}"
             await self._endings.end_session(SessionStatus.FAIL, run.intent.reason, message)
         else:
@@ -86,6 +89,11 @@ class Conclusion:
             cancel_millis=_millis(now - run.asked_at) if run.asked_at is not None else None,
             now=run.dated(now),
         )
+
+
+def is_fatal(last: Last) -> bool:
+    """Whether the engine answers nothing any more."""
+    return isinstance(last, Failed) and last.fatal
 
 
 def _millis(seconds: float) -> float:

@@ -15,7 +15,7 @@ from treadle.model.states import Reason, SessionStatus
 from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.arrivals import Arrivals
 from treadle.scheduler.commits import Commits
-from treadle.scheduler.conclusion import Conclusion, Last
+from treadle.scheduler.conclusion import Conclusion, Last, is_fatal
 from treadle.scheduler.context import Context
 from treadle.scheduler.deadlines import Deadline, of_session
 from treadle.scheduler.endings import Endings, until_done, until_stored
@@ -318,7 +318,7 @@ class Lane:
 
     async def _end(self, run: Run, last: Last) -> None:
         """From the last word, or the death, to the record."""
-        if run.killed or last is None:
+        if run.killed or last is None or is_fatal(last):
             self._dead = True
             await until_done(self._context, lambda: self._end_both(run, last))
             return
@@ -334,7 +334,7 @@ class Lane:
         await self._aftermath.cut_off()
         if not self.closing:
             # First, so that nothing more can be submitted when the cancel is answered.
-            await self._conclusion.fail_session(run)
+            await self._conclusion.fail_session(run, last)
         await self._stay.tidy(self._performer.settings, lost=True)
         if self._closing is None:
             await self._conclusion.write(run, last)
@@ -357,7 +357,7 @@ class Lane:
             await self._end_orphans(self._closing)
             await self._endings.end_session(*self._closing)
         else:
-            await self._conclusion.fail_session(None)
+            await self._conclusion.fail_session(None, None)
         self._bury()
 
     async def _worker_lost(self) -> None:

@@ -6,7 +6,7 @@ import structlog
 
 from treadle.model.entities import CancelIntent, Statement
 from treadle.scheduler.commits import Commits
-from treadle.scheduler.conclusion import Last
+from treadle.scheduler.conclusion import Last, is_fatal
 from treadle.scheduler.context import Context
 from treadle.scheduler.endings import until_stored
 from treadle.scheduler.inbox import Inbox
@@ -121,7 +121,11 @@ class Performer:
         last = await self._follow(run)
         self._over(run)
         self._commits.end_turn(run)
-        if run.killed and last is not None:
+        if is_fatal(last):
+            # Its engine answers nothing any more: the session ends here, and does not go on pretending.
+            self._worker.kill()
+            await self._death()
+        elif run.killed and last is not None:
             # It answered in the moment it was killed: its session is lost all the same.
             await self._death()
         return last

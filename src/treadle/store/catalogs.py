@@ -69,7 +69,7 @@ async def provision(dsn: str, catalog: Catalog) -> None:
     ``dsn`` needs a role with CREATEDB and CREATEROLE. Only the catalog's role and its makers may
     connect to the database. Raises `StoreUnavailable`.
     """
-    async with _connected(Address.parse(dsn)) as connection:
+    async with connected(Address.parse(dsn)) as connection:
         await connection.execute(sql("lake_lock"), catalog.role)
         try:
             await _make(connection, catalog)
@@ -95,7 +95,7 @@ async def destroy(dsn: str, catalog: Catalog) -> None:
     The Parquet files stay. Raises `StoreUnavailable`, also when a session is connected that the service may
     not end: an operator's, for one. Nobody else can connect from then on, and a further call goes on.
     """
-    async with _connected(Address.parse(dsn)) as connection:
+    async with connected(Address.parse(dsn)) as connection:
         await connection.execute(sql("lake_lock"), catalog.role)
         try:
             await _drop(connection, catalog)
@@ -118,7 +118,7 @@ async def terminate_backends(dsn: str, application_name: str, timeout: float) ->
 
     Raises `StoreUnavailable`: then nothing is known.
     """
-    async with _connected(Address.parse(dsn)) as connection:
+    async with connected(Address.parse(dsn)) as connection:
         try:
             async with asyncio.timeout(timeout):
                 with translated():
@@ -139,7 +139,7 @@ async def committed(dsn: str, catalog: Catalog, marker: str) -> bool:
     first: a commit under way is not yet seen. False for a catalog nobody has attached so far.
     Raises `StoreUnavailable`: then nobody can tell now.
     """
-    async with _connected(catalog_address(dsn, catalog)) as connection:
+    async with connected(catalog_address(dsn, catalog)) as connection:
         with translated():
             if not await connection.fetchval(sql("lake_has_changes")):
                 return False
@@ -151,7 +151,7 @@ async def referenced(dsn: str, catalog: Catalog, names: Sequence[str]) -> frozen
 
     None of them for a catalog nobody has attached so far. Raises `StoreUnavailable`.
     """
-    async with _connected(catalog_address(dsn, catalog)) as connection:
+    async with connected(catalog_address(dsn, catalog)) as connection:
         with translated():
             if not await connection.fetchval(sql("lake_has_changes")):
                 return frozenset()
@@ -164,7 +164,7 @@ async def holds_inlined(dsn: str, catalog: Catalog) -> bool:
     Only earlier versions made any, and the first session on a catalog brings them into files, unless a column of the
     table has a type that files do not hold. False for a catalog nobody has attached so far. Raises `StoreUnavailable`.
     """
-    async with _connected(catalog_address(dsn, catalog)) as connection:
+    async with connected(catalog_address(dsn, catalog)) as connection:
         with translated():
             return await _holds_inlined(connection)
 
@@ -179,7 +179,7 @@ async def facts(dsn: str, catalog: Catalog, deleted_share: float, moments: Momen
 
     Raises `StoreUnavailable`, also where somebody else has locked the metadata.
     """
-    async with _connected(catalog_address(dsn, catalog)) as connection:
+    async with connected(catalog_address(dsn, catalog)) as connection:
         try:
             return await _facts(connection, deleted_share, moments)
         except asyncpg.LockNotAvailableError as error:
@@ -200,7 +200,7 @@ async def _facts(connection: "Connection", deleted_share: float, moments: Moment
 
 async def snapshots(dsn: str, catalog: Catalog, limit: int) -> Sequence[Snapshot]:
     """The snapshots of the catalog, newest first. Raises `StoreUnavailable`."""
-    async with _connected(catalog_address(dsn, catalog)) as connection:
+    async with connected(catalog_address(dsn, catalog)) as connection:
         with translated():
             if not await connection.fetchval(sql("lake_has_changes")):
                 return []
@@ -214,7 +214,8 @@ def _table(row: asyncpg.Record) -> Table:
 
 
 @asynccontextmanager
-async def _connected(address: Address) -> "AsyncIterator[Connection]":
+async def connected(address: Address) -> "AsyncIterator[Connection]":
+    """A connection to one database; raises `StoreUnavailable`."""
     try:
         with translated():
             connection = await asyncpg.connect(

@@ -140,6 +140,7 @@ class Script(Generic[P]):
             statement_id=self._order.statement_id,
             part=part,
             wrote=self._wrote,
+            fatal=error.fatal,
             settings=self._engine.settings(),
             profile=self._timing.profile(),
         )
@@ -258,13 +259,13 @@ class Script(Generic[P]):
         with self._timing.committing():
             self._ask_to_commit(number, last=last)
             try:
-                self._engine.commit()
+                changed = self._engine.commit()
             except Conflict as error:
                 raise CommitFailed(error, repeatable=outcome.repeatable) from error
             except EngineError as error:
                 raise CommitFailed(error) from error
         self._fence.unshield()
-        return Effects.COMMITTED
+        return Effects.COMMITTED if changed else Effects.NONE
 
     def _ask_to_commit(self, number: int, *, last: bool) -> None:
         statement_id = self._order.statement_id
@@ -301,5 +302,6 @@ class CommitFailed(EngineError):
     """
 
     def __init__(self, error: EngineError, *, repeatable: bool = False) -> None:
-        super().__init__(error.sql_state, error.message)
+        super().__init__(error.sql_state, error.message, error.position)
         self.repeatable = repeatable
+        self.fatal = error.fatal

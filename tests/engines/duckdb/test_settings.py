@@ -153,11 +153,38 @@ def test_default_and_reset_give_what_the_session_began_with(judge: Judge) -> Non
 
 def test_local_setting_ends_with_the_transaction(judge: Judge) -> None:
     """SET LOCAL holds until the transaction ends; a plain SET after it stays."""
-    local = OPENING.apply(change(judge, "SET LOCAL statement_timeout = 5"))
+    local = OPENING.begin_transaction().apply(change(judge, "SET LOCAL statement_timeout = 5"))
     assert local.as_wire()["statement_timeout"] == "5"
-    assert local.end_transaction() == OPENING
+    assert local.commit() == local.roll_back() == OPENING
     both = local.apply(change(judge, "SET statement_timeout = 7"))
-    assert both.end_transaction().as_wire()["statement_timeout"] == "7"
+    assert both.commit().as_wire()["statement_timeout"] == "7"
+    assert both.roll_back() == OPENING
+
+
+def test_local_setting_of_the_engine_ends_with_the_transaction(judge: Judge) -> None:
+    """The engine's own statements of a SET LOCAL are not those of the session."""
+    session = OPENING.apply(change(judge, "SET TimeZone = 'Asia/Shanghai'"))
+    local = session.begin_transaction().apply(change(judge, "SET LOCAL TimeZone = 'Europe/Berlin'"))
+    assert "SET TimeZone = 'Europe/Berlin'" in local.engine()
+    assert local.commit().engine() == local.roll_back().engine() == session.engine()
+    again = local.apply(change(judge, "SET TimeZone = 'America/Lima'"))
+    assert again.commit().show("TimeZone") == "America/Lima"
+    assert "SET TimeZone = 'America/Lima'" in again.commit().engine()
+
+
+def test_local_setting_outside_a_transaction_changes_nothing(judge: Judge) -> None:
+    """As in PostgreSQL, which only warns."""
+    for script in ("SET LOCAL statement_timeout = 5", "SET LOCAL TimeZone = 'Asia/Shanghai'"):
+        assert OPENING.apply(change(judge, script)) == OPENING
+
+
+@pytest.mark.parametrize("script", ["SET statement_timeout = 5", "RESET statement_timeout", "RESET ALL", "USE s1"])
+def test_rolled_back_settings_are_as_the_transaction_found_them(judge: Judge, script: str) -> None:
+    """Whatever changed them, also RESET ALL."""
+    session = OPENING.apply(change(judge, "SET statement_timeout = 3"))
+    within = session.begin_transaction().apply(change(judge, script))
+    assert within.roll_back() == session
+    assert within.commit().show("statement_timeout") == within.show("statement_timeout")
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ import msgspec
 import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
-from treadle.engines.duckdb import conflicts, copying, memory, opening, storing, upkeep
+from treadle.engines.duckdb import conflicts, copying, kept, memory, opening, storing, upkeep
 from treadle.engines.duckdb.binding_sets import COUNTED, Bindings, changed_rows, refuse_sets, run_sets
+from treadle.engines.duckdb.changes import Changes
 from treadle.engines.duckdb.deferring import resolved
 from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedInterrupt, placed, translate
 from treadle.engines.duckdb.guard import Guard, Vocabulary
@@ -29,6 +30,7 @@ from treadle.engines.duckdb.reporting import Reporter
 from treadle.engines.duckdb.script import Kind, Planned, split
 from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
 from treadle.engines.duckdb.transaction import State, Transaction
+from treadle.engines.duckdb.validity import validated
 from treadle.model.entities import Evidence
 from treadle.model.profile import Measured
 from treadle.wire import Attach, Open, Upkeep
@@ -44,10 +46,11 @@ class DuckDB:
         self._con = connection
         self._vocabulary = vocabulary
         self._guard: Guard | None = None
-        self._settings = self._settings_before = SessionSettings()
+        self._settings = SessionSettings()
         self._unsettled = False
         self._profiler = Profiler(connection)
         self._transaction = Transaction(connection)
+        self._changes = Changes(connection)
         self._copy: copying.Staged | None = None
         self._query: Query | None = None
         self._struck = False
@@ -77,7 +80,7 @@ class DuckDB:
             order.settings, catalog=order.catalog.name, threads=order.limits.threads
         )
         self._reporter.attach(order)
-        with self._reporter.reported():
+        with opening.explained(), self._reporter.reported():
             opening.limit(self._con, order)
             lake_path, self._inexact = opening.attach(self._con, order.catalog)
             for sql in self._settings.engine():
@@ -152,7 +155,7 @@ class DuckDB:
         self._struck = False  # not later: a cancel may come from the moment the statement enters the fence
         self._profiler.begin()
         self._reporter.script = script
-        with self._reporter.reported():
+        with validated(self._con), self._reporter.reported():
             return split(self._con, script, self._guard)
 
     def execute(
@@ -169,7 +172,8 @@ class DuckDB:
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
             )
         self._settle_settings()
-        with self._honest(prepared):
+        self._changes.look(prepared)
+        with validated(self._con), self._honest(prepared):
             prepared = self._resolved(prepared)
             match prepared.kind:
                 case Kind.BEGIN:
@@ -201,26 +205,32 @@ class DuckDB:
             return kind, str(self._copy.staged)
         return Evidence.CATALOG, ""
 
-    def commit(self) -> None:
-        """Commit what `execute` left open, publish the file it wrote; raises `EngineError`."""
-        with self._reporter.reported():
+    def commit(self) -> bool:
+        """Commit what `execute` left open, publish the file it wrote; whether either has changed anything.
+
+        Raises `EngineError`.
+        """
+        changed = self._copy is not None
+        with validated(self._con), self._reporter.reported():
             if self._copy is not None:
                 copying.publish(self._copy)
                 self._copy = None
             if self._transaction.to_commit:
-                self._commit()
+                changed = self._commit() or changed
+        return changed
 
-    def _commit(self) -> None:
+    def _commit(self) -> bool:
         """COMMIT, ours or the user's; as in PostgreSQL one that fails takes the user's changes of settings back."""
-        users = self._transaction.state is State.OPEN
-        after = self._settings_before
+        unit = "transaction" if self._transaction.state is State.OPEN else "statement"
         try:
-            with conflicts.recognised(self._con, self._metadata, "transaction" if users else "statement"):
+            with conflicts.recognised(self._con, self._metadata, unit):
                 self._transaction.commit()
-            after = self._settings.end_transaction()
-        finally:
-            if users:
-                self._move_settings(after)
+        except (duckdb.Error, EngineError):
+            self._adopt(self._settings.roll_back())
+            raise
+        changed = self._changes.made(self._catalog)
+        self._adopt(self._settings.commit())
+        return changed
 
     def rollback(self) -> None:
         """Undo what `execute` did; a transaction that its user opened is left aborted."""
@@ -231,32 +241,32 @@ class DuckDB:
             copying.discard(self._copy)
             self._copy = None
         self._transaction.abandon()
+        if self._transaction.state is State.ABORTED:
+            self._adopt(self._settings.roll_back())
+        self._settle_settings()
+
+    def _adopt(self, settings: SessionSettings) -> None:
+        """Go on with these settings: those at the end of a transaction."""
+        self._unsettled = self._unsettled or settings.engine() != self._settings.engine()
+        self._settings = settings
         self._settle_settings()
 
     def _settle_settings(self) -> None:
-        """Bring the engine back to the session's settings where an interrupted change has left them open."""
-        if self._unsettled:
-            self._set_engine(self._settings.engine())
-
-    def _move_settings(self, after: SessionSettings) -> None:
-        """Go to other settings, in the engine as well; where that is interrupted, `_settle_settings` does it."""
-        statements = after.engine() if self._unsettled else self._settings.moved(after)
-        self._settings = after
-        self._set_engine(statements)
-
-    def _set_engine(self, statements: Sequence[str]) -> None:
-        self._unsettled = bool(statements)
-        with contextlib.suppress(duckdb.Error):
-            for sql in statements:
-                self._con.execute(sql)
-            self._unsettled = False
+        """Bring the engine to the session's settings where a transaction or an interrupted change has left others."""
+        # An aborted transaction takes no SET: its ROLLBACK comes first.
+        if self._unsettled and self._transaction.state is not State.ABORTED:
+            with contextlib.suppress(duckdb.Error):
+                for sql in self._settings.engine():
+                    self._con.execute(sql)
+                self._unsettled = False
 
     # -- transactions -----------------------------------------------------------------------
 
     def _begin(self, planned: Planned) -> Command:
         if self._transaction.state is State.NONE:  # of a second one PostgreSQL only warns
             self._transaction.begin(planned.statements[-1])
-            self._settings_before = self._settings
+            self._settings = self._settings.begin_transaction()
+            self._changes.begin()
         return Command(tag="BEGIN")
 
     def _prepare_commit(self, marker: str) -> Command:
@@ -264,6 +274,7 @@ class DuckDB:
             return self._end_transaction()
         if self._transaction.state is State.NONE:
             return Command(tag="COMMIT")  # PostgreSQL only warns
+        self._changes.prepare(self._catalog)
         self._mark(marker)
         self._transaction.to_commit = True
         return Command(tag="COMMIT", commits=True)
@@ -271,7 +282,7 @@ class DuckDB:
     def _end_transaction(self) -> Command:
         if self._transaction.state is not State.NONE:  # without one PostgreSQL only warns
             self._transaction.roll_back()
-            self._move_settings(self._settings_before)
+            self._adopt(self._settings.roll_back())
         return Command(tag="ROLLBACK")
 
     def _mark(self, marker: str) -> None:
@@ -286,7 +297,7 @@ class DuckDB:
     def _set_or_show(self, planned: Planned, row_limit: int | None) -> Rows | Command:
         match planned.setting:
             case Change(local=True) if self._transaction.state is State.NONE:
-                return Command(tag=planned.tag)  # without a transaction PostgreSQL only warns
+                return Command(tag=planned.tag)  # PostgreSQL only warns
             case Change() as change:
                 self._unsettled = bool(change.engine)
                 for sql in change.engine:
@@ -317,13 +328,31 @@ class DuckDB:
         if own:
             self._transaction.open()
             self._sequences.begin(planned)
+            self._changes.begin()
         if planned.kind is Kind.UPKEEP:
             upkeep.prepare(self._con, self._metadata)
+        outcome = self._run(planned, marker, bindings, row_limit, alone=own)
+        self._profiler.end()
+        kept.refuse_after(self._con, planned)
+        if planned.writes and self._copy is None:
+            self._changes.note(planned, outcome.changed if isinstance(outcome, Command) else None, alone=own)
+        if own:
+            self._changes.prepare(self._catalog)
+            self._mark(marker)
+            self._transaction.to_commit = True
+        commits = own or self._copy is not None
+        repeatable = own and conflicts.repeatable(planned) and self._sequences.untouched()
+        return msgspec.structs.replace(outcome, commits=commits, repeatable=repeatable)
+
+    def _run(
+        self, planned: Planned, marker: str, bindings: Sequence[Bindings], row_limit: int | None, *, alone: bool
+    ) -> Rows | Command:
         first = bindings[0] if bindings else None
         (*preludes, final), insertion = self._steps(planned, marker, first)
         for prelude in preludes:
             self._con.execute(prelude)
             self._require_exact(planned, made=False)
+        kept.refuse_before(self._con, planned, alone=alone)
         with placed(insertion):
             if len(bindings) > 1:
                 outcome: Rows | Command = self._run_sets(planned, final, bindings)
@@ -332,13 +361,7 @@ class DuckDB:
                 outcome = self._outcome(planned, row_limit)
         self._require_exact(planned, made=True)
         self._reporter.locator.remember(planned)
-        self._profiler.end()
-        if own:
-            self._mark(marker)
-            self._transaction.to_commit = True
-        commits = own or self._copy is not None
-        repeatable = own and conflicts.repeatable(planned) and self._sequences.untouched()
-        return msgspec.structs.replace(outcome, commits=commits, repeatable=repeatable)
+        return outcome
 
     def _run_sets(self, planned: Planned, statement: duckdb.Statement, sets: Sequence[Bindings]) -> Command:
         def advance(done: int) -> None:
@@ -418,14 +441,15 @@ class DuckDB:
             raise self._reporter.report(told, planned) from error
 
     def _drain(self, query: Query, planned: Planned, row_limit: int | None) -> Iterator[pa.RecordBatch]:
-        try:
-            with self._honest(planned):
-                yield from query.batches(row_limit)
-                self._query = None
-                self._profiler.end()
-                self._transaction.end_reading()
-        except LostError as error:
-            raise self._found(query, planned) or error from None
+        with validated(self._con):
+            try:
+                with self._honest(planned):
+                    yield from query.batches(row_limit)
+                    self._query = None
+                    self._profiler.end()
+                    self._transaction.end_reading()
+            except LostError as error:
+                raise self._found(query, planned) or error from None
 
     def _found(self, query: Query, planned: Planned) -> EngineError | None:
         """The error that a stream lost: the query is run again for it, but not in a transaction of the caller's."""

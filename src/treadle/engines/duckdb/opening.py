@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from typing import Final
 
 import duckdb
 
+from treadle.engines.base import EngineError
 from treadle.engines.duckdb import engine_settings
 from treadle.engines.duckdb.extensions import extension_path
 from treadle.engines.duckdb.metadata import Metadata
@@ -26,6 +28,10 @@ _RETRIES: Final = ("ducklake_max_retry_count = 300", "ducklake_retry_wait_ms = 1
 
 _PROGRESS: Final = ("enable_progress_bar_print = false", "enable_progress_bar = true")
 """Without the bar the engine does not count how far it is; nothing is printed."""
+
+
+_SURROUNDINGS: Final = frozenset(("08", "28", "53", "57", "58"))
+"""Classes of errors that are not the catalog's: connections, resources, a stop, disks."""
 
 
 def preload() -> duckdb.DuckDBPyConnection:
@@ -101,6 +107,18 @@ def _attach_or_create(connection: duckdb.DuckDBPyConnection, target: CatalogTarg
         connection.execute(f"ATTACH {lake} ({options}, DATA_PATH {_literal(target.data_path)})")
         connection.execute(f"DETACH {quoted(target.name)}")
         connection.execute(known)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Add to an error about what stands in the catalog how its operator finds out more."""
+    try:
+        yield
+    except EngineError as error:
+        if error.sql_state[:2] in _SURROUNDINGS:
+            raise
+        message = f"{error.message}; if definitions are to blame, `treadle catalog repair` finds them"
+        raise EngineError(error.sql_state, message) from error
 
 
 def touch(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:

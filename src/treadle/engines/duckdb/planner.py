@@ -1,5 +1,6 @@
 """The planning of one judged statement: classed by the parser's type, an allow list; the rest is refused."""
 
+import contextlib
 from collections.abc import Sequence
 from itertools import islice, takewhile
 from typing import Final
@@ -14,7 +15,9 @@ from treadle.engines.duckdb.deferring import added_default, judge_stored
 from treadle.engines.duckdb.definitions import exact_types, read_definition
 from treadle.engines.duckdb.edits import Edit, applied
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
+from treadle.engines.duckdb.kept import JUDGED
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
+from treadle.engines.duckdb.literals import KEEPING, exact_literals
 from treadle.engines.duckdb.opening import quoted
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.planned import PLAIN, Kind, Planned
@@ -207,7 +210,8 @@ class Planner:
         if inner.word(0) in ("copy", "pragma"):
             raise EngineError("0A000", f"{inner.word(0).upper()} is not supported in {where}")
         planned = self._plan(inner)
-        if planned.kind not in (Kind.QUERY, Kind.WRITE, Kind.EXECUTE):
+        # EXPLAIN ANALYZE runs a definition as well.
+        if planned.kind not in (Kind.QUERY, Kind.WRITE, Kind.EXECUTE) or planned.tag in JUDGED | KEEPING:
             raise EngineError("0A000", f"{planned.tag} is not supported in {where}")
         return planned
 
@@ -224,6 +228,8 @@ class Planner:
             defines = read_definition(sql, tokens)
             exact = exact_types(sql, tokens) if defines is not None else None
             statements = statements if exact is None else self._parse(exact)
+        elif tag in KEEPING:
+            statements = self._kept(segment) or statements
         return Planned(
             kind=kind,
             text=self._source(segment),
@@ -233,6 +239,17 @@ class Planner:
             returns_rows=rows,
             defines=defines,
         )
+
+    def _kept(self, segment: Segment) -> tuple[duckdb.Statement, ...] | None:
+        """A definition whose text is kept, in a form that is read as it was written, if it has to be another."""
+        source = self._sql(segment)
+        exact = exact_literals(source)
+        if exact == source:
+            return None
+        # Where the grammar wants a number, as in TABLESAMPLE, its type does not matter.
+        with contextlib.suppress(EngineError):
+            return self._parse(exact)
+        return None
 
     def _class(self, segment: Segment, statement_type: str) -> tuple[Kind, str, bool]:
         first = segment.word(0)

@@ -81,7 +81,7 @@ class Change(msgspec.Struct, frozen=True):
     """What a SET, RESET or USE asks for; ``value`` None is the default.
 
     ``engine`` are the statements the engine has to run first; when one fails, nothing changes.
-    ``local`` holds until the transaction ends.
+    ``local`` holds until the transaction ends, and without one not at all.
     """
 
     name: str
@@ -100,7 +100,7 @@ class SessionSettings(msgspec.Struct, frozen=True):
     """The settings of one session, immutable: `apply` gives the next ones.
 
     ``changed`` are, by setting, the engine's own statements for those that are not as they began,
-    ``changed_local`` for those that were set LOCAL.
+    ``changed_local`` for those that were set LOCAL. ``before`` are the settings as the open transaction found them.
     """
 
     defaults: Mapping[str, str] = {}
@@ -109,6 +109,7 @@ class SessionSettings(msgspec.Struct, frozen=True):
     changed: Mapping[str, tuple[str, ...]] = {}
     changed_local: Mapping[str, tuple[str, ...]] = {}
     catalog: str = ""
+    before: "SessionSettings | None" = None
 
     @classmethod
     def from_wire(cls, settings: Mapping[str, str], *, catalog: str, threads: int = 1) -> "SessionSettings":
@@ -140,11 +141,13 @@ class SessionSettings(msgspec.Struct, frozen=True):
     def apply(self, change: Change) -> "SessionSettings":
         """The settings after a change."""
         if change.name == ALL:
-            return SessionSettings(self.defaults, catalog=self.catalog)
+            return SessionSettings(self.defaults, catalog=self.catalog, before=self.before)
         key = change.name.lower()
         value = self._default(key) if change.value is None else change.value
         engine = {key: change.engine} if change.engine else {}
         if change.local:
+            if self.before is None:
+                return self
             return msgspec.structs.replace(
                 self, local={**self.local, key: value}, changed_local={**self.changed_local, **engine}
             )
@@ -156,9 +159,19 @@ class SessionSettings(msgspec.Struct, frozen=True):
             changed_local=_without(self.changed_local, key),
         )
 
-    def end_transaction(self) -> "SessionSettings":
-        """The settings after COMMIT: what was set LOCAL is gone."""
-        return msgspec.structs.replace(self, local={}, changed_local={}) if self.local else self
+    def begin_transaction(self) -> "SessionSettings":
+        """The settings after BEGIN: they know the way back."""
+        return msgspec.structs.replace(self, before=self)
+
+    def commit(self) -> "SessionSettings":
+        """The settings after COMMIT: those set LOCAL are as they were, the others stay."""
+        if self.before is None:
+            return self
+        return msgspec.structs.replace(self, local={}, changed_local={}, before=None)
+
+    def roll_back(self) -> "SessionSettings":
+        """The settings after ROLLBACK, or an error in the transaction: as it found them, as in PostgreSQL."""
+        return self if self.before is None else self.before
 
     def show(self, name: str) -> str:
         """The value of a setting."""

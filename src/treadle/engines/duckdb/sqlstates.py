@@ -40,7 +40,8 @@ _FAMILIES: Final = {
     "HTTP": "58030",
     "Serialization": "58030",
     "Connection": "08006",
-    "TransactionContext": "40001",
+    # Not 40001, which asks for another try: only a conflict, which says so, may succeed then.
+    "TransactionContext": "25000",
     # The engine's own fault in a statement that it should have run or refused: what it cannot do, it does not support.
     "INTERNAL": "0A000",
     # The instance has gone with everything in it.
@@ -71,8 +72,10 @@ _REFINED: Final = (
     # The catalog's server, and commits that met others.
     *_rules(
         "TransactionContext, IO, Catalog, Invalid Input, FATAL, INTERNAL",
-        (r"could not serialize access|deadlock detected", "40001"),
+        (r"another transaction has|could not serialize access|deadlock detected|ducklake_\w+_pkey", "40001"),
         (r"due to lock timeout", "55P03"),
+        # Another clean-up was there first.
+        (r"files scheduled for deletion[^\0]*No such file", "40001"),
         (r"server closed the connection|terminating connection|could not connect|connection to server", "08006"),
     ),
     *_rules(
@@ -80,7 +83,8 @@ _REFINED: Final = (
         (r"Exceeded the maximum retry count", "40001"),
         (r"transaction is aborted", "25P02"),
         (r"no transaction is active", "25P01"),
-        (r"cannot start a transaction within a transaction", "25001"),
+        (r"within a transaction$", "25001"),
+        (r"[Uu]nsupported type|can only write to a single attached", "0A000"),
         (r"launched in read-only mode", "25006"),
         (r"[Tt]ransaction conflict|[Cc]onflict on (tuple|update)|write-write conflict", "40001"),
         (r"(Table|View) with name .* already exists", "42P07"),
@@ -125,7 +129,14 @@ _REFINED: Final = (
         (r"[Dd]uplicate alias ", "42712"),
         (r"^Ambiguous reference", "42702"),
         (r"^Duplicate column name", "42701"),
-        (r"there are entries that depend on it", "2BP01"),
+        (r"there are entries that depend on it|the table is (partitioned|sorted) by this column", "2BP01"),
+        (r"table only has one column", "42P16"),
+        (r"only widening type promotions", "0A000"),
+        (r"column \".*\" does not exist|SET SORTED BY statement were not found", "42703"),
+        (r"[Ff]ield .*already exists", "42701"),
+        (r"it's not a struct|Fields can only be added to structs", "42804"),
+        (r"it is not a (table|view)", "42809"),
+        (r"^Catalog with name .* does not exist", "3D000"),
     ),
     # What cannot stand together in a statement.
     *_rules(

@@ -1,0 +1,69 @@
+"""Whether a commit has changed the catalog (C7): an UPDATE of nothing commits, and makes no snapshot."""
+
+import contextlib
+from enum import Enum
+from typing import Final
+
+import duckdb
+
+from treadle.engines.duckdb.opening import quoted
+from treadle.engines.duckdb.planned import Kind, Planned
+
+_COUNTED: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "COPY"))
+
+
+class _Known(Enum):
+    """What the statements of a transaction tell of its changes by themselves."""
+
+    NOTHING = "nothing"
+    UNSURE = "unsure"
+    CHANGED = "changed"
+
+
+class Changes:
+    """Watches the transactions of one session.
+
+    Where their statements leave it open, the engine is asked for the last snapshot that this session
+    made, before the commit and after it. A one-row INSERT pays for neither.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._con = connection
+        self._known = _Known.NOTHING
+        self._before: int | None = None
+        self._temporary = False
+        """Whether tables may lie outside of the catalog, where rows are counted as well."""
+
+    def begin(self) -> None:
+        """A transaction has begun."""
+        self._known = _Known.NOTHING
+
+    def look(self, planned: Planned) -> None:
+        """A statement is about to run."""
+        if (planned.kind is Kind.SET or planned.tag.startswith("CREATE")) and "temp" in planned.text.lower():
+            self._temporary = True
+
+    def note(self, planned: Planned, changed: int | None, *, alone: bool) -> None:
+        """A statement that writes has run; ``changed`` is its count, and ``alone`` that a commit follows at once."""
+        if planned.tag not in _COUNTED or changed is None:
+            self._known = _Known.UNSURE
+        elif changed:
+            # What was inserted may be deleted again in the same transaction.
+            self._known = _Known.CHANGED if alone and not self._temporary else _Known.UNSURE
+
+    def prepare(self, catalog: str) -> None:
+        """The commit comes next; raises `duckdb.Error`."""
+        if self._known is _Known.UNSURE:
+            self._before = self._last(catalog)
+
+    def made(self, catalog: str) -> bool:
+        """Whether the commit that has just succeeded changed the catalog."""
+        if self._known is _Known.UNSURE:
+            # The commit is durable whatever becomes of the question.
+            with contextlib.suppress(duckdb.Error):
+                return self._last(catalog) != self._before
+        return self._known is not _Known.NOTHING
+
+    def _last(self, catalog: str) -> int | None:
+        row = self._con.execute(f"FROM {quoted(catalog)}.last_committed_snapshot()").fetchone()
+        return None if row is None else row[0]

@@ -1,0 +1,185 @@
+"""Definitions that DuckLake takes and cannot read back; they are refused before they are committed.
+
+DuckLake 1.5.5 keeps the default of a macro's parameter as text, and reads it as one scalar: a nested one leaves
+a catalog that no session can attach, a NULL the same or the word as a value, a nested type a macro whose use
+ends the session. No session can attach a catalog with a struct that has lost its last field, or without its
+schema main. A table whose sort or partition expression does not bind takes no row any more. Internal errors,
+which end a session, follow a COMMENT on a column that is not there, and an INSERT after RESET PARTITIONED BY in
+the same transaction.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Final
+
+import duckdb
+
+from treadle.engines.base import EngineError
+from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
+from treadle.engines.duckdb.parameters import Parameter, parameters_of
+from treadle.engines.duckdb.planned import Planned
+from treadle.engines.duckdb.settings import MAIN
+from treadle.engines.duckdb.vocabulary import words
+
+_MACROS: Final = frozenset(("CREATE MACRO", "CREATE FUNCTION"))
+JUDGED: Final = _MACROS | {"ALTER TABLE", "COMMENT", "DROP SCHEMA"}
+"""The statements that are judged here, by their tags; they must stand alone."""
+
+_TEMPORARY: Final = frozenset(("temp", "temporary"))
+_PLAIN: Final = words(
+    """
+    BOOLEAN TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT UHUGEINT FLOAT DOUBLE DECIMAL
+    VARCHAR BLOB UUID JSON DATE TIME TIMESTAMP TIMESTAMP_S TIMESTAMP_MS TIMESTAMP_NS INTERVAL
+    """
+)
+_KEPT: Final = _PLAIN | {"TIME WITH TIME ZONE", "TIMESTAMP WITH TIME ZONE"}
+"""The types of a macro's parameters and their defaults that come back as they were."""
+
+_WAY_OUT: Final = "use CREATE TEMP MACRO, or a parameter and a default of a plain type"
+_NO_FIELDS: Final = "STRUCT()"
+
+
+def refuse_before(connection: duckdb.DuckDBPyConnection, planned: Planned, *, alone: bool) -> None:
+    """Judge a definition before it runs, ``alone`` where it has a transaction of its own.
+
+    Raises `EngineError`, and `duckdb.Error` for a relation that is not there.
+    """
+    match planned.tag:
+        case "COMMENT":
+            _judge_commented_column(connection, planned.text)
+        case "DROP SCHEMA":
+            _judge_dropped_schema(planned.text)
+        case "ALTER TABLE":
+            said = [token.text.lower() for token in lex(planned.text) if token.kind == WORD]
+            _judge_added_column(said)
+            _judge_layout(connection, said, alone=alone)
+        case _:
+            pass
+
+
+def refuse_after(connection: duckdb.DuckDBPyConnection, planned: Planned) -> None:
+    """Judge a definition that has run, in its transaction, by what the engine made of it; raises `EngineError`."""
+    if planned.tag in _MACROS:
+        _judge_macro(connection, planned.text)
+    elif planned.tag == "ALTER TABLE":
+        _judge_table(connection, planned.text)
+
+
+# -- macros -----------------------------------------------------------------------------------
+
+
+def _judge_macro(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    tokens = list(lex(text))
+    head = list(takewhile(lambda token: token.text != "(", tokens))
+    said = [token.text.lower() for token in head]
+    kind = next(at for at, word in enumerate(said) if word in ("macro", "function"))
+    if _TEMPORARY & set(said[:kind]) or (said[-2:-1] == ["."] and name_of(head[kind + 1]).lower() == "temp"):
+        return
+    for parameter in parameters_of(text, tokens[len(head) :]):
+        _judge_parameter(connection, name_of(head[-1]), parameter)
+
+
+def _judge_parameter(connection: duckdb.DuckDBPyConnection, macro: str, parameter: Parameter) -> None:
+    declared = _type_of(connection, f"NULL::{parameter.type}") if parameter.type else None
+    if declared is not None and declared not in _KEPT:
+        raise _refusal(macro, f'a parameter of type {declared} ("{parameter.name}")')
+    given = _type_of(connection, parameter.default) if parameter.default else None
+    if given is None:
+        return
+    if _is_null(connection, parameter.default):
+        raise _refusal(macro, f'the default NULL of parameter "{parameter.name}"')
+    if given not in _KEPT:
+        raise _refusal(macro, f'a default of type {given} (parameter "{parameter.name}")')
+
+
+def _refusal(macro: str, what: str) -> EngineError:
+    return EngineError("0A000", f'macro "{macro}": a catalog cannot keep {what}; {_WAY_OUT}')
+
+
+def _type_of(connection: duckdb.DuckDBPyConnection, expression: str) -> str | None:
+    """The type of an expression without its arguments; None for what only looks like a parameter's."""
+    # The engine has taken the definition: what it does not take here is no parameter.
+    with contextlib.suppress(duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException):
+        row = connection.execute(f"SELECT typeof({expression})").fetchone()
+        told = str(row[0]) if row else ""
+        return "DECIMAL" if told.startswith("DECIMAL(") and told.endswith(")") else told
+    return None
+
+
+def _is_null(connection: duckdb.DuckDBPyConnection, expression: str) -> bool:
+    row = connection.execute(f"SELECT ({expression}) IS NULL").fetchone()
+    return bool(row and row[0])
+
+
+# -- columns ----------------------------------------------------------------------------------
+
+
+def _judge_commented_column(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    head = list(takewhile(lambda token: token.text.lower() != "is", lex(text)))
+    if [token.text.lower() for token in head[:3]] != ["comment", "on", "column"] or len(head) < 6:
+        return
+    column, relation = name_of(head[-1]), text[head[3].start : head[-3].end]
+    if column.lower() not in (name.lower() for name, _ in _columns(connection, relation)):
+        raise EngineError("42703", f'column "{column}" of relation "{name_of(head[-3])}" does not exist')
+
+
+def _judge_dropped_schema(text: str) -> None:
+    """Every session begins in the schema main: without it none can open."""
+    names = [name_of(token).lower() for token in lex(text) if token.kind in NAMES]
+    if MAIN in (names[-1], *names[-2:-1]) and names[-1] in (MAIN, "cascade", "restrict"):
+        raise EngineError("0A000", 'the schema "main" cannot be dropped; drop what is in it')
+
+
+def _judge_added_column(said: Sequence[str]) -> None:
+    """Existing rows have the text of a VARIANT's default in place of its value."""
+    if {"add", "variant", "default"} <= set(said):
+        raise EngineError(
+            "0A000", "a column of type VARIANT cannot be added with a default; add it without one, then UPDATE"
+        )
+
+
+def _judge_layout(connection: duckdb.DuckDBPyConnection, said: Sequence[str], *, alone: bool) -> None:
+    """Judge the words of a SORTED BY or a PARTITIONED BY."""
+    if "partitioned" in said and "reset" in said and not alone:
+        raise EngineError("25001", "ALTER TABLE … RESET PARTITIONED BY cannot run inside a transaction block")
+    if "sorted" not in said:
+        return
+    if "select" in said:
+        raise EngineError("0A000", "a sort expression cannot contain subqueries")
+    macros = "SELECT lower(function_name) FROM duckdb_functions() WHERE NOT internal AND lower(function_name) IN ?"
+    found = connection.execute(macros, [[*said]]).fetchone()
+    if found is not None:
+        # It is expanded at each INSERT, in sessions that may not have it, or not any more.
+        raise EngineError("0A000", f'a sort expression cannot use the macro "{found[0]}"')
+
+
+def _judge_table(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """Whether the altered table can still be read, and takes rows."""
+    tokens = list(lex(text))
+    table = _altered(text, tokens)
+    try:
+        columns = _columns(connection, table)
+    except duckdb.CatalogException:
+        return  # renamed, or not there and said to be so
+    for name, kind in columns:
+        if _NO_FIELDS in kind:
+            raise EngineError("0A000", f'the last field of the struct "{name}" cannot be dropped; drop the column')
+    if {"sorted", "partitioned"} & {token.text.lower() for token in tokens if token.kind == WORD}:
+        connection.execute(f"EXPLAIN INSERT INTO {table} SELECT * FROM {table} LIMIT 0")  # noqa: S608 - its own name
+
+
+def _altered(text: str, tokens: Sequence[Token]) -> str:
+    """The dotted name of the table that an ALTER TABLE names."""
+    start = 4 if tokens[2].text.lower() == "if" else 2
+    end = start
+    while tokens[end + 1].text == "." and tokens[end + 2].kind in NAMES:
+        end += 2
+    return text[tokens[start].start : tokens[end].end]
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
+    """The columns of a relation and their types."""
+    # Unlike a SELECT this takes no name for that of a file.
+    found = connection.execute("SELECT name, type FROM pragma_table_info(?)", [relation]).fetchall()
+    return [(str(name), str(kind)) for name, kind in found]

@@ -1,0 +1,98 @@
+"""What stands in a catalog's metadata and keeps sessions from it: found and mended without an engine.
+
+It dates from versions that let it in. The catalog's own database is asked, so that this works where no session
+can attach the catalog any more.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from treadle.model.entities import Catalog
+from treadle.store.catalogs import catalog_address, connected
+from treadle.store.postgres.pool import translated
+from treadle.store.sql import sql
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+_MACROS: Final = {
+    "default": "the default of parameter {} is nested: no session can attach the catalog",
+    "null": "the default of parameter {} is NULL: no session can attach the catalog",
+    "type": "the type of parameter {} is nested: its use ends the session",
+}
+_FIELDLESS: Final = "the struct has no field any more: no session can attach the catalog"
+_NO_MAIN: Final = "the schema was dropped: no session can open"
+
+
+class Harm(msgspec.Struct, frozen=True):
+    """One definition that cannot be read: where it is, since which snapshot, why, and what mends it."""
+
+    schema: str
+    name: str
+    snapshot: int
+    reason: str
+    cure: str
+
+
+async def mend(dsn: str, catalog: Catalog, *, apply: bool) -> tuple[Harm, ...]:
+    """Find what keeps sessions from a catalog, and with ``apply`` mend it: all of it in one transaction.
+
+    Macros are removed from every snapshot; the fields that a struct lost last, and the schema main, are brought
+    back. Raises `StoreUnavailable`.
+    """
+    async with connected(catalog_address(dsn, catalog)) as connection:
+        with translated():
+            if not await connection.fetchval(sql("lake_has_macros")):
+                return ()
+            async with connection.transaction():
+                return (
+                    *await _macros(connection, apply=apply),
+                    *await _structs(connection, apply=apply),
+                    *await _main(connection, apply=apply),
+                )
+
+
+async def _macros(connection: "Connection", *, apply: bool) -> list[Harm]:
+    rows = await connection.fetch(sql("lake_macros_unreadable"))
+    if apply and rows:
+        await connection.execute(sql("lake_macros_remove"), [row["macro_id"] for row in rows])
+    return [
+        Harm(
+            schema=row["schema_name"],
+            name=row["macro_name"],
+            snapshot=row["begin_snapshot"],
+            reason=_MACROS[row["harm"]].format(f'"{row["parameter_name"]}"'),
+            cure=f"remove MACRO {row['macro_name']}{row['definition'] or ''}",
+        )
+        for row in rows
+    ]
+
+
+async def _structs(connection: "Connection", *, apply: bool) -> list[Harm]:
+    rows = await connection.fetch(sql("lake_structs_unreadable"))
+    for row in rows if apply else ():
+        await connection.execute(sql("lake_struct_restore"), row["table_id"], row["column_id"], row["snapshot"])
+    return [
+        Harm(
+            schema=row["schema_name"],
+            name=row["name"],
+            snapshot=row["snapshot"],
+            reason=_FIELDLESS,
+            cure=f"bring back {row['fields']}",
+        )
+        for row in rows
+    ]
+
+
+async def _main(connection: "Connection", *, apply: bool) -> list[Harm]:
+    row = await connection.fetchrow(sql("lake_main_lost"))
+    if row is None:
+        return []
+    if apply:
+        await connection.execute(sql("lake_main_restore"), row["schema_id"], row["snapshot"])
+    return [
+        Harm(schema="main", name="", snapshot=row["snapshot"], reason=_NO_MAIN, cure="bring back the schema, empty")
+    ]

@@ -1,0 +1,1 @@
+SELECT to_regclass('public.ducklake_macro_parameters') IS NOT NULL
