@@ -112,7 +112,8 @@ def test_maintenance_loses_no_change_and_no_reader(eager: World, tally: Tally) -
         found = {(int(w or 0), int(k or 0)): int(v or 0) for w, k, v in held.rows}
         expected = {(number, k): v for number, writer in enumerate(writers) for k, v in writer.rows.items()}
         wrong = found.items() ^ {**expected, (-1, 1): 0}.items()
-        assert not wrong, [line for (n, k), _ in wrong for line in writers[n].history if f" {k}" in line]
+        said = [line for (n, k), _ in wrong for line in writers[n].history if f" {k}," in line or f"k = {k}:" in line]
+        assert not wrong, "\n".join(said)
         assert all(lane.session.status() == "RUNNING" for lane in made)
     until(lambda: merged(eager), "the service merges by itself")
 
