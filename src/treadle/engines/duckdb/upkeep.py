@@ -89,7 +89,10 @@ def prepare(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
 
     A compaction undoes deletes that are committed beside it to inlined data, without a word.
     """
-    wait = f"SET LOCAL lock_timeout = {LOCK_SECONDS * 1000}"
+    # One at a time: of two compactions of a table DuckLake commits both, and its rows are there twice. LOCK comes
+    # before the transaction has a snapshot, which therefore has what the one before has done.
+    lock = "LOCK TABLE public.ducklake_metadata IN SHARE UPDATE EXCLUSIVE MODE"
+    wait = f"SET LOCAL lock_timeout = {LOCK_SECONDS * 1000}; {lock}"
     connection.execute(f"CALL postgres_execute({_literal(metadata)}, {_literal(wait)})")
     (inlined,) = _asked(connection, metadata, _INLINED)[0]
     if inlined and _asked(connection, metadata, inlined):
