@@ -131,7 +131,7 @@ def test_a_lost_race_names_what_it_was_about(pair: Pair, change: str) -> None:
     assert told.endswith("; run the transaction again")
 
 
-REPORT = "TransactionContext Error: Failed to commit: Failed to commit DuckLake transaction.\n"
+REPORT = "Failed to commit: Failed to commit DuckLake transaction.\n"
 QUOTED = "Failed to flush changes into DuckLake: Failed to execute query \"INSERT INTO t VALUES ('{}')\": {}"
 WORDS = "Transaction conflict - attempting to drop table"
 TRIGGER = 'ERROR:  attempting to delete from file with index "1" - but another transaction has deleted from it\n'

@@ -161,7 +161,7 @@ def test_it_happens_once(place: Place) -> None:
     place.metadata("DROP TRIGGER treadle_refuse_inlining ON public.ducklake_metadata")
     with session(place):
         triggers = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'treadle%'"
-        assert place.metadata(triggers) == [(2,)]
+        assert place.metadata(triggers) == [(3,)]
 
 
 def test_inlining_stays_off(place: Place) -> None:

@@ -45,13 +45,13 @@ def raised(error: Exception, then: Exception | None) -> tuple[EngineError, Conne
 @pytest.mark.parametrize(
     ("error", "then", "state", "fatal"),
     [
-        (INTERNAL, FATAL, "XX000", True),
-        (INTERNAL, None, "XX000", False),
-        (INTERNAL, ABORTED, "XX000", False),
+        (INTERNAL, FATAL, "0A000", True),
+        (INTERNAL, None, "0A000", False),
+        (INTERNAL, ABORTED, "0A000", False),
         (FATAL, FATAL, "XX001", True),
-        (OSError("INTERNAL Error: something"), FATAL, "XX000", True),
+        (OSError("INTERNAL Error: something"), FATAL, "0A000", True),
         (duckdb.InternalException('INTERNAL Error: Unsupported type "X" in Parquet writer'), FATAL, "0A000", True),
-        (duckdb.BinderException("Binder Error: x"), FATAL, "42P10", False),
+        (duckdb.BinderException("Binder Error: x"), FATAL, "42000", False),
     ],
 )
 def test_the_instance_itself_is_asked(error: Exception, then: Exception | None, state: str, fatal: bool) -> None:

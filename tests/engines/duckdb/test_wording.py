@@ -102,7 +102,8 @@ def test_staged_output_has_the_name_of_the_statement() -> None:
             "Out of Memory",
             "failed to pin block (1 GiB/1 GiB used)\n\nPossible solutions:\n* Reducing the threads (SET threads=X)\n"
             "* Increasing the memory limit (SET memory_limit='...GB')\n\nSee also https://duckdb.org/how_to_tune_workloads",
-            f"failed to pin block (1 GiB/1 GiB used)\n{NO_MEMORY}",
+            "failed to pin block (1 GiB/1 GiB used)\n\nPossible solutions:\n* Reducing the threads (SET threads=X)\n"
+            f"{NO_MEMORY}",
         ),
         (
             "Binder",

@@ -438,7 +438,10 @@ class DuckDB:
             told = translate(error)
             if isinstance(told, Interrupted) and not self._struck:
                 told = told.error if isinstance(told, WrappedInterrupt) else LostError()
-            raise self._reporter.report(told, planned) from error
+            found = self._reporter.report(told, planned)
+            if found is error:
+                raise
+            raise found from error
 
     def _drain(self, query: Query, planned: Planned, row_limit: int | None) -> Iterator[pa.RecordBatch]:
         with validated(self._con):

@@ -86,6 +86,8 @@ def placed(insertion: Insertion | None) -> Iterator[None]:
         found = translate(error, None if insertion is None else 0)
         if insertion is not None and isinstance(found, DuckDBError) and found.origin.offset is not None:
             found = DuckDBError(msgspec.structs.replace(found.origin, offset=insertion.place(found.origin.offset)), 0)
+        if found is error:
+            raise
         raise found from error
 
 

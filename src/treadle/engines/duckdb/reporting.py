@@ -44,7 +44,10 @@ class Reporter:
         try:
             yield
         except RAISED as error:
-            raise self.report(translate(error), planned) from error
+            found = self.report(translate(error), planned)
+            if found is error:
+                raise
+            raise found from error
 
     def report(self, error: EngineError, planned: Planned | None) -> EngineError:
         """The error as the caller reads it; interrupts and lost errors as they are."""

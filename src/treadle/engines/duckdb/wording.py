@@ -33,6 +33,8 @@ _INTRODUCTIONS: Final = re.compile(
     r"(?:Possible (?:solutions|fixes)|Alternatively, consider [^\n:]*|Please try [^\n:]*):\s*(?=\Z|\n\n)"
 )
 _EXTENSION: Final = re.compile(r", but it exists in the (\w+) extension\.?")
+# The default of the expression depth is its bound: advice to increase it leads nowhere.
+_OPEN: Final = SETTINGS.keys() - {"max_expression_depth"}
 _EXHAUSTED: Final = "Out of Memory"
 _GAPS: Final = re.compile(r"\n{3,}")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
@@ -80,4 +82,4 @@ def _without_advice(text: str) -> str:
 
 def _is_refused(unit: str) -> bool:
     """Whether a sentence advises what a session may not do."""
-    return any((found["setting"] or found["limit"] or "").lower() not in SETTINGS for found in _ADVICE.finditer(unit))
+    return any((found["setting"] or found["limit"] or "").lower() not in _OPEN for found in _ADVICE.finditer(unit))
