@@ -18,9 +18,10 @@ PLACES: Final = (
     "tests/identity/test_accounts.py",
     "tests/identity/test_keys.py",
     "tests/model/",
-    "tests/results/test_exact.py",
     "tests/results/test_inline.py",
     "tests/results/test_pages.py",
+    "tests/results/test_paging.py",
+    "tests/results/test_standard.py",
     "tests/results/test_text_of_duckdb.py",
     "tests/scheduler/",
     "tests/simulation/test_loop.py",
@@ -32,8 +33,13 @@ PLACES: Final = (
 
 EXCEPT: Final = (
     "tests/api/test_http.py",
+    "tests/engines/duckdb/test_conflicts.py",
+    "tests/engines/duckdb/test_definitions_read_back.py",
     "tests/engines/duckdb/test_interrupted.py",
+    "tests/engines/duckdb/test_pruning.py",
     "tests/engines/duckdb/test_snapshot.py",
+    "tests/engines/duckdb/test_stored_types.py",
+    "tests/engines/duckdb/test_upgrade.py",
     "tests/results/test_pages.py::test_a_killed_writer_leaves_nothing_visible",
     "tests/scheduler/test_processes.py",
 )
