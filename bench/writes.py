@@ -40,7 +40,7 @@ def insert_one_alone(count: int) -> list[float]:
 
 def _insert(run: Run, count: int) -> tuple[str, list[float]]:
     table = f"small_writes_{next(_numbers)}"
-    run(f"CREATE TABLE {table} (i INTEGER, name VARCHAR, amount DOUBLE, at TIMESTAMP)")
+    run(f"CREATE TABLE {table} (i INTEGER, name VARCHAR, amount DOUBLE, made TIMESTAMP)")
     taken = []
     for number in range(count):
         started = time.perf_counter()

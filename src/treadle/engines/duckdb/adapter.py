@@ -18,17 +18,19 @@ import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import conflicts, copying, kept, memory, opening, storing, upkeep
-from treadle.engines.duckdb.binding_sets import COUNTED, Bindings, changed_rows, refuse_sets, run_sets
+from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets, run_sets
 from treadle.engines.duckdb.changes import Changes
 from treadle.engines.duckdb.deferring import resolved
 from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedInterrupt, placed, translate
 from treadle.engines.duckdb.guard import Guard, Vocabulary
+from treadle.engines.duckdb.outcomes import outcome_of
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
-from treadle.engines.duckdb.query import BATCH_ROWS, Query, columns_of, parameters
+from treadle.engines.duckdb.query import Query, parameters
 from treadle.engines.duckdb.reporting import Reporter
 from treadle.engines.duckdb.script import Kind, Planned, split
-from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
+from treadle.engines.duckdb.settings import SessionSettings
+from treadle.engines.duckdb.settings_in_engine import EngineSettings
 from treadle.engines.duckdb.transaction import State, Transaction
 from treadle.engines.duckdb.validity import validated
 from treadle.model.entities import Evidence
@@ -46,8 +48,7 @@ class DuckDB:
         self._con = connection
         self._vocabulary = vocabulary
         self._guard: Guard | None = None
-        self._settings = SessionSettings()
-        self._unsettled = False
+        self._settings = EngineSettings(connection)
         self._profiler = Profiler(connection)
         self._transaction = Transaction(connection)
         self._changes = Changes(connection)
@@ -76,15 +77,12 @@ class DuckDB:
         """Attach the catalog, then lock every door; raises `EngineError`."""
         self._catalog, self._metadata = order.catalog.name, order.catalog.metadata_name
         self._profiler.attach(order.limits.threads, order.temp_dir)
-        self._settings = SessionSettings.from_wire(
-            order.settings, catalog=order.catalog.name, threads=order.limits.threads
-        )
+        settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name, threads=order.limits.threads)
         self._reporter.attach(order)
         with opening.explained(), self._reporter.reported():
             opening.limit(self._con, order)
             lake_path, self._inexact = opening.attach(self._con, order.catalog)
-            for sql in self._settings.engine():
-                self._con.execute(sql)
+            self._settings.start(settings)
             opening.lock(self._con, order, lake_path)
         self._guard = Guard(
             self._vocabulary,
@@ -139,7 +137,7 @@ class DuckDB:
 
     def settings(self) -> dict[str, str]:
         """The time-outs of the session in seconds, and whether its transaction is open or aborted."""
-        return {**self._settings.as_wire(), "transaction": self._transaction.state.value}
+        return {**self._settings.session.as_wire(), "transaction": self._transaction.state.value}
 
     # -- statements -------------------------------------------------------------------------
 
@@ -171,7 +169,8 @@ class DuckDB:
             raise EngineError(
                 "25P02", "current transaction is aborted, commands ignored until end of transaction block"
             )
-        self._settle_settings()
+        if self._transaction.state is not State.ABORTED:
+            self._settings.settle()
         self._changes.look(prepared)
         with validated(self._con), self._honest(prepared):
             prepared = self._resolved(prepared)
@@ -183,7 +182,8 @@ class DuckDB:
                 case Kind.ROLLBACK:
                     return self._end_transaction()
                 case Kind.SET | Kind.SHOW:
-                    return self._set_or_show(prepared, row_limit)
+                    in_transaction = self._transaction.state is not State.NONE
+                    return self._settings.run(prepared, row_limit, in_transaction=in_transaction)
                 case Kind.QUERY:
                     return self._stream(prepared, sets[0] if sets else None, row_limit)
                 case Kind.EXECUTE:
@@ -226,10 +226,10 @@ class DuckDB:
             with conflicts.recognised(self._con, self._metadata, unit):
                 self._transaction.commit()
         except (duckdb.Error, EngineError):
-            self._adopt(self._settings.roll_back())
+            self._settings.adopt(self._settings.session.roll_back())
             raise
         changed = self._changes.made(self._catalog)
-        self._adopt(self._settings.commit())
+        self._settings.adopt(self._settings.session.commit())
         return changed
 
     def rollback(self) -> None:
@@ -242,30 +242,17 @@ class DuckDB:
             self._copy = None
         self._transaction.abandon()
         if self._transaction.state is State.ABORTED:
-            self._adopt(self._settings.roll_back())
-        self._settle_settings()
-
-    def _adopt(self, settings: SessionSettings) -> None:
-        """Go on with these settings: those at the end of a transaction."""
-        self._unsettled = self._unsettled or settings.engine() != self._settings.engine()
-        self._settings = settings
-        self._settle_settings()
-
-    def _settle_settings(self) -> None:
-        """Bring the engine to the session's settings where a transaction or an interrupted change has left others."""
-        # An aborted transaction takes no SET: its ROLLBACK comes first.
-        if self._unsettled and self._transaction.state is not State.ABORTED:
-            with contextlib.suppress(duckdb.Error):
-                for sql in self._settings.engine():
-                    self._con.execute(sql)
-                self._unsettled = False
+            # An aborted transaction takes no SET: its ROLLBACK comes first.
+            self._settings.adopt(self._settings.session.roll_back(), later=True)
+        else:
+            self._settings.settle()
 
     # -- transactions -----------------------------------------------------------------------
 
     def _begin(self, planned: Planned) -> Command:
         if self._transaction.state is State.NONE:  # of a second one PostgreSQL only warns
             self._transaction.begin(planned.statements[-1])
-            self._settings = self._settings.begin_transaction()
+            self._settings.session = self._settings.session.begin_transaction()
             self._changes.begin()
         return Command(tag="BEGIN")
 
@@ -282,7 +269,7 @@ class DuckDB:
     def _end_transaction(self) -> Command:
         if self._transaction.state is not State.NONE:  # without one PostgreSQL only warns
             self._transaction.roll_back()
-            self._adopt(self._settings.roll_back())
+            self._settings.adopt(self._settings.session.roll_back())
         return Command(tag="ROLLBACK")
 
     def _mark(self, marker: str) -> None:
@@ -293,24 +280,6 @@ class DuckDB:
         )
 
     # -- what runs --------------------------------------------------------------------------
-
-    def _set_or_show(self, planned: Planned, row_limit: int | None) -> Rows | Command:
-        match planned.setting:
-            case Change(local=True) if self._transaction.state is State.NONE:
-                return Command(tag=planned.tag)  # PostgreSQL only warns
-            case Change() as change:
-                self._unsettled = bool(change.engine)
-                for sql in change.engine:
-                    self._con.execute(sql)
-                self._settings = self._settings.apply(change)
-                self._unsettled = False
-                return Command(tag=planned.tag)
-            case Show(name=name) if name == ALL:
-                return _text_rows(("name", "setting", "description"), self._settings.show_all()[:row_limit])
-            case Show(name=name):
-                return _text_rows((name,), ((self._settings.show(name),),))
-            case _:
-                raise EngineError("0A000", "this form of SET or SHOW is not supported")
 
     def _stream(self, planned: Planned, bindings: Sequence[str | None] | None, row_limit: int | None) -> Rows:
         if self._transaction.state is State.NONE and not _PING.fullmatch(planned.text):
@@ -358,7 +327,7 @@ class DuckDB:
                 outcome: Rows | Command = self._run_sets(planned, final, bindings)
             else:
                 self._con.execute(final, parameters(first))
-                outcome = self._outcome(planned, row_limit)
+                outcome = outcome_of(self._con, planned, row_limit)
         self._require_exact(planned, made=True)
         self._reporter.locator.remember(planned)
         return outcome
@@ -410,22 +379,6 @@ class DuckDB:
             made = made and planned.defines.creates
             storing.require_exact_columns(self._con, self._catalog, planned.defines, made=made)
 
-    def _outcome(self, planned: Planned, row_limit: int | None) -> Rows | Command:
-        described = self._con.description or []
-        if not described:
-            return Command(tag=planned.tag)
-        if planned.returns_rows:
-            reader = self._con.to_arrow_reader(BATCH_ROWS)
-            columns = columns_of([d[0] for d in described], [d[1] for d in described])
-            # Materialised before anything else runs: a second statement would cut the stream short.
-            table = reader.read_all()
-            if row_limit is not None:
-                table = table.slice(0, row_limit)
-            return Rows(columns=columns, schema=table.schema, batches=iter(table.to_batches(BATCH_ROWS)))
-        changed = changed_rows(self._con)
-        tag = f"{planned.tag} {changed}" if planned.tag in COUNTED else planned.tag
-        return Command(tag=tag, changed=changed)
-
     @contextlib.contextmanager
     def _honest(self, planned: Planned) -> Iterator[None]:
         """Raise what DuckDB raises as `EngineError`; `Interrupted` only when somebody interrupted.
@@ -465,11 +418,3 @@ class DuckDB:
         except EngineError as error:
             return error
         return None
-
-
-def _text_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Rows:
-    batch = pa.RecordBatch.from_arrays(
-        [pa.array([row[at] for row in rows], pa.string()) for at in range(len(names))], names=list(names)
-    )
-    columns = columns_of(names, ["VARCHAR"] * len(names))
-    return Rows(columns=columns, schema=batch.schema, batches=iter((batch,)))

@@ -1,0 +1,59 @@
+"""The settings of a session and those of its engine, which agree also after an interrupt or a rollback."""
+
+import contextlib
+
+import duckdb
+
+from treadle.engines.base import Command, EngineError, Rows
+from treadle.engines.duckdb.outcomes import text_rows
+from treadle.engines.duckdb.planned import Planned
+from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
+
+
+class EngineSettings:
+    """The settings of one session: ``session`` is what they are, `settle` makes the engine follow."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._con = connection
+        self._unsettled = False
+        self.session = SessionSettings()
+
+    def start(self, session: SessionSettings) -> None:
+        """Begin with these settings; raises `duckdb.Error`."""
+        self.session = session
+        for sql in session.engine():
+            self._con.execute(sql)
+
+    def run(self, planned: Planned, row_limit: int | None, *, in_transaction: bool) -> Rows | Command:
+        """Carry out a SET, RESET or SHOW; raises `EngineError` and `duckdb.Error`."""
+        match planned.setting:
+            case Change(local=True) if not in_transaction:
+                return Command(tag=planned.tag)  # PostgreSQL only warns
+            case Change() as change:
+                self._unsettled = bool(change.engine)
+                for sql in change.engine:
+                    self._con.execute(sql)
+                self.session = self.session.apply(change)
+                self._unsettled = False
+                return Command(tag=planned.tag)
+            case Show(name=name) if name == ALL:
+                return text_rows(("name", "setting", "description"), self.session.show_all()[:row_limit])
+            case Show(name=name):
+                return text_rows((name,), ((self.session.show(name),),))
+            case _:
+                raise EngineError("0A000", "this form of SET or SHOW is not supported")
+
+    def adopt(self, session: SessionSettings, *, later: bool = False) -> None:
+        """Go on with these settings: those at the end of a transaction. ``later``: the engine follows when it can."""
+        self._unsettled = self._unsettled or session.engine() != self.session.engine()
+        self.session = session
+        if not later:
+            self.settle()
+
+    def settle(self) -> None:
+        """Bring the engine to the session's settings where a transaction or an interrupted change has left others."""
+        if self._unsettled:
+            with contextlib.suppress(duckdb.Error):
+                for sql in self.session.engine():
+                    self._con.execute(sql)
+                self._unsettled = False
