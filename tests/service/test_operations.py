@@ -1,12 +1,15 @@
 """The nine operations and the control plane: shapes, both edges of every range, filters, paging of lists."""
 
+import json
 import re
 import time
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.service.caller import LAKE, Caller, Json, Sql, refused
+from treadle.cli import main
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 UNKNOWN = {"error_code": "common.01000001", "error_msg": "response status exception, code: 404"}
@@ -304,3 +307,11 @@ def test_a_token_is_asked_for(caller: Caller) -> None:
         answer = caller.http.get(f"{caller.base}/sessions", headers={"X-Auth-Token": token})
         assert answer.status_code == 401
         assert answer.json()["error_code"] == "APIG.1002"
+
+
+def test_the_doctor_looks_at_the_catalogs_of_a_running_service(caller: Caller, sql: Sql) -> None:
+    """Its private PostgreSQL is asked beside it."""
+    sql.run("SELECT 1")
+    asked = CliRunner().invoke(main, ["doctor", "--data-dir", str(caller.service.data_dir), "--json"])
+    (found,) = (one for one in json.loads(asked.output) if one["check"] == "catalogs")
+    assert (found["state"], found["detail"]) == ("ok", "every table can be read and written")

@@ -179,3 +179,18 @@ def test_no_update_is_lost(caller: Caller, sql: Sql) -> None:
         outcomes = [outcome for outcomes in pool.map(count, range(4)) for outcome in outcomes]
     assert set(outcomes) <= {(2, "00000"), (-1, "40001")}
     assert sql.rows("SELECT n FROM counter") == [[str(outcomes.count((2, "00000")))]]
+
+
+def test_extensions_can_be_listed(sql: Sql) -> None:
+    """The list comes without a look into a folder of the worker's."""
+    listed = [name for (name,) in sql.rows("SELECT extension_name FROM duckdb_extensions() WHERE loaded ORDER BY 1")]
+    assert {"ducklake", "parquet", "postgres_scanner"} <= set(listed)
+
+
+def test_text_with_nul_is_refused_where_it_is_compared(sql: Sql) -> None:
+    """DuckLake's look for files ends at a NUL: the caller reads that, and no SQL of the inside."""
+    sql.run("CREATE TABLE with_nul AS SELECT chr(0) || 'x' AS v")
+    result = sql.last("SELECT v FROM with_nul WHERE v = chr(0) || 'x'")
+    assert result["sql_state"] == "22021"
+    assert "unterminated" not in str(result)
+    assert sql.rows("SELECT length(v) FROM with_nul WHERE contains(v, chr(0))") == [["2"]]

@@ -169,7 +169,7 @@ async def _facts(service: Service, settings: Settings, found: Catalog) -> Facts:
     if facts is None:
         raise Refused("the catalog's metadata does not answer")
     if facts.inlined:
-        raise Refused("the catalog holds inlined data, which must be flushed by an upgrade first")
+        raise Refused("the catalog holds rows of an earlier version: copy the tables that `treadle doctor` names")
     return facts
 
 

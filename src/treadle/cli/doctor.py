@@ -20,7 +20,7 @@ from treadle.model.errors import TreadleError
 from treadle.store import cluster
 from treadle.store.dsn import Address
 from treadle.store.embedded import EmbeddedPostgres
-from treadle.store.errors import BackupError
+from treadle.store.errors import BackupError, EmbeddedError
 from treadle.store.lakes import all_catalogs, leftovers
 from treadle.worker import confine, seccomp
 from treadle.worker.confine import Means, Mode, Plan
@@ -216,19 +216,22 @@ def _disk(settings: Settings) -> Finding:
 
 def _catalogs(settings: Settings) -> Finding:
     """What earlier versions left in them that cannot be mended."""
-    dsn = settings.database_url
-    if dsn is None:
-        private = EmbeddedPostgres(settings.data_dir)
-        if not private.running():
-            return Finding("catalogs", State.OK, "not looked at: the private PostgreSQL is not running")
-        dsn = private.service_dsn
+    private = EmbeddedPostgres(settings.data_dir)
+    if settings.database_url is None and not private.running():
+        return Finding("catalogs", State.OK, "not looked at: the private PostgreSQL is not running")
     try:
+        dsn = settings.database_url or _dsn_of(private)
         found = [one for catalog in all_catalogs(dsn) for one in leftovers(dsn, catalog)]
-    except BackupError as error:
+    except (BackupError, EmbeddedError) as error:
         return Finding("catalogs", State.WARNING, f"not looked at: {str(error).splitlines()[0]}")
     if found:
         return Finding("catalogs", State.WARNING, f"to be copied (docs/types.md): {', '.join(found)}")
     return Finding("catalogs", State.OK, "every table can be read and written")
+
+
+def _dsn_of(private: EmbeddedPostgres) -> str:
+    private.ensure_running()  # it runs; its password is read here
+    return private.service_dsn
 
 
 def _size(count: int) -> str:

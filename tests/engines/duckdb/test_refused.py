@@ -619,3 +619,24 @@ def test_no_function_of_the_engine_is_forgotten(lake: Lake, judge: Judge) -> Non
     assert not {name for name in accepted if name.startswith(("postgres", "pg_c", "arrow", "pandas", "sqlite"))}
     assert accepted & {"read_csv", "duckdb_tables", "range"} == {"read_csv", "duckdb_tables", "range"}
     assert len(accepted) < 75
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "CREATE MACRO lower(x) AS NULL",
+        "CREATE OR REPLACE TEMP MACRO least(a, b) AS a",
+        'CREATE TEMPORARY FUNCTION "TypeOf"(x) AS 1',
+        "CREATE MACRO IF NOT EXISTS main.list_value(a) AS [1]",
+        "CREATE MACRO temp.regexp_replace(a, b, c) AS a",
+        "CREATE MACRO duckdb_columns() AS TABLE SELECT 1 AS x",
+        "CREATE TEMP MACRO pragma_table_info(x) AS TABLE SELECT 1 AS x",
+        'CREATE TEMP MACRO "+"(a, b) AS a',
+        'CREATE MACRO "default".main.sum(x) AS 1',
+    ],
+)
+def test_the_engines_own_functions_keep_their_names(judge: Judge, script: str) -> None:
+    """A macro of that name would be called in its place, by the SQL of the service as well."""
+    with pytest.raises(EngineError, match="the engine's own") as refusal:
+        judge(script)
+    assert refusal.value.sql_state == "42723"

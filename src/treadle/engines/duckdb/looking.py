@@ -6,6 +6,8 @@ replaced in the text that the engine gets, so that it holds in views and macros 
 
 from typing import Final
 
+import duckdb
+
 from treadle.engines.duckdb import engine_settings
 from treadle.engines.duckdb.edits import string
 from treadle.engines.duckdb.settings import SETTINGS
@@ -29,6 +31,10 @@ _FIXED: Final = ", ".join(
     for one in SETTINGS.values()
     if one.accepted is not None and one.name.lower() not in READABLE
 )
+_EXTENSIONS: Final = ", ".join(
+    f"({string(name)}, {string(duckdb.__version__)})"
+    for name in ("core_functions", "ducklake", "icu", "json", "parquet", "postgres_scanner")
+)
 _NO_TAGS: Final = "MAP([]::VARCHAR[], []::VARCHAR[])"
 
 # None of these has anything in it but words of ours.
@@ -41,11 +47,12 @@ _CALLED: Final = {
         readonly, encrypted, cipher, {_NO_TAGS} AS options FROM duckdb_databases()
         WHERE database_name IN ({{catalog}}, 'system', 'temp')
     """,  # noqa: S608
-    "duckdb_extensions": """
-        SELECT extension_name, loaded, installed, CASE WHEN install_path = '(BUILT-IN)' THEN install_path ELSE '' END
-        AS install_path, description, aliases, extension_version, install_mode, '' AS installed_from
-        FROM duckdb_extensions()
-    """,
+    # The engine's own looks into a folder, which a session may not.
+    "duckdb_extensions": f"""
+        SELECT name AS extension_name, true AS loaded, true AS installed, '' AS install_path, '' AS description,
+        []::VARCHAR[] AS aliases, version AS extension_version, 'STATICALLY_LINKED' AS install_mode,
+        '' AS installed_from FROM (VALUES {_EXTENSIONS}) AS extension(name, version)
+    """,  # noqa: S608
     "pragma_database_size": "SELECT * FROM pragma_database_size() WHERE database_name = {catalog}",
 }
 _NAMED: Final = {

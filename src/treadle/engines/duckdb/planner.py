@@ -298,6 +298,9 @@ class Planner:
         qualified = len(parts) == 3 or (len(parts) == 2 and (defined == "schema" or parts[0] in _OTHER_CATALOGS))
         if qualified and parts[0] not in own:
             raise refused(f'catalog "{parts[0]}"')
+        if defined in ("macro", "function") and parts and parts[-1] in self._guard.vocabulary.functions:
+            # A macro of such a name is called in its place, by the service's own SQL in every session as well.
+            raise EngineError("42723", f'function "{parts[-1]}" already exists: it is the engine\'s own')
 
     # -- text -------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import duckdb
 
-from treadle.engines.base import EngineError, Interrupted
+from treadle.engines.base import Conflict, EngineError, Interrupted
 from treadle.engines.duckdb.discretion import Discretion
 from treadle.engines.duckdb.errors import RAISED, DuckDBError, LostError, translate
 from treadle.engines.duckdb.excerpt import excerpt
@@ -50,8 +50,8 @@ class Reporter:
             raise found from error
 
     def report(self, error: EngineError, planned: Planned | None) -> EngineError:
-        """The error as the caller reads it; interrupts and lost errors as they are."""
-        if isinstance(error, Reported | Interrupted | LostError):
+        """The error as the caller reads it; interrupts, lost races and lost errors as they are."""
+        if isinstance(error, Reported | Interrupted | Conflict | LostError):
             return error
         message = error.message
         position = error.position

@@ -72,6 +72,8 @@ _REFINED: Final = (
     # The catalog's server, and commits that met others.
     *_rules(
         "TransactionContext, IO, Catalog, Invalid Input, FATAL, INTERNAL",
+        # DuckLake writes the filter into a query to the metadata, and that ends at a NUL.
+        (r"data file list from DuckLake: unterminated quoted string", "22021"),
         (r"another transaction has|could not serialize access|deadlock detected|ducklake_\w+_pkey", "40001"),
         (r"due to lock timeout", "55P03"),
         # Another clean-up was there first.

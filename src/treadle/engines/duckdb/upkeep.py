@@ -96,7 +96,11 @@ def prepare(connection: duckdb.DuckDBPyConnection, metadata: str) -> None:
     connection.execute(f"CALL postgres_execute({_literal(metadata)}, {_literal(wait)})")
     (inlined,) = _asked(connection, metadata, _INLINED)[0]
     if inlined and _asked(connection, metadata, inlined):
-        raise EngineError("55000", "the catalog holds inlined data, which must be flushed by an upgrade first")
+        raise EngineError(
+            "55000",
+            "the catalog holds rows of an earlier version that files do not hold: copy the tables that "
+            "`treadle doctor` names, and drop them",
+        )
 
 
 def _asked(connection: duckdb.DuckDBPyConnection, metadata: str, sql: str) -> list[tuple[str, ...]]:

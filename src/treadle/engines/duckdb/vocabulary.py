@@ -89,6 +89,7 @@ _CATALOG_PREFIX: Final = "ducklake_"
 _NAMES: Final = """
     SELECT function_name FROM duckdb_functions() WHERE function_type IN ('table', 'table_macro')
 """
+_FUNCTIONS: Final = "SELECT function_name FROM duckdb_functions()"
 _VIEWS: Final = "SELECT view_name FROM duckdb_views() WHERE internal"
 # Scalar functions that give the same for the same arguments, whenever they are called.
 _CONSTANT: Final = """
@@ -108,13 +109,14 @@ class Vocabulary(msgspec.Struct, frozen=True):
     """The names of one engine instance, in lower case.
 
     ``refused`` may not appear at all, ``uncallable`` may appear (as a column, say) but not be
-    called, ``settings`` are the parameters the engine knows, ``constant`` the functions whose value depends
-    on nothing but their arguments, ``keywords`` the words that are no alias.
+    called, ``settings`` are the parameters the engine knows, ``functions`` all its functions, ``constant`` those whose
+    value depends on nothing but their arguments, ``keywords`` the words that are no alias.
     """
 
     refused: frozenset[str]
     uncallable: frozenset[str]
     settings: frozenset[str]
+    functions: frozenset[str]
     constant: frozenset[str]
     keywords: frozenset[str]
 
@@ -134,6 +136,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
             refused=names - plain,
             uncallable=plain | methods,
             settings=_column(connection, _SETTINGS),
+            functions=_column(connection, _FUNCTIONS),
             constant=_column(connection, _CONSTANT) - _NOT_CONSTANT,
             keywords=_column(connection, _KEYWORDS),
         )

@@ -23,18 +23,20 @@ _STACK: Final = re.compile(
     re.DOTALL,
 )
 _CONNECTION: Final = re.compile(r"(hostaddr|host|port|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
+_CUT_AT_NUL: Final = re.compile("data file list from DuckLake: unterminated quoted string")
 _UNITS: Final = re.compile(r"(\n+|(?<=[.!?;]) +)")
 _ADVICE: Final = re.compile(
     r"\b(?:SET|RESET|PRAGMA)\s+(?:(?:GLOBAL|SESSION|LOCAL)\s+)?(?P<setting>[a-z_]{3,})"
     r"|\b(?:INSTALL|LOAD) +[\"']?[a-z_]+|'(?P<limit>[a-z_]+)' (?:setting|configuration option)"
     r"|See also https://\S+how_to_tune_workloads|\bset_option\b|\binstall(?:ing|ed)? (?:and load|it |the )"
+    r"|\bLoad an extension that"
 )
 _INTRODUCTIONS: Final = re.compile(
     r"(?:Possible (?:solutions|fixes)|Alternatively, consider [^\n:]*|Please try [^\n:]*):\s*(?=\Z|\n\n)"
 )
 _EXTENSION: Final = re.compile(r", but it exists in the (\w+) extension\.?")
-# The default of the expression depth is its bound: advice to increase it leads nowhere.
-_OPEN: Final = SETTINGS.keys() - {"max_expression_depth"}
+# The defaults of these are their bounds: advice to increase them leads nowhere.
+_OPEN: Final = SETTINGS.keys() - {"max_expression_depth", "pivot_limit"}
 _EXHAUSTED: Final = "Out of Memory"
 _GAPS: Final = re.compile(r"\n{3,}")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
@@ -46,6 +48,8 @@ def message_of(told: Raised) -> str:
 
     DuckDB repeats the names it was given, however long: the message is cut, because every record keeps it.
     """
+    if _CUT_AT_NUL.search(told.message):
+        return "text with the character NUL cannot be compared with a column of a table; use contains()"
     bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", told.message))
     kept = _without_advice(bare).strip() or "the engine failed"
     if told.kind == _EXHAUSTED and kept != bare.strip():
