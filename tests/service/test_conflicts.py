@@ -179,15 +179,15 @@ def test_changes_of_different_rows_all_succeed(four: list[Sql], kind: str) -> No
 @pytest.mark.timeout(300)
 def test_a_counter_counts_what_was_acknowledged(four: list[Sql]) -> None:
     """Four sessions add to one row fifty times each: no addition is lost, and none is made twice."""
-    four[0].run("CREATE TABLE counter AS SELECT 0 AS n")
+    four[0].run("CREATE TABLE added_up AS SELECT 0 AS n")
 
     def add(sql: Sql, _: int) -> Json:
-        return {"states": [sql.last("UPDATE counter SET n = n + 1")["sql_state"] for _ in range(50)]}
+        return {"states": [sql.last("UPDATE added_up SET n = n + 1")["sql_state"] for _ in range(50)]}
 
     states = [state for one in at_once(four, add) for state in one["states"]]
     assert set(states) <= {"00000", "40001"}
     acknowledged = states.count("00000")
-    assert four[0].rows("SELECT n FROM counter") == [[str(acknowledged)]]
+    assert four[0].rows("SELECT n FROM added_up") == [[str(acknowledged)]]
     assert acknowledged == 200
 
 

@@ -144,7 +144,7 @@ async def _catalog(service: Service, workspace_id: str, instance_id: str, name: 
     for one in await service.list_catalogs(principal, workspace_id):
         if (one.instance_id, one.name) == (instance_id, name):
             return one
-    raise Refused(f"no such catalog: {instance_id}/{name}")
+    raise Refused(f"no such catalog: {instance_id}.{name}")
 
 
 async def _wait(service: Service, settings: Settings, found: Catalog, seconds: float) -> tuple[Due, ...]:

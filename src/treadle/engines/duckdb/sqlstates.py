@@ -72,8 +72,6 @@ _REFINED: Final = (
     # The catalog's server, and commits that met others.
     *_rules(
         "TransactionContext, IO, Catalog, Invalid Input, FATAL, INTERNAL",
-        # DuckLake writes the filter into a query to the metadata, and that ends at a NUL.
-        (r"data file list from DuckLake: unterminated quoted string", "22021"),
         (r"another transaction has|could not serialize access|deadlock detected|ducklake_\w+_pkey", "40001"),
         (r"due to lock timeout", "55P03"),
         # Another clean-up was there first.
@@ -93,6 +91,8 @@ _REFINED: Final = (
         (r"No space left on device", "53100"),
         (r"not yet supported|DuckLake does not support|[Uu]nsupported|[Nn]ot implemented", "0A000"),
     ),
+    # DuckLake writes the filter into a query to the metadata, and that ends at a NUL.
+    *_rules("Parser", (r"^Failed to get .*data file list from DuckLake: unterminated quoted string", "22021")),
     # What a constraint forbids.
     *_rules(
         "Constraint, TransactionContext",

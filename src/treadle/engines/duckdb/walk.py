@@ -141,7 +141,8 @@ class Walk:
                 current = following
             self._step(current, END)
         except EngineError as error:
-            error.position = current.start + 1
+            if error.position is None:
+                error.position = current.start + 1
             raise
         self._close()
         return self._segments
@@ -284,6 +285,15 @@ class Walk:
         """Give a token to an argument, and judge the argument when it ends; whether it has."""
         if not argument.take(token):
             return False
+        try:
+            self._judge(argument)
+        except EngineError as error:
+            # Also of a query in a string: its own places are none of the script.
+            error.position = (argument.tokens[0] if argument.tokens else token).start + 1
+            raise
+        return True
+
+    def _judge(self, argument: Argument) -> None:
         values = argument.literals()
         if values is not None:
             self._judge_argument(argument, values)
@@ -291,7 +301,6 @@ class Walk:
             raise argument.refusal("must be a plain string within a query that is a string itself")
         else:
             self._deferred.append(argument.deferred())
-        return True
 
     def _judge_argument(self, argument: Argument, values: list[str]) -> None:
         if argument.function in READERS:
