@@ -55,10 +55,10 @@ def test_a_session_ends_with_the_statement_that_made_its_engine_invalid(
     assert not alive(pid)
     assert old_backends(data_dir, {sql.id}) == []
     last = reply["results"][-1]
-    assert (reply["status"], last["sql_state"]) == (-1, "XX000")
+    assert (reply["status"], last["sql_state"]) == (-1, "42703")
     assert 'Column with name "nosuch" does not exist' in last["message"]
     record = unjudged.record(reply["statement_id"])
-    assert (record["status"], record["sql_state"], record["effects"]) == ("FAILED", "XX000", kept)
+    assert (record["status"], record["sql_state"], record["effects"]) == ("FAILED", "42703", kept)
     message = unjudged.got(sql.path)["message"]
     assert message == f"its engine declared itself unusable in statement {reply['statement_id']}"
     for word in ("ROLLBACK", "COMMIT", "SELECT 1"):

@@ -301,7 +301,6 @@ class DuckDB:
         if planned.kind is Kind.UPKEEP:
             upkeep.prepare(self._con, self._metadata)
         outcome = self._run(planned, marker, bindings, row_limit, alone=own)
-        self._profiler.end()
         kept.refuse_after(self._con, planned)
         if planned.writes and self._copy is None:
             self._changes.note(planned, outcome.changed if isinstance(outcome, Command) else None, alone=own)
@@ -328,6 +327,7 @@ class DuckDB:
             else:
                 self._con.execute(final, parameters(first))
                 outcome = outcome_of(self._con, planned, row_limit)
+        self._profiler.end()
         self._require_exact(planned, made=True)
         self._reporter.locator.remember(planned)
         return outcome

@@ -65,5 +65,6 @@ class Changes:
         return self._known is not _Known.NOTHING
 
     def _last(self, catalog: str) -> int | None:
-        row = self._con.execute(f"FROM {quoted(catalog)}.last_committed_snapshot()").fetchone()
-        return None if row is None else row[0]
+        # All rows: one that is left would keep the question's transaction open in the metadata, with its locks.
+        rows = self._con.execute(f"FROM {quoted(catalog)}.last_committed_snapshot()").fetchall()
+        return rows[0][0] if rows else None

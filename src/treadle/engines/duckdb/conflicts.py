@@ -62,9 +62,9 @@ def named(connection: duckdb.DuckDBPyConnection, metadata_name: str, what: str) 
         kind = found[1]
         sql = _NAMED[kind].format(md=f"{quoted(metadata_name)}.public", index=found[2])
         with contextlib.suppress(duckdb.Error):
-            row = connection.execute(f"{sql} LIMIT 1").fetchone()
-            if row is not None:
-                return f'{"table" if kind == "file" else kind} "{row[0]}"'
+            rows = connection.execute(f"{sql} LIMIT 1").fetchall()
+            if rows:
+                return f'{"table" if kind == "file" else kind} "{rows[0][0]}"'
         return found[0]
 
     return _INDEXED.sub(name, what)
