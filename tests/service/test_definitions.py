@@ -214,3 +214,25 @@ def test_a_comment_on_what_is_not_there(sql: Sql, comment: str, state: str) -> N
     assert sql.fails("SELECT 1") == "25P02"
     assert sql.run("ROLLBACK") == "ROLLBACK"
     assert sql.rows("SELECT s.x FROM shaped") == [["1"]]
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "CREATE TABLE defaulted (a int, b varchar DEFAULT 'NULL')",
+        "CREATE TABLE defaulted (a int, b varchar DEFAULT ($$NULL$$))",
+        "ALTER TABLE widened ADD COLUMN b varchar DEFAULT 'NULL'",
+    ],
+)
+def test_the_text_null_is_no_default(sql: Sql, definition: str) -> None:
+    """DuckLake keeps a default as text, in which the word NULL is no value; other spellings are kept."""
+    sql.run("CREATE TABLE IF NOT EXISTS widened (a int)")
+    assert sql.fails(definition) == "0A000"
+    sql.run("CREATE OR REPLACE TABLE spelled (a int, b varchar DEFAULT 'null')")
+    sql.run("INSERT INTO spelled (a) VALUES (1)")
+    assert sql.rows("SELECT b FROM spelled") == [["null"]]
+
+
+def test_a_stored_option_is_an_effect(sql: Sql) -> None:
+    """It makes no snapshot, and holds for all that attach later."""
+    assert sql.effects("CALL \"default\".set_option('parquet_compression', 'snappy')") == "committed"

@@ -45,7 +45,9 @@ class Changes:
 
     def note(self, planned: Planned, changed: int | None, *, alone: bool) -> None:
         """A statement that writes has run; ``changed`` is its count, and ``alone`` that a commit follows at once."""
-        if planned.tag not in _COUNTED or changed is None:
+        if planned.kind is Kind.UPKEEP and "set_option" in planned.text.lower():
+            self._known = _Known.CHANGED  # which makes no snapshot
+        elif planned.tag not in _COUNTED or changed is None:
             self._known = _Known.UNSURE
         elif changed:
             # What was inserted may be deleted again in the same transaction.

@@ -10,13 +10,13 @@ the same transaction.
 
 import contextlib
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Final
 
 import duckdb
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
+from treadle.engines.duckdb.lexer import LITERALS, NAMES, WORD, Token, lex, literal_of, name_of
 from treadle.engines.duckdb.parameters import Parameter, parameters_of
 from treadle.engines.duckdb.planned import Planned
 from treadle.engines.duckdb.settings import MAIN
@@ -50,7 +50,10 @@ def refuse_before(connection: duckdb.DuckDBPyConnection, planned: Planned, *, al
             _judge_commented_column(connection, planned.text)
         case "DROP SCHEMA":
             _judge_dropped_schema(planned.text)
+        case "CREATE TABLE":
+            _judge_default(planned.text)
         case "ALTER TABLE":
+            _judge_default(planned.text)
             said = [token.text.lower() for token in lex(planned.text) if token.kind == WORD]
             _judge_added_column(said)
             _judge_layout(connection, said, alone=alone)
@@ -129,6 +132,15 @@ def _judge_dropped_schema(text: str) -> None:
     names = [name_of(token).lower() for token in lex(text) if token.kind in NAMES]
     if MAIN in (names[-1], *names[-2:-1]) and names[-1] in (MAIN, "cascade", "restrict"):
         raise EngineError("0A000", 'the schema "main" cannot be dropped; drop what is in it')
+
+
+def _judge_default(text: str) -> None:
+    """The text NULL as a default is kept by that word, which is read as no value."""
+    tokens = [token for token in lex(text) if token.text != "("]
+    for word, value in pairwise(tokens):
+        is_default = word.kind == WORD and word.text.lower() == "default"
+        if is_default and value.kind in LITERALS and literal_of(value) == "NULL":
+            raise EngineError("0A000", "the text 'NULL' cannot be a column's default: it would be read as NULL")
 
 
 def _judge_added_column(said: Sequence[str]) -> None:
