@@ -142,7 +142,7 @@ def _of_table(table: Table, thresholds: Thresholds) -> Iterator[Due]:
 
 
 class Moments(msgspec.Struct, frozen=True):
-    """Before which moments snapshots are old, None for never, and files out of use are needed by nobody."""
+    """Moments before which snapshots are old (None for never) and unused files are no longer needed."""
 
     expire: datetime | None
     remove: datetime

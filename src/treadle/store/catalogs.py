@@ -93,7 +93,7 @@ async def destroy(dsn: str, catalog: Catalog) -> None:
     """End the backends of a catalog and drop its database and its role; both may be gone already.
 
     The Parquet files stay. Raises `StoreUnavailable`, also when a session is connected that the service may
-    not end: an operator's, for one. Nobody else can connect from then on, and a further call goes on.
+    not end: an operator's, for one. No other client can connect from then on, and a further call goes on.
     """
     async with connected(Address.parse(dsn)) as connection:
         await connection.execute(sql("lake_lock"), catalog.role)
@@ -162,7 +162,7 @@ async def holds_inlined(dsn: str, catalog: Catalog) -> bool:
     """Whether the catalog's metadata still holds inlined rows or deletes of a table that is there.
 
     Only earlier versions made any, and the first session on a catalog brings them into files, unless a column of the
-    table has a type that files do not hold. False for a catalog nobody has attached so far. Raises `StoreUnavailable`.
+    table has a type that files do not hold. False for a catalog that was never attached. Raises `StoreUnavailable`.
     """
     async with connected(catalog_address(dsn, catalog)) as connection:
         with translated():
@@ -175,7 +175,7 @@ async def _holds_inlined(connection: "Connection") -> bool:
 
 
 async def facts(dsn: str, catalog: Catalog, deleted_share: float, moments: Moments) -> Facts:
-    """What the files and snapshots of the catalog are like; nothing for one nobody has attached so far.
+    """What the files and snapshots of the catalog are like; nothing for one that was never attached.
 
     Raises `StoreUnavailable`, also where somebody else has locked the metadata.
     """

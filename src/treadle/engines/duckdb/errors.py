@@ -44,7 +44,7 @@ class DuckDBError(EngineError):
 
 
 class WrappedInterrupt(Interrupted):
-    """An interrupt, as an error that repeats the engine's word for it; ``error`` is that, should nobody have struck."""
+    """An error that repeats the engine's word for an interrupt; ``error`` holds if no cancel was sent."""
 
     def __init__(self, error: EngineError) -> None:
         super().__init__()

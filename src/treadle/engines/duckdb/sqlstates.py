@@ -100,7 +100,7 @@ _REFINED: Final = (
         (r"[Dd]uplicate key|PRIMARY KEY or UNIQUE", "23505"),
         (r"CHECK constraint", "23514"),
     ),
-    # What a session may not do, and what nobody can do here.
+    # What a session may not do, and what is not supported here.
     *_rules(
         "Permission, Invalid Input, Invalid Configuration, Catalog, Binder",
         (r"configuration has been locked|disabled by configuration|disabled through configuration", "42501"),
