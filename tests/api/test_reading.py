@@ -46,7 +46,6 @@ def reason(reply: httpx.Response) -> str:
         (RECORDS, ("offset",), 0, 1_000_000_000),
         (RECORDS, ("source",), 0, 1),
         (RECORDS, ("start_time", "end_time"), 0, 253_402_300_799_999),
-        (SESSIONS + "/s1/statements/t1", ("page_num",), 1, 65_535),
         (SESSIONS + "/s1/statements/t1", ("wait",), 0, 60),
         ("/v2/workspaces/w1/aura-sessions/s1/statements/t1", ("wait",), 0, 60),
         ("/v1/workspaces", ("limit",), 1, 100),

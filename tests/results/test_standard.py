@@ -212,3 +212,13 @@ def test_what_is_nested_too_deeply_for_arrow_is_json(duck: Duck) -> None:
     for levels in (40, 60, 100):
         shown = "[" * levels + "1" + "]" * levels
         assert leaving(duck, f"SELECT {shown} AS x") == [shown]
+
+
+@pytest.mark.parametrize(
+    ("number", "wide"), [(10**38 - 1, False), (1 - 10**38, False), (10**38, True), (-(10**38), True)]
+)
+def test_an_integer_of_39_digits_is_wide(duck: Duck, number: int, wide: bool) -> None:
+    """The largest of 38 digits is not, and comes as it is."""
+    written = standard(duck.batch(f"SELECT {number}::HUGEINT AS v, [NULL, {number}::HUGEINT] AS l"))
+    assert [holds_wide_integers(column) for column in written.columns] == [wide, wide]
+    assert written.column(0).to_pylist() == [number]

@@ -47,8 +47,20 @@ def test_the_edges_of_page_num(sql: Sql) -> None:
         [result] = sql.show(statement, page_num=past)["results"]
         assert (result["status"], result["result_set"]["rows"], result["num_rows"]) == ("PGRES_TUPLES_OK", [], 1)
         assert len(result["result_set"]["columns"]) == 1
-    for wrong in (0, -1, 65_536, "x", ""):
+    for wrong, most in ((0, 2**31 - 1), (-1, 2**31 - 1), ("x", 2**31 - 1), ("", 2**31 - 1), (65_536, 65_535)):
         answer = sql.caller.http.get(f"{sql.path}/statements/{statement}", params={"page_num": wrong})
+        refused(answer, f"page_num: must be an integer from 1 to {most}")
+
+
+def test_a_result_of_more_pages_than_are_documented_is_read_to_its_end(tmp_path: Path) -> None:
+    """Its pages beyond 65,535 are there under their numbers; the one past its end is refused."""
+    with calling(tmp_path / "data", {"TREADLE_PAGE_ROWS": "1"}) as caller, caller.session() as sql:
+        reply = sql.execute("SELECT i FROM range(65_540) r(i)")
+        assert reply["results"][0]["page_count"] == 65_540
+        for page in (65_535, 65_536, 65_540):
+            [result] = sql.show(reply["statement_id"], page_num=page)["results"]
+            assert result["result_set"]["rows"] == [[str(page - 1)]]
+        answer = caller.http.get(f"{sql.path}/statements/{reply['statement_id']}", params={"page_num": 65_541})
         refused(answer, "page_num: must be an integer from 1 to 65535")
 
 

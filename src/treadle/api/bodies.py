@@ -297,7 +297,7 @@ class SessionsQuery(Paging, frozen=True, kw_only=True):
 class ResultQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters of ShowSqlStatementResult."""
 
-    page_num: Annotated[int, Meta(ge=1, le=65_535, description="The page of the result.")] = 1
+    page_num: Annotated[int, Meta(ge=1, le=2_147_483_647, description="The page of the result.")] = 1
     is_enable_obs_path: Annotated[bool, Meta(description="The place of the result files instead of rows.")] = False
     wait: Annotated[
         int,

@@ -13,7 +13,7 @@ from treadle.api.verbs import Verbs
 from treadle.model.errors import BadRequest
 from treadle.model.ids import split_part_id
 from treadle.model.states import RecordStatus
-from treadle.service.views import CancelFilter, Submission
+from treadle.service.views import CancelFilter, StatementView, Submission
 
 _STATEMENT: Final = SESSION + "/statements/{statement_id}"
 SUBMIT_TAKES: Final = {
@@ -24,6 +24,9 @@ SUBMIT_TAKES: Final = {
         "same statement, with another body 409."
     ),
 }
+DOCUMENTED_PAGES: Final = 65_535
+"""The largest documented page number; a result that has more pages has them under larger numbers."""
+
 CANCEL_TAKES: Final = {headers.BEFORE_SUBMIT: "`true` is the same as `before_submit=true`."}
 CANCEL_HEADERS: Final = {
     "X-Statement-State": "The state of the statement, as in its record.",
@@ -92,6 +95,7 @@ class Statements:
             wait=query.wait,
             leaving=ask.leaving,
         )
+        _check_page(query.page_num, view)
         return answer(render.statement(view))
 
     async def cancel(self, ask: Ask[bodies.CancelQuery, Nothing]) -> Response:
@@ -239,6 +243,12 @@ def _statement_routes(rooms: Statements, max_wait: float) -> tuple[AnyRoute, ...
             example={"tags": ["nightly"], "dry_run": True},
         ),
     )
+
+
+def _check_page(page_num: int, view: StatementView) -> None:
+    """Check that a page beyond the documented numbers is there. Raises `BadRequest`."""
+    if page_num > DOCUMENTED_PAGES and all(page_num > part.page_count for part in view.results or ()):
+        raise BadRequest(f"must be an integer from 1 to {DOCUMENTED_PAGES}", field="page_num")
 
 
 def _record_routes(rooms: Statements) -> tuple[AnyRoute, ...]:

@@ -125,7 +125,8 @@ def holds_wide_integers(array: AnyArray) -> bool:
     kind = array.type
     if kind == WIDE_INTEGER:
         bounds: Any = pc.min_max(array).as_py()
-        return any(value is not None and abs(value) >= 10**38 for value in bounds.values())
+        # Not abs(): it rounds to the 28 digits of the decimal context.
+        return any(value is not None and value.copy_abs() >= 10**38 for value in bounds.values())
     if kinds.is_struct(kind):
         return any(map(holds_wide_integers, array.flatten()))
     if kinds.is_map(kind):
