@@ -236,3 +236,53 @@ def test_the_text_null_is_no_default(sql: Sql, definition: str) -> None:
 def test_a_stored_option_is_an_effect(sql: Sql) -> None:
     """It makes no snapshot, and holds for all that attach later."""
     assert sql.effects("CALL \"default\".set_option('parquet_compression', 'snappy')") == "committed"
+
+
+@pytest.mark.parametrize(
+    ("statement", "column", "kind"),
+    [
+        ("CREATE TABLE listed (a int, xs int[] DEFAULT [])", "xs", "INTEGER[]"),
+        ("CREATE TABLE listed (a int, xs int[] DEFAULT [1, 2])", "xs", "INTEGER[]"),
+        ("CREATE TABLE listed (a int, s STRUCT(x int) DEFAULT {'x': 1})", "s", "STRUCT(x INTEGER)"),
+        ("CREATE TABLE listed (a int, m MAP(text, int) DEFAULT MAP {'a': 1})", "m", "MAP(VARCHAR, INTEGER)"),
+        ("ALTER TABLE given ADD COLUMN ys int[] DEFAULT []", "ys", "INTEGER[]"),
+        ("ALTER TABLE given ADD COLUMN ys int[] DEFAULT [1]", "ys", "INTEGER[]"),
+        ("ALTER TABLE given ADD COLUMN s STRUCT(x int) DEFAULT {'x': 1}", "s", "STRUCT(x INTEGER)"),
+        ("ALTER TABLE given ALTER xs SET DEFAULT []", "xs", "INTEGER[]"),
+        ("ALTER TABLE given ALTER COLUMN xs SET DEFAULT [1]", "xs", "INTEGER[]"),
+    ],
+)
+def test_default_of_a_nested_type_is_refused_with_its_column(
+    given: Sql, statement: str, column: str, kind: str
+) -> None:
+    """With the type and a way out; the engine says less, or takes it and stores NULL."""
+    last = given.last(statement)
+    assert last["sql_state"] == "0A000", last
+    assert last["message"].startswith(f'column "{column}" of type {kind} cannot have a default')
+    assert "in each INSERT" in last["message"]
+    assert given.rows("SELECT table_name FROM duckdb_tables() WHERE database_name = 'temp'") == []
+    given.run("INSERT INTO given (a) VALUES (1)")
+
+
+@pytest.mark.parametrize(
+    ("default", "sql_state"), [("nope", "0A000"), ("a + 1", "0A000"), ("'x'", "22P02"), ("99999999999", "22003")]
+)
+def test_default_that_no_row_can_have_is_refused(given: Sql, default: str, sql_state: str) -> None:
+    """The engine takes it, and refuses every later row of the table."""
+    assert given.fails(f"ALTER TABLE given ALTER a SET DEFAULT {default}") == sql_state
+    assert given.run("INSERT INTO given (xs) VALUES ([1])") == "INSERT 0 1"
+
+
+def test_default_of_a_plain_type_is_taken(given: Sql) -> None:
+    """Also NULL, of every type."""
+    given.run("ALTER TABLE given ALTER a SET DEFAULT 5; ALTER TABLE given ALTER xs SET DEFAULT NULL")
+    given.run("ALTER TABLE given ALTER d SET DEFAULT '2026-01-31'; ALTER TABLE given ALTER b SET DEFAULT 'it''s'")
+    given.run("INSERT INTO given (xs) VALUES (NULL)")
+    assert given.rows("SELECT a, xs, d, b FROM given") == [["5", None, "2026-01-31", "it's"]]
+
+
+@pytest.fixture
+def given(sql: Sql) -> Sql:
+    """An empty table with a column of each kind."""
+    sql.run("CREATE OR REPLACE TABLE given (a int, xs int[], d date, b text)")
+    return sql

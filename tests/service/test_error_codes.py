@@ -50,7 +50,6 @@ SAME_PLACE: Final = (
     "UPDATE coded SET a = 1, a = 2",
     "DELETE FROM coded WHERE nope",
     "DROP VIEW coded",
-    "CREATE TABLE twice (x int, x int)",
     "CREATE TABLE d (x int DEFAULT y)",
     "CREATE VIEW v AS SELECT nope FROM coded",
     "PREPARE p AS SELECT nope",
@@ -71,6 +70,9 @@ SAME_PLACE: Final = (
 """Statements that fail in PostgreSQL and here with the same code at the same place."""
 
 SAME_CODE: Final = (
+    "CREATE TABLE twice (x int, x int)",
+    "SELECT sum(a) OVER nope FROM coded",
+    "SELECT * FROM coded GROUP BY 9",
     "WITH w AS (SELECT 1), w AS (SELECT 2) SELECT * FROM w",
     "SELECT 'x'::int",
     "SELECT 'x'::boolean",

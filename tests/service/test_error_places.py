@@ -54,6 +54,7 @@ def placed(caller: Caller) -> Iterator[Sql]:
     """A session with something to be about."""
     with caller.session() as session:
         session.run("CREATE TABLE placed (a int); INSERT INTO placed VALUES (1), (2)")
+        session.run("CREATE TABLE placed_two (a int, b int)")
         session.run("CREATE TABLE placed_text (s text); INSERT INTO placed_text VALUES ('1'), ('x')")
         session.run("CREATE VIEW placed_casts AS SELECT s AS t, s::int AS i FROM placed_text")
         session.run("CREATE MACRO placed_cast(v) AS v::int")
@@ -147,6 +148,65 @@ CASES: Final = (
     Case("SELECT * FROM read_text(→'/etc/hostname')", "42501"),
     Case("SELECT →getenv('HOME')", "42501"),
     Case("COPY placed_text FROM →'absent.csv'", "58P01"),
+    Case("COMMENT ON COLUMN placed.→nope IS 'é'", "42703"),
+    Case("COMMENT ON COLUMN main.placed.→nope IS 'é'", "42703"),
+    Case("COMMENT ON COLUMN →no_such_table.a IS 'é'", "42P01"),
+    Case("COMMENT ON TABLE →no_such_schema.a IS 'é'", "42P01"),
+    Case("COMMENT ON VIEW →placed IS 'x'", "42809"),
+    Case("INSERT INTO placed VALUES (1, →'é')", "42601"),
+    Case("INSERT INTO placed (a) SELECT 1, →2", "42601"),
+    Case("INSERT INTO placed_text (s) VALUES ('1'), (→'2', '3')", "42601"),
+    Case("INSERT INTO →placed_two VALUES (1)", "42601"),
+    Case("INSERT INTO placed_two (a, →b) VALUES (1)", "42601"),
+    Case("INSERT INTO placed (a, →a) VALUES (1, 2)", "42701"),
+    Case("MERGE INTO placed p USING placed q ON p.a = q.a WHEN NOT MATCHED THEN INSERT VALUES (1, →2)", "42601"),
+    Case("INSERT INTO →placed_casts VALUES (1)", "42809"),
+    Case("DELETE FROM →placed_casts", "42809"),
+    Case("TRUNCATE TABLE →placed_casts", "42809"),
+    Case("UPDATE →placed_casts SET i = 1", "42809"),
+    Case("SELECT 'é' FROM →'a.foo'", "42P01"),
+    Case("FROM →'no_such_file'", "42P01"),
+    Case("SELECT 'é' FROM →no_such_catalog.main.t", "3D000"),
+    Case("INSERT INTO →no_such_catalog.main.t VALUES (1)", "3D000"),
+    Case("DROP TABLE →no_such_catalog.main.t", "42501"),
+    Case("CREATE TABLE →no_such_catalog.main.t (a int)", "42501"),
+    Case("CREATE TABLE placed_new (é int, →i INTERVAL)", "0A000"),
+    Case("CREATE TABLE placed_new (a HUGEINT, →i INTERVAL)", "0A000"),
+    Case("CREATE TABLE placed_new AS SELECT 'é' AS a, →interval '1 day'", "0A000"),
+    Case("CREATE TABLE placed_new AS SELECT a, →c FROM (SELECT a, interval '1 day' AS c FROM placed)", "0A000"),
+    Case("ALTER TABLE placed ADD COLUMN →i INTERVAL", "0A000"),
+    Case("ALTER TABLE placed ALTER →a TYPE text", "0A000"),
+    Case("COPY (SELECT 'é' AS a, →interval '1 day') TO 'placed.parquet'", "0A000"),
+    Case("CREATE TABLE placed_new (é int128, b →no_such_type)", "42704"),
+    Case("CREATE TABLE placed_new (é HUGEINT, b int DEFAULT →nope)", "0A000"),
+    Case("CREATE TABLE placed_new (a HUGEINT, →a int)", "42701"),
+    Case("ALTER TABLE placed ADD COLUMN h HUGEINT DEFAULT →nope", "42703"),
+    Case("CREATE VIEW placed_view AS SELECT 'é', 1e3, 2e0, →nope FROM placed", "42703"),
+    Case("CREATE VIEW placed_view AS SELECT 1e3 FROM →no_such_table", "42P01"),
+    Case("SELECT name, →nope FROM duckdb_settings()", "42703"),
+    Case("SELECT name FROM duckdb_settings() WHERE →,", "42601"),
+    Case("ALTER TABLE placed ADD COLUMN c int, →ADD COLUMN d int", "0A000"),
+    Case("DROP TABLE placed, →placed_text", "0A000"),
+    Case("→ALTER TABLE placed SET SCHEMA main", "0A000"),
+    Case("→ATTACH 'é.db'", "42501"),
+    Case("CREATE →INDEX i ON placed (a)", "0A000"),
+    Case("CREATE TABLE placed_new (a int →PRIMARY KEY)", "0A000"),
+    Case("CREATE TABLE placed_new (a int, CHECK (→nope > 1))", "42703"),
+    Case("CREATE TABLE placed_new (a int, b text DEFAULT →'NULL')", "0A000"),
+    Case("CREATE TABLE placed_new (→xs int[] DEFAULT [1])", "0A000"),
+    Case("ALTER TABLE placed RENAME TO →placed_text", "42P07"),
+    Case("COPY placed TO 'é.csv' (→no_such_option 1)", "42601"),
+    Case("COPY placed TO 'é.xyz' (FORMAT →xyz)", "0A000"),
+    Case("COPY placed TO →'/etc/é.csv'", "42501"),
+    Case("COPY placed TO →'absent/é.csv'", "58P01"),
+    Case("WITH w AS (SELECT 'é'), →w AS (SELECT 2) SELECT * FROM w", "42712"),
+    Case("SELECT a FROM placed GROUP BY →7", "42P10"),
+    Case("SELECT sum(a) OVER →nope FROM placed", "42704"),
+    Case("SELECT {'é': 1}.→nope", "42703"),
+    Case("SELECT 'é', →placed_cast()", "42883"),
+    Case("SELECT a FROM placed →FOR UPDATE", "0A000"),
+    Case("SELECT 'é', →$1", "42P02"),
+    Case("INSERT INTO placed VALUES (→?)", "42P02"),
     Case("SELECT i, CASE WHEN i = 250000 THEN ('x' || i)→::int END FROM range(300000) t(i)", "22P02"),
 )
 
@@ -184,6 +244,39 @@ def test_place_in_kept_sql_is_no_place_of_the_callers(placed: Sql, script: str) 
     """The engine says where in the view, macro or prepared statement it stopped: no place of the caller's text."""
     last = placed.last(script)
     assert (last["sql_state"], "position" in last, "LINE" in last["message"]) == ("22P02", False, False)
+
+
+@pytest.mark.parametrize("case", CASES[::3], ids=lambda case: case.script)
+def test_place_counts_from_the_beginning_of_the_script(placed: Sql, case: Case) -> None:
+    """Behind other statements, comments, line breaks and characters of every width."""
+    assert_placed(placed, PREFIX + case.script, case.sql_state, len(PREFIX) + case.position)
+
+
+def test_place_in_a_table_s_own_sql_is_no_place_of_the_callers(placed: Sql) -> None:
+    """A default and a sort expression fail in the INSERT that runs them, at a place of their own text."""
+    placed.run("CREATE TABLE placed_default (a int, b int DEFAULT ('1' || 'x')::int)")
+    placed.run("CREATE TABLE placed_sorted (a text); ALTER TABLE placed_sorted SET SORTED BY (a::int)")
+    for script in (
+        "INSERT INTO placed_default (a) VALUES (1)",
+        "BEGIN; INSERT INTO placed_default (a) SELECT 1 FROM range(3)",
+        "ROLLBACK; INSERT INTO placed_sorted VALUES ('x')",
+        "CREATE TEMP TABLE placed_checked (a int, b int DEFAULT ('1' || 'x')::int); "
+        "INSERT INTO placed_checked (a) VALUES (1)",
+    ):
+        last = placed.last(script)
+        assert (last["sql_state"], last.get("position")) == ("22P02", None), (script, last)
+
+
+def test_place_of_a_set_of_bindings(placed: Sql) -> None:
+    """The statement's own place, with the number of the set before the engine's words."""
+    for script, sql_state in (
+        ("INSERT INTO placed_two VALUES ($1, $2, →'é')", "42601"),
+        ("INSERT INTO placed_two VALUES ($1, $2 + →nope)", "42703"),
+        ("INSERT INTO →no_such_table VALUES ($1, $2)", "42P01"),
+    ):
+        case = Case(script, sql_state)
+        last = assert_placed(placed, case.script, sql_state, case.position, bindings=[["1", "2"], ["3", "4"]])
+        assert last["message"].startswith("set 1 of the bindings: ")
 
 
 def test_wide_characters_take_two_columns(placed: Sql) -> None:

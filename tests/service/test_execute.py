@@ -207,3 +207,40 @@ def test_an_error_does_not_repeat_a_long_text(sql: Sql) -> None:
     assert len(reply["results"][0]["message"]) < 10_000
     assert len(str(sql.caller.record(reply["statement_id"]))) < 20_000
     assert len(sql.last("frobnicate " + "y" * 3_000_000)["message"]) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("statement", "bindings", "sql_state", "words"),
+    [
+        ("SELECT $1", [], "42P02", "there is no parameter $1: the statement came without bindings"),
+        ("DELETE FROM range_of WHERE a = ?", [], "42P02", "there is no parameter $1: the statement came without"),
+        ("CREATE TABLE bound AS SELECT $1 AS a", [], "42P02", "there is no parameter $1: the statement came without"),
+        ("DESCRIBE SELECT $2, $1", [], "42P02", "there is no parameter $1: the statement came without"),
+        ("SELECT $name", [["a"]], "42P02", 'there is no parameter "$name": bindings have an order and no names'),
+        ("SELECT ?, ?", [["a"]], "08P01", "1 value is bound, but the statement has 2 parameters"),
+        ("SELECT $1", [["a", "b"]], "08P01", "2 values are bound, but the statement has 1 parameter"),
+        ("SELECT 1", [["a"]], "08P01", "1 value is bound, but the statement has no parameters"),
+        ("SELECT $2", [["a", "b"]], "42P18", "the statement has no parameter $1, but $2: count from $1 on"),
+        ("INSERT INTO t VALUES (?)", [["1"], []], "08P01", "set 2 of the bindings: 0 values are bound, but"),
+        (
+            "EXECUTE counted(1, 2)",
+            [],
+            "42601",
+            "wrong number of parameters for prepared statement: there is no parameter",
+        ),
+        (
+            "EXECUTE counted",
+            [],
+            "42601",
+            "wrong number of parameters for prepared statement: parameter $1 has no value",
+        ),
+    ],
+)
+def test_wrong_number_of_bindings_is_counted(
+    sql: Sql, statement: str, bindings: list[list[str]], sql_state: str, words: str
+) -> None:
+    """In words about the statement and its bindings; nothing of it runs."""
+    sql.run("PREPARE counted AS SELECT $1::int")
+    last = sql.last(statement, bindings=bindings)
+    assert last["sql_state"] == sql_state
+    assert last["message"].startswith(words), last["message"]

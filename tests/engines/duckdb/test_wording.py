@@ -144,3 +144,38 @@ def test_similar_names_are_shown_only_if_they_can_be_used() -> None:
     assert without_suggestions('no x!\nDid you mean "main.force_checkpoint"?', useless) == "no x!"
     assert without_suggestions('no x!\n\nDid you mean: "a", "b"', useless) == 'no x!\n\nDid you mean: "a", "b"'
     assert without_suggestions("no x!", useless) == "no x!"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "words"),
+    [
+        ("Not implemented", "T_AlterObjectSchemaStmt", "this statement is not supported"),
+        ("Not implemented", "T_LockStmt", "this statement is not supported"),
+        ("Not implemented", "Statement type 7 not implemented!", "this statement is not supported"),
+        ("Not implemented", "ColumnDef type not handled yet", "a part of this statement is not supported"),
+        (
+            "Invalid Input",
+            "Values were not provided for the following prepared statement parameters: 2",
+            "parameter $2 has no value",
+        ),
+        (
+            "Invalid Input",
+            "Parameter argument/count mismatch, identifiers of the excess parameters: 1, 2",
+            "there is no parameter $1",
+        ),
+        (
+            "Binder",
+            'Ambiguity detected for "x": y. To avoid this error, either detach the catalog and reattach it.',
+            'Ambiguity detected for "x": y.',
+        ),
+    ],
+)
+def test_parts_of_the_engine_s_program_are_not_named(kind: str, message: str, words: str) -> None:
+    """Nor what a statement has no way to do."""
+    assert message_of(Raised(kind, message)) == words
+
+
+def test_macro_is_not_taken_for_one_of_the_engine_s() -> None:
+    """A statement about a macro that is not there is offered none of the engine's own."""
+    message = 'Macro Function with name nope does not exist!\nDid you mean "cosh"?'
+    assert without_suggestions(message, lambda _: False) == "Macro Function with name nope does not exist!"

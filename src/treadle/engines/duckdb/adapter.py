@@ -19,10 +19,12 @@ import pyarrow as pa
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import conflicts, copying, kept, memory, opening, storing, upkeep
 from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets, run_sets
+from treadle.engines.duckdb.bound import require_values
 from treadle.engines.duckdb.changes import Changes
 from treadle.engines.duckdb.deferring import resolved
 from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedInterrupt, placed, translate
 from treadle.engines.duckdb.guard import Guard, Vocabulary
+from treadle.engines.duckdb.hidden import refuse_hidden
 from treadle.engines.duckdb.outcomes import outcome_of
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
@@ -174,6 +176,8 @@ class DuckDB:
         self._changes.look(prepared)
         with validated(self._con), self._honest(prepared):
             prepared = self._resolved(prepared)
+            require_values(prepared, sets)
+            refuse_hidden(self._con, prepared, parameters(sets[0] if sets else None))
             match prepared.kind:
                 case Kind.BEGIN:
                     return self._begin(prepared)
@@ -302,6 +306,7 @@ class DuckDB:
             upkeep.prepare(self._con, self._metadata)
         outcome = self._run(planned, marker, bindings, row_limit, alone=own)
         kept.refuse_after(self._con, planned)
+        self._reporter.locator.remember(planned)
         if planned.writes and self._copy is None:
             self._changes.note(planned, outcome.changed if isinstance(outcome, Command) else None, alone=own)
         if own:
@@ -329,7 +334,6 @@ class DuckDB:
                 outcome = outcome_of(self._con, planned, row_limit)
         self._profiler.end()
         self._require_exact(planned, made=True)
-        self._reporter.locator.remember(planned)
         return outcome
 
     def _run_sets(self, planned: Planned, statement: duckdb.Statement, sets: Sequence[Bindings]) -> Command:

@@ -44,7 +44,8 @@ def run_sets(
         except Interrupted:
             raise
         except EngineError as error:
-            raise EngineError(error.sql_state, f"set {number} of the bindings: {error.message}") from error
+            error.message = f"set {number} of the bindings: {error.message}"
+            raise
         advance(number)
     return changed
 

@@ -12,7 +12,7 @@ import msgspec
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.arguments import Deferred, deferred
 from treadle.engines.duckdb.edits import Edit, applied, string
-from treadle.engines.duckdb.errors import translated
+from treadle.engines.duckdb.errors import unplaced
 from treadle.engines.duckdb.lexer import LITERALS, NUMBER, SIGN, WORD, Token
 from treadle.engines.duckdb.planned import Planned
 from treadle.engines.duckdb.vocabulary import Vocabulary, words
@@ -113,7 +113,12 @@ def resolved(
     ]
     [judged] = split(applied(planned.text, edits))
     return msgspec.structs.replace(
-        judged, text=planned.text, deferred=(), start=planned.start, origin=planned.origin, edited=True
+        judged,
+        text=planned.text,
+        deferred=(),
+        start=planned.start,
+        origin=planned.origin,
+        steps=(tuple(edits), *judged.steps),
     )
 
 
@@ -146,7 +151,7 @@ def _default(connection: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, expr
         raise EngineError(
             "0A000",
             f'"{min(changing)}" is not supported in the DEFAULT of a new column, which must be a constant: '
-            "add the column without it, then use ALTER COLUMN … SET DEFAULT",
+            "add the column without it and write the value in each INSERT",
         )
     cast = f"CAST(({text}\n) AS {expression.kind})" if expression.kind else f"({text}\n)"
     _, value = _evaluated(connection, f"SELECT CAST({cast} AS VARCHAR)")
@@ -155,7 +160,7 @@ def _default(connection: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, expr
 
 def _evaluated(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, object]:
     """The type and value of one expression; raises `EngineError`."""
-    with translated():
+    with unplaced():
         connection.execute(sql)
         [described] = connection.description or []
         kind = str(described[1])

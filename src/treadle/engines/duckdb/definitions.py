@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from treadle.engines.duckdb.edits import Edit
 from treadle.engines.duckdb.lexer import END, NAMES, WORD, Token, name_of
 from treadle.engines.duckdb.storable import INSTEAD, WIDE, sql_of
 from treadle.engines.duckdb.vocabulary import words
@@ -35,7 +36,7 @@ class Definition(msgspec.Struct, frozen=True):
 def read_definition(text: str, tokens: Sequence[Token]) -> Definition | None:
     """The table that a CREATE TABLE or ALTER TABLE defines; None for one in memory, and where no column gets a type."""
     start = _name_at(tokens)
-    name = tuple(_dotted(tokens[start:]))
+    name = table_of(tokens)
     if any(token.text.lower() in _TEMPORARY for token in tokens[: start - 1]) or _is_temporary(name):
         return None
     if tokens[0].text.lower() == "alter":
@@ -94,6 +95,11 @@ def _is_temporary(name: tuple[str, ...]) -> bool:
     return len(name) > 1 and name[0].lower() == "temp"
 
 
+def table_of(tokens: Sequence[Token]) -> tuple[str, ...]:
+    """The dotted name of the table that a CREATE TABLE or ALTER TABLE defines."""
+    return tuple(_dotted(tokens[_name_at(tokens) :]))
+
+
 def target_of(tokens: Sequence[Token]) -> tuple[str, ...]:
     """The table that an INSERT, UPDATE, MERGE or COPY … FROM writes rows of, or one within PREPARE or EXPLAIN."""
     for index, word in _outer_words(tokens, 0):
@@ -102,20 +108,14 @@ def target_of(tokens: Sequence[Token]) -> tuple[str, ...]:
     return ()
 
 
-def exact_types(text: str, tokens: Sequence[Token]) -> str | None:
-    """The statement with a type that is stored exactly in the place of 128-bit integers; None when it names none.
+def exact_types(tokens: Sequence[Token]) -> tuple[Edit, ...]:
+    """The edits that put a type that is stored exactly in the place of each 128-bit integer of a statement.
 
     A rewriting by words is a convenience: the types that the engine then gives the columns are what is judged.
     """
-    places = [token for token in _types(tokens) if name_of(token).upper() in WIDE]
-    if not places:
-        return None
-    pieces: list[str] = []
-    position = tokens[0].start
-    for token in places:
-        pieces += (text[position : token.start], sql_of(INSTEAD))
-        position = token.end
-    return "".join((*pieces, text[position : tokens[-1].end]))
+    return tuple(
+        Edit(token.start, token.end, sql_of(INSTEAD)) for token in _types(tokens) if name_of(token).upper() in WIDE
+    )
 
 
 def _name_at(tokens: Sequence[Token]) -> int:

@@ -1,6 +1,6 @@
 """The places where a statement is another one for the engine than for its author."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -23,6 +23,30 @@ def applied(text: str, edits: Iterable[Edit], start: int = 0, end: int | None = 
             pieces += (text[position : edit.start], edit.text)
             position = edit.end
     return "".join((*pieces, text[position:stop]))
+
+
+def moved(edits: Iterable[Edit], by: int) -> tuple[Edit, ...]:
+    """The same places in a text that begins elsewhere."""
+    return tuple(Edit(edit.start + by, edit.end + by, edit.text) for edit in edits)
+
+
+def original(steps: Sequence[Sequence[Edit]], at: int) -> int:
+    """The character of the first text that stands at one of the last; for text of ours, what it took the place of."""
+    for edits in reversed(steps):
+        at = _before(edits, at)
+    return at
+
+
+def _before(edits: Iterable[Edit], at: int) -> int:
+    grown = 0
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        begin = edit.start + grown
+        if at < begin:
+            break
+        if at < begin + len(edit.text):
+            return edit.start
+        grown += len(edit.text) - (edit.end - edit.start)
+    return at - grown
 
 
 def string(value: str) -> str:

@@ -30,6 +30,18 @@ class Insertion(msgspec.Struct, frozen=True):
         return offset - self.length if offset >= self.at + self.length else None
 
 
+class Refusal(EngineError):
+    """A refusal of this adapter's with its place.
+
+    ``at`` is a character, counted from 0, of the statement as it was written; of the text that ran if ``ran``.
+    """
+
+    def __init__(self, sql_state: str, message: str, at: int, *, ran: bool = False) -> None:
+        super().__init__(sql_state, message)
+        self.at = at
+        self.ran = ran
+
+
 class DuckDBError(EngineError):
     """An error of the engine: what it raised, and where in the text it ran.
 
@@ -88,6 +100,18 @@ def placed(insertion: Insertion | None) -> Iterator[None]:
             found = DuckDBError(msgspec.structs.replace(found.origin, offset=insertion.place(found.origin.offset)), 0)
         if found is error:
             raise
+        raise found from error
+
+
+@contextmanager
+def unplaced() -> Iterator[None]:
+    """Raise what the engine raises over a text of ours without its place there."""
+    try:
+        yield
+    except duckdb.Error as error:
+        found = translate(error)
+        if isinstance(found, DuckDBError):
+            found = DuckDBError(msgspec.structs.replace(found.origin, offset=None))
         raise found from error
 
 

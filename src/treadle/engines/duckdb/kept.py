@@ -16,9 +16,12 @@ from typing import Final
 import duckdb
 
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb import defaults
+from treadle.engines.duckdb.errors import Refusal, unplaced
 from treadle.engines.duckdb.lexer import LITERALS, NAMES, WORD, Token, lex, literal_of, name_of
 from treadle.engines.duckdb.parameters import Parameter, parameters_of
 from treadle.engines.duckdb.planned import Planned
+from treadle.engines.duckdb.recursion import refuse_endless
 from treadle.engines.duckdb.settings import MAIN
 from treadle.engines.duckdb.vocabulary import words
 
@@ -45,28 +48,38 @@ def refuse_before(connection: duckdb.DuckDBPyConnection, planned: Planned, *, al
 
     Raises `EngineError`, and `duckdb.Error` for a relation that is not there.
     """
-    match planned.tag:
-        case "COMMENT":
-            _judge_commented_column(connection, planned.text)
-        case "DROP SCHEMA":
-            _judge_dropped_schema(planned.text)
-        case "CREATE TABLE":
-            _judge_default(planned.text)
-        case "ALTER TABLE":
-            _judge_default(planned.text)
-            said = [token.text.lower() for token in lex(planned.text) if token.kind == WORD]
-            _judge_added_column(said)
-            _judge_layout(connection, said, alone=alone)
-        case _:
-            pass
+    with unplaced():
+        match planned.tag:
+            case "COMMENT":
+                _judge_commented_column(connection, planned.text)
+            case "DROP SCHEMA":
+                _judge_dropped_schema(planned.text)
+            case "CREATE TABLE":
+                _judge_default(planned.text)
+            case "ALTER TABLE":
+                _judge_alter(connection, planned.text, alone=alone)
+            case _:
+                pass
+
+
+def _judge_alter(connection: duckdb.DuckDBPyConnection, text: str, *, alone: bool) -> None:
+    tokens = list(lex(text))
+    _judge_default(text)
+    said = [token.text.lower() for token in tokens if token.kind == WORD]
+    _judge_added_column(said)
+    _judge_layout(connection, said, alone=alone)
+    if defaults.set_default(tokens) is not None:
+        defaults.judge_set(tokens, _columns_or_none(connection, _altered(text, tokens)))
 
 
 def refuse_after(connection: duckdb.DuckDBPyConnection, planned: Planned) -> None:
     """Judge a definition that has run, in its transaction, by what the engine made of it; raises `EngineError`."""
-    if planned.tag in _MACROS:
-        _judge_macro(connection, planned.text)
-    elif planned.tag == "ALTER TABLE":
-        _judge_table(connection, planned.text)
+    with unplaced():
+        refuse_endless(connection, planned)
+        if planned.tag in _MACROS:
+            _judge_macro(connection, planned.text)
+        elif planned.tag == "ALTER TABLE":
+            _judge_table(connection, planned.text)
 
 
 # -- macros -----------------------------------------------------------------------------------
@@ -124,7 +137,8 @@ def _judge_commented_column(connection: duckdb.DuckDBPyConnection, text: str) ->
         return
     column, relation = name_of(head[-1]), text[head[3].start : head[-3].end]
     if column.lower() not in (name.lower() for name, _ in _columns(connection, relation)):
-        raise EngineError("42703", f'column "{column}" of relation "{name_of(head[-3])}" does not exist')
+        message = f'column "{column}" of relation "{name_of(head[-3])}" does not exist'
+        raise Refusal("42703", message, head[-1].start)
 
 
 def _judge_dropped_schema(text: str) -> None:
@@ -140,7 +154,8 @@ def _judge_default(text: str) -> None:
     for word, value in pairwise(tokens):
         is_default = word.kind == WORD and word.text.lower() == "default"
         if is_default and value.kind in LITERALS and literal_of(value) == "NULL":
-            raise EngineError("0A000", "the text 'NULL' cannot be a column's default: it would be read as NULL")
+            message = "the text 'NULL' cannot be a column's default: it would be read as NULL"
+            raise Refusal("0A000", message, value.start)
 
 
 def _judge_added_column(said: Sequence[str]) -> None:
@@ -170,24 +185,36 @@ def _judge_table(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     """Whether the altered table can still be read, and takes rows."""
     tokens = list(lex(text))
     table = _altered(text, tokens)
-    try:
-        columns = _columns(connection, table)
-    except duckdb.CatalogException:
-        return  # renamed, or not there and said to be so
+    columns = _columns_or_none(connection, table)
+    defaults.judge_kept(connection, tokens, name_of(tokens[_altered_at(tokens)[1]]), columns)
     for name, kind in columns:
         if _NO_FIELDS in kind:
             raise EngineError("0A000", f'the last field of the struct "{name}" cannot be dropped; drop the column')
-    if {"sorted", "partitioned"} & {token.text.lower() for token in tokens if token.kind == WORD}:
+    if columns and {"sorted", "partitioned"} & {token.text.lower() for token in tokens if token.kind == WORD}:
         connection.execute(f"EXPLAIN INSERT INTO {table} SELECT * FROM {table} LIMIT 0")  # noqa: S608 - its own name
 
 
 def _altered(text: str, tokens: Sequence[Token]) -> str:
     """The dotted name of the table that an ALTER TABLE names."""
+    start, end = _altered_at(tokens)
+    return text[tokens[start].start : tokens[end].end]
+
+
+def _altered_at(tokens: Sequence[Token]) -> tuple[int, int]:
+    """Where the first and the last part of that name stand."""
     start = 4 if tokens[2].text.lower() == "if" else 2
     end = start
     while tokens[end + 1].text == "." and tokens[end + 2].kind in NAMES:
         end += 2
-    return text[tokens[start].start : tokens[end].end]
+    return start, end
+
+
+def _columns_or_none(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
+    """The columns of a relation; none where it is not there, or not any more: renamed, and said to be so."""
+    try:
+        return _columns(connection, relation)
+    except duckdb.CatalogException:
+        return []
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:

@@ -5,12 +5,15 @@ and of an error in a relation it says no place at all, so that the statement is 
 """
 
 import contextlib
-import re
 from collections.abc import Iterator
 from typing import Final
 
 import duckdb
 
+from treadle.engines.duckdb.about import literal_in, mention_of, word_of
+from treadle.engines.duckdb.binding_sets import COUNTED
+from treadle.engines.duckdb.definitions import table_of
+from treadle.engines.duckdb.edits import original
 from treadle.engines.duckdb.excerpt import character
 from treadle.engines.duckdb.lexer import LITERALS, NAMES, WORD, Token, lex, literal_of, name_of
 from treadle.engines.duckdb.planned import Kind, Planned
@@ -25,14 +28,21 @@ _STORED: Final = """
     UNION ALL SELECT lower(function_name) || '(' FROM duckdb_functions() WHERE function_type IN ('macro', 'table_macro')
 """
 _DEFINES: Final = frozenset(("CREATE VIEW", "CREATE MACRO", "CREATE FUNCTION"))
-_QUOTED: Final = re.compile(r"\"([^\"\n]+)\"|'([^'\n]+)'")
-# The object an error without a place is about, where its name is a word of the statement.
-_ABOUT: Final = re.compile(
-    r"(?:Referenced (?:update )?column|Referenced table|Column|column|Table|View|Schema|Function|Type)"
-    r"(?: Function)?(?: with name| named)? \"?(?P<name>[^\"\s]+)\"? "
-    r"(?:not found|does not exist|is not in the catalog|already exists|in (?:EXCLUDE|REPLACE|RENAME) list)"
-    r"|does not have a column (?:named|with name) \"(?P<column>[^\"]+)\""
-)
+_TABLES: Final = frozenset(("CREATE TABLE", "ALTER TABLE"))
+_ALONE: Final = _TABLES | {"ALTER VIEW", "COMMENT", "DROP TABLE", "DROP VIEW", "DROP SCHEMA", "DROP MACRO"}
+"""The definitions that run no SQL that is kept."""
+# A default that is one of these does not fail.
+_DEFAULTS: Final = """
+    SELECT DISTINCT lower(table_name) FROM duckdb_columns()
+    WHERE NOT regexp_full_match(column_default, 'NULL|true|false|-?[0-9.]+')
+    AND NOT (data_type = 'VARCHAR' AND starts_with(column_default, chr(39)))
+"""
+_SORTED: Final = """
+    SELECT DISTINCT lower(table_name) FROM {0}.public.ducklake_table
+    JOIN {0}.public.ducklake_sort_expression USING (table_id)
+"""
+_KEEPING: Final = frozenset(("default", "sorted", "check", "as"))
+"""Words of a CREATE TABLE or an ALTER TABLE whose expression every later write runs."""
 
 
 class Locator:
@@ -40,14 +50,23 @@ class Locator:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._con = connection
+        self._metadata = ""
         self._defined: set[str] = set()
         self._side: duckdb.DuckDBPyConnection | None = None
 
+    def attach(self, metadata: str) -> None:
+        """Learn under which name the catalog's metadata is attached."""
+        self._metadata = metadata
+
     def remember(self, planned: Planned) -> None:
-        """Keep the name of a view or macro that the session itself defines: other connections may not see it yet."""
+        """Keep the name of SQL that the session itself keeps: other connections may not see it yet."""
         if planned.tag in _DEFINES:
             name = _defined_name(lex(planned.text))
             self._defined |= {name, f"{name}("}
+        elif planned.tag in _TABLES:
+            tokens = list(lex(planned.text))
+            if not _KEEPING.isdisjoint(token.text.lower() for token in tokens):
+                self._defined.add(f"{table_of(tokens)[-1].lower()}=")
 
     def interrupt(self) -> None:
         """Stop a look into the catalog."""
@@ -59,52 +78,72 @@ class Locator:
         """The character of the script, counted from 1, that an error of a statement is about; None for no place."""
         if planned.kind not in _OWN_TEXT:
             return None
-        if planned.edited:  # places, and a further look, would be those of another text
-            return _only_name(planned, told)
         if told.offset is None and planned.kind is Kind.QUERY:
             told, shift = self._bound_again(planned, told), len(_EXPLAIN)
         if told.offset is None:
-            return _only_name(planned, told) or self._only_literal(planned, told)
+            at = self._only_word(planned, told)
+            return None if at is None else planned.start + at + 1
         at = _character(script, planned, told.offset, shift)
         if at is None or not self._is_own(script, planned, told, at):
-            return None
+            # Of a type that a string names, say, the engine counts in that string.
+            at = self._only_word(planned, told) if told.name is not None else None
+            return None if at is None else planned.start + at + 1
         return at + 1
+
+    def mention(self, planned: Planned, message: str) -> int | None:
+        """The character, counted from 1, of what a message of this adapter puts in quotes first."""
+        at = mention_of(planned.text, message) if planned.kind in _OWN_TEXT else None
+        return None if at is None else planned.start + at + 1
 
     def _bound_again(self, planned: Planned, told: Raised) -> Raised:
         """The same error with its place, from an EXPLAIN, which binds a statement and runs nothing of it."""
         try:
-            self._con.execute(_EXPLAIN + planned.text)
+            self._con.execute(_EXPLAIN + planned.ran)
         except duckdb.Error as error:
             again = raised(error)
             return again if again.message == told.message else told
         return told
 
     def _is_own(self, script: str, planned: Planned, told: Raised, at: int) -> bool:
-        """Whether the place is one of the caller's text, not of a view's or a macro's."""
+        """Whether the place is one of the caller's text, not of a view's, a macro's or a table's."""
         if told.name is not None:
             return told.name.lower() in _chain(lex(script, at))
-        return self._is_all_there(planned)
+        found = word_of(planned.text, told.message, None)
+        word = found[1] if found is not None and planned.start + found[0] == at else ""
+        return self._is_all_there(planned, word)
 
-    def _is_all_there(self, planned: Planned) -> bool:
-        """Whether the statement stands for itself: no view and no macro is part of it."""
-        stored = self._stored()
-        return stored is not None and stored.isdisjoint(_mentions(lex(planned.text)))
+    def _is_all_there(self, planned: Planned, word: str = "") -> bool:
+        """Whether the statement stands for itself: no view, no macro and no default is part of it but for one word."""
+        stored = self._stored(planned)
+        mentions = set(_mentions(lex(planned.text))) - {word.lower(), f"{word.lower()}("}
+        return stored is not None and stored.isdisjoint(mentions)
 
-    def _only_literal(self, planned: Planned, told: Raised) -> int | None:
-        """The place of the string an error repeats, if the statement has it once: the file of a FROM, say."""
-        quoted = {found[1] or found[2] for found in _QUOTED.finditer(told.message)}
-        places = [token.start for token in lex(planned.text) if token.kind in LITERALS and literal_of(token) in quoted]
-        if len(places) != 1 or not self._is_all_there(planned):
-            return None
-        return planned.start + places[0] + 1
+    def _only_word(self, planned: Planned, told: Raised) -> int | None:
+        """The place, from 0, of the word that the error is about or of the string that it repeats."""
+        found = word_of(planned.text, told.message, told.name)
+        if found is not None:
+            # A definition may speak of what it defines, and of what it takes the place of.
+            there = planned.tag in _ALONE or self._is_all_there(planned, found[1])
+            return found[0] if there else None
+        at = literal_in(planned.text, told.message)
+        return at if at is not None and self._is_all_there(planned) else None
 
-    def _stored(self) -> frozenset[str] | None:
-        """The names of all SQL that is kept: views, and macros with a parenthesis; None when they cannot be had."""
+    def _stored(self, planned: Planned) -> frozenset[str] | None:
+        """The names of all SQL that is kept: views, macros with a parenthesis, tables whose defaults a write runs.
+
+        None when they cannot be had.
+        """
+        rows = planned.tag in COUNTED or planned.kind is Kind.EXPLAIN
+        kept = {name.removesuffix("=") for name in self._defined if rows or not name.endswith("=")}
+        looks = [_STORED]
+        if rows:
+            looks.append(_DEFAULTS)
+            looks += [_SORTED.format(f'"{self._metadata}"')] if self._metadata else []
         try:
             # A connection of its own: the session's transaction may be aborted.
             self._side = self._con.cursor()
             with contextlib.closing(self._side) as side:
-                return frozenset(name for (name,) in side.execute(_STORED).fetchall()) | self._defined
+                return frozenset(name for look in looks for (name,) in side.execute(look).fetchall()) | kept
         except duckdb.Error:
             return None
         finally:
@@ -113,28 +152,17 @@ class Locator:
 
 def _character(script: str, planned: Planned, offset: int, shift: int | None) -> int | None:
     """The character of the script, counted from 0, at an offset of the engine's; None outside the statement."""
-    begin = planned.origin if shift is None else planned.start
     offset -= shift or 0
     # A COPY ran with the name of the staged file in the place of the caller's: only what stands before is the same.
     same = len(planned.copy_to.before.encode()) if not shift and planned.copy_to is not None else offset
     if not 0 <= offset <= same:
         return None
-    at = begin + character(script[begin:], offset)
+    if planned.steps:
+        at = planned.start + original(planned.steps, character(planned.ran, offset))
+    else:
+        begin = planned.origin if shift is None else planned.start
+        at = begin + character(script[begin:], offset)
     return at if planned.start <= at <= planned.start + len(planned.text) else None
-
-
-def _only_name(planned: Planned, told: Raised) -> int | None:
-    """The place of the name an error is about, if the statement has it once."""
-    found = _ABOUT.search(told.message)
-    name = told.name or (found and (found["name"] or found["column"]))
-    if not name:
-        return None
-    places = [token.start for token in lex(planned.text) if token.kind in NAMES and _is(token, name)]
-    return planned.start + places[0] + 1 if len(places) == 1 else None
-
-
-def _is(token: Token, name: str) -> bool:
-    return name_of(token).lower() == name.lower()
 
 
 def _chain(tokens: Iterator[Token]) -> Iterator[str]:
@@ -144,9 +172,16 @@ def _chain(tokens: Iterator[Token]) -> Iterator[str]:
         if index % 2 and token.text != ".":
             break
         if index % 2 == 0:
-            parts.append((name_of(token) if token.kind in NAMES else token.text).lower())
+            parts.append(_named(token).lower())
     yield from parts
     yield ".".join(parts)
+
+
+def _named(token: Token) -> str:
+    """The name a token stands for; a string may be one of a table."""
+    if token.kind in LITERALS:
+        return literal_of(token) or token.text
+    return name_of(token) if token.kind in NAMES else token.text
 
 
 def _mentions(tokens: Iterator[Token]) -> Iterator[str]:

@@ -1,13 +1,16 @@
 """What the engine's parser makes of one statement."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import duckdb
 
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb.about import word_of
 from treadle.engines.duckdb.errors import DuckDBError, translated
 from treadle.engines.duckdb.excerpt import character
+from treadle.engines.duckdb.raised import Raised
 
 _SCANNED: Final = re.compile(r" at (?:or near \".*\"|end of input)\Z", re.DOTALL)
 """How the messages of the grammar itself end: it counts characters, all else in the engine counts bytes."""
@@ -15,10 +18,13 @@ _SCANNED: Final = re.compile(r" at (?:or near \".*\"|end of input)\Z", re.DOTALL
 _WRAPPING: Final = frozenset(("TRANSACTION", "SET"))
 
 
-def parse(connection: duckdb.DuckDBPyConnection, sql: str, start: int | None = None) -> tuple[duckdb.Statement, ...]:
+def parse(
+    connection: duckdb.DuckDBPyConnection, sql: str, place: Callable[[int], int] | None = None
+) -> tuple[duckdb.Statement, ...]:
     """What the engine makes of one statement: helpers that define a type, then the statement itself.
 
-    ``start`` is where in the script the text begins, None for a text that is not the caller's.
+    ``place`` finds the character of the script that stands at one of the text; None for a text that is not the
+    caller's.
 
     The transaction the engine wraps around a PIVOT (or what stands there instead within a
     transaction) is left out: whether and when to commit is not its own affair.
@@ -27,8 +33,9 @@ def parse(connection: duckdb.DuckDBPyConnection, sql: str, start: int | None = N
         with translated():
             statements = connection.extract_statements(sql)
     except DuckDBError as error:
-        if start is not None and error.origin.offset is not None:
-            error.position = start + _place(sql, error.origin.message, error.origin.offset) + 1
+        at = _place(sql, error.origin)
+        if place is not None and at is not None:
+            error.position = place(at) + 1
         raise
     if len(statements) > 1:
         statements = [statement for statement in statements if statement.type.name not in _WRAPPING]
@@ -37,6 +44,9 @@ def parse(connection: duckdb.DuckDBPyConnection, sql: str, start: int | None = N
     return tuple(statements)
 
 
-def _place(sql: str, message: str, offset: int) -> int:
+def _place(sql: str, told: Raised) -> int | None:
     """The character, counted from 0, of an error found while parsing."""
-    return offset if _SCANNED.search(message) else character(sql, offset)
+    if told.offset is None:
+        found = word_of(sql, told.message, told.name)
+        return None if found is None else found[0]
+    return told.offset if _SCANNED.search(told.message) else character(sql, told.offset)

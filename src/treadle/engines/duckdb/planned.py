@@ -1,6 +1,7 @@
 """What a statement is to the one who runs it."""
 
 from enum import StrEnum
+from functools import reduce
 from typing import Final
 
 import duckdb
@@ -9,6 +10,7 @@ import msgspec
 from treadle.engines.duckdb.arguments import Deferred
 from treadle.engines.duckdb.copy_statement import CopyTarget
 from treadle.engines.duckdb.definitions import Definition
+from treadle.engines.duckdb.edits import Edit, applied
 from treadle.engines.duckdb.settings import Change, Show
 
 
@@ -41,7 +43,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     share of it. ``tag`` is its command tag without counts, ``copy_to`` where a ``COPY … TO`` writes,
     ``setting`` what a SET or SHOW asks for, ``deferred`` the expressions in its text whose values are judged
     before it runs, ``defines`` the table whose columns it makes or changes. In the script the statement begins at the
-    character ``start``, the text it was parsed from at ``origin``; ``edited`` says that the engine runs another text.
+    character ``start``, the text it was parsed from at ``origin``; ``steps`` are the edits that make the text that the
+    engine runs of it, one after another.
     """
 
     kind: Kind
@@ -56,7 +59,12 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     defines: Definition | None = None
     start: int = 0
     origin: int = 0
-    edited: bool = False
+    steps: tuple[tuple[Edit, ...], ...] = ()
+
+    @property
+    def ran(self) -> str:
+        """The text that the engine runs."""
+        return reduce(applied, self.steps, self.text)
 
 
 PLAIN: Final = {

@@ -10,10 +10,12 @@ import msgspec
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb import looking, set_statements, upkeep
+from treadle.engines.duckdb.about import mention_of
 from treadle.engines.duckdb.copy_statement import read_copy
 from treadle.engines.duckdb.deferring import added_default, judge_stored
 from treadle.engines.duckdb.definitions import exact_types, read_definition
-from treadle.engines.duckdb.edits import Edit, applied
+from treadle.engines.duckdb.edits import Edit, applied, moved, original
+from treadle.engines.duckdb.errors import DuckDBError
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
 from treadle.engines.duckdb.kept import JUDGED
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
@@ -25,6 +27,7 @@ from treadle.engines.duckdb.settings import Show
 from treadle.engines.duckdb.vocabulary import WRITERS, words
 from treadle.engines.duckdb.walk import HEAD, Segment
 
+_SETTING: Final = frozenset(("set", "reset", "show", "use"))
 _DEFINING: Final = frozenset(("CREATE", "DROP", "ALTER"))
 _TRANSACTION: Final = {
     "begin": Kind.BEGIN,
@@ -51,10 +54,28 @@ class Planner:
         self._dialect = set_statements.Dialect(guard.catalog, guard.vocabulary.settings, guard.threads)
 
     def plan(self, segment: Segment) -> Planned:
-        """Plan one statement; raises `EngineError`."""
+        """Plan one statement; raises `EngineError`, with its place."""
+        try:
+            return self._planned(segment)
+        except EngineError as error:
+            if error.position is None and segment.word(0) not in _SETTING:
+                error.position = self._refused_at(segment, error)
+            raise
+
+    def _refused_at(self, segment: Segment, error: EngineError) -> int | None:
+        """Where the name stands that a refusal puts in quotes; else the statement, of which it is one."""
+        if isinstance(error, DuckDBError) and error.sql_state != "0A000":
+            return None
+        at = mention_of(self._source(segment), error.message)
+        return segment.start + (at or 0) + 1
+
+    def _planned(self, segment: Segment) -> Planned:
         if segment.word(0) == "alter":
             segment = self._without_default(segment)
-        planned = msgspec.structs.replace(self._plan(segment), edited=bool(segment.edits))
+        planned = self._plan(segment)
+        if segment.edits:
+            steps = (moved(segment.edits, -segment.start), *planned.steps)
+            planned = msgspec.structs.replace(planned, steps=steps)
         if not segment.deferred:
             return planned
         judge_stored(segment, self._guard.vocabulary)
@@ -222,14 +243,15 @@ class Planner:
         statements = self._own(segment)
         kind, tag, rows = self._class(segment, statements[-1].type.name)
         defines = None
+        exact: tuple[Edit, ...] = ()
         if tag in ("CREATE TABLE", "ALTER TABLE"):
             sql = self._sql(segment)
             tokens = list(lex(sql))
             defines = read_definition(sql, tokens)
-            exact = exact_types(sql, tokens) if defines is not None else None
-            statements = statements if exact is None else self._parse(exact)
+            exact = exact_types(tokens) if defines is not None else ()
+            statements = self._parse(applied(sql, exact)) if exact else statements
         elif tag in KEEPING:
-            statements = self._kept(segment) or statements
+            exact, statements = self._kept(segment, statements)
         return Planned(
             kind=kind,
             text=self._source(segment),
@@ -238,18 +260,19 @@ class Planner:
             writes=kind is Kind.WRITE,
             returns_rows=rows,
             defines=defines,
+            steps=(exact,) if exact else (),
         )
 
-    def _kept(self, segment: Segment) -> tuple[duckdb.Statement, ...] | None:
-        """A definition whose text is kept, in a form that is read as it was written, if it has to be another."""
+    def _kept(
+        self, segment: Segment, statements: tuple[duckdb.Statement, ...]
+    ) -> tuple[tuple[Edit, ...], tuple[duckdb.Statement, ...]]:
+        """A definition whose text is kept, in a form that is read as it was written: the edits that takes, and it."""
         source = self._sql(segment)
         exact = exact_literals(source)
-        if exact == source:
-            return None
         # Where the grammar wants a number, as in TABLESAMPLE, its type does not matter.
         with contextlib.suppress(EngineError):
-            return self._parse(exact)
-        return None
+            return exact, self._parse(applied(source, exact)) if exact else statements
+        return (), statements
 
     def _class(self, segment: Segment, statement_type: str) -> tuple[Kind, str, bool]:
         first = segment.word(0)
@@ -315,7 +338,8 @@ class Planner:
         return list(takewhile(lambda token: token.start < segment.end, lex(self._text, segment.start)))
 
     def _own(self, segment: Segment) -> tuple[duckdb.Statement, ...]:
-        return parse(self._connection, self._sql(segment), None if segment.edits else segment.start)
+        steps = (moved(segment.edits, -segment.start),)
+        return parse(self._connection, self._sql(segment), lambda at: segment.start + original(steps, at))
 
     def _parse(self, sql: str) -> tuple[duckdb.Statement, ...]:
         return parse(self._connection, sql)

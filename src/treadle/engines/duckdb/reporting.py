@@ -8,7 +8,8 @@ import duckdb
 
 from treadle.engines.base import Conflict, EngineError, Interrupted
 from treadle.engines.duckdb.discretion import Discretion
-from treadle.engines.duckdb.errors import RAISED, DuckDBError, LostError, translate
+from treadle.engines.duckdb.edits import original
+from treadle.engines.duckdb.errors import RAISED, DuckDBError, LostError, Refusal, translate
 from treadle.engines.duckdb.excerpt import excerpt
 from treadle.engines.duckdb.locating import Locator
 from treadle.engines.duckdb.planned import Planned
@@ -36,6 +37,7 @@ class Reporter:
 
     def attach(self, order: Attach) -> None:
         """Learn which places a message may not mention."""
+        self.locator.attach(order.catalog.metadata_name)
         self._discretion = Discretion(order)
 
     @contextmanager
@@ -59,6 +61,8 @@ class Reporter:
             message = self._words(error, planned)
             if position is None and planned is not None:
                 position = self.locator.find(self.script, planned, error.origin, error.shift)
+        elif position is None and planned is not None:
+            position = _place(error, planned) or self.locator.mention(planned, message)
         if position is not None:
             message = f"{message}\n\n{excerpt(self.script, position)}"
         return Reported(error.sql_state, message, position)
@@ -72,3 +76,11 @@ class Reporter:
     def _is_useless(self, name: str) -> bool:
         lowered = name.lower()
         return lowered in self._refused or lowered.startswith(_INSIDE)
+
+
+def _place(error: EngineError, planned: Planned) -> int | None:
+    """The character of the script, counted from 1, that a refusal carries with it."""
+    if not isinstance(error, Refusal):
+        return None
+    at = original(planned.steps, error.at) if error.ran else error.at
+    return planned.start + at + 1

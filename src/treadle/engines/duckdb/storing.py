@@ -4,16 +4,19 @@ A statement that brings its own rows is judged before it runs, because a type th
 instance with it; a definition alone is judged after it ran, inside its transaction.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import duckdb
 import msgspec
 
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb.about import item_at
 from treadle.engines.duckdb.copy_statement import CopyTarget
+from treadle.engines.duckdb.defaults import defaulted, require_plain
 from treadle.engines.duckdb.definitions import Definition, target_of
-from treadle.engines.duckdb.errors import Insertion, translated
+from treadle.engines.duckdb.errors import Insertion, Refusal, translated
 from treadle.engines.duckdb.lexer import lex
 from treadle.engines.duckdb.opening import quoted
 from treadle.engines.duckdb.parsing import parse
@@ -24,7 +27,8 @@ Parameters = list[str | None] | None
 _DESCRIBE: Final = "DESCRIBE SELECT * FROM ("
 # The query may end in a comment.
 _CLOSE: Final = "\n)"
-_PROBE: Final = "temp.__treadle_columns"
+_PROBE_NAME: Final = "__treadle_columns"
+_PROBE: Final = f"temp.{_PROBE_NAME}"
 
 _COLUMNS: Final = """
     SELECT database_name, schema_name, current_schema(), column_name, data_type
@@ -40,22 +44,34 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 def exact_query(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters, place: Place, at: int
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters, place: Place, before: str | None
 ) -> str | None:
     """The text to insert before the query, which gives every column its stored type; None when each has it already.
 
-    Raises `EngineError` (0A000) for a column that the place does not hold exactly, and what the engine raises, for a
-    query that begins at the byte ``at`` of the statement.
+    ``before`` is what stands before the query in the statement that ran, None where the query does not stand there.
+    Raises `EngineError` (0A000) for a column that the place does not hold exactly, and what the engine raises.
     """
-    with translated(len(_DESCRIBE) - at):
+    with translated(len(_DESCRIBE) - len((before or "").encode())):
         *preludes, final = parse(connection, f"{_DESCRIBE}{query}{_CLOSE}")
         for prelude in preludes:
             connection.execute(prelude)
         described = connection.execute(final, parameters).fetchall()
-    for name, engine_type, *_ in described:
-        require_exact(name, stored_text(engine_type), place)
+    for number, (name, engine_type, *_) in enumerate(described):
+        with _shown(None if before is None else item_at(query, number), len(before or "")):
+            require_exact(name, stored_text(engine_type), place)
     values = projection([row[0] for row in described], [row[1] for row in described])
     return None if values is None else f"SELECT {values} FROM ("  # noqa: S608 - names of the caller's columns
+
+
+@contextlib.contextmanager
+def _shown(item: int | None, before: int) -> Iterator[None]:
+    """Raise a refusal of a query's column with the place of its expression, where that is known."""
+    try:
+        yield
+    except EngineError as error:
+        if item is None:
+            raise
+        raise Refusal(error.sql_state, error.message, before + item, ran=True) from error
 
 
 def exact_table(connection: duckdb.DuckDBPyConnection, definition: Definition, parameters: Parameters) -> Stored | None:
@@ -67,7 +83,7 @@ def exact_table(connection: duckdb.DuckDBPyConnection, definition: Definition, p
     if not definition.query:
         return None
     at = len(definition.before.encode())
-    inserted = exact_query(connection, definition.query, parameters, Place.TABLE, at)
+    inserted = exact_query(connection, definition.query, parameters, Place.TABLE, definition.before)
     if inserted is None:
         return None
     sql = f"{definition.before}{inserted}{definition.query}{_CLOSE}{definition.after}"
@@ -82,6 +98,7 @@ def _require_exact_types(connection: duckdb.DuckDBPyConnection, columns: str) ->
     try:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE {_PROBE} ({columns}\n)")
         described = connection.execute(f"DESCRIBE {_PROBE}").fetchall()
+        with_default = defaulted(connection, _PROBE_NAME)
         connection.execute(f"DROP TABLE {_PROBE}")
     except duckdb.InterruptException:
         raise
@@ -89,6 +106,7 @@ def _require_exact_types(connection: duckdb.DuckDBPyConnection, columns: str) ->
         return
     for name, engine_type, *_ in described:
         require_exact(name, stored_text(engine_type), Place.TABLE)
+    require_plain(with_default)
 
 
 def exact_copy(
@@ -97,7 +115,7 @@ def exact_copy(
     """The COPY … TO of Parquet that writes every value exactly, and the text that was inserted."""
     head, found, _ = target.before.partition(target.query)
     at = len(head.encode()) if found else 0
-    inserted = exact_query(connection, target.query, parameters, Place.PARQUET, at)
+    inserted = exact_query(connection, target.query, parameters, Place.PARQUET, head if found else None)
     if inserted is None:
         return target, None
     before = f"COPY ({inserted}{target.query}{_CLOSE}) TO "

@@ -24,12 +24,25 @@ _STACK: Final = re.compile(
 )
 _CONNECTION: Final = re.compile(r"(hostaddr|host|port|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
 _CUT_AT_NUL: Final = re.compile("data file list from DuckLake: unterminated quoted string")
+# What names parts of the engine's program, and what takes a part of the grammar for a part of the statement.
+_OURS: Final = (
+    (re.compile(r"(?:T_\w+|Statement type \d+ not implemented!?)\Z"), "this statement is not supported"),
+    (re.compile(r"(?:ColumnDef|ResTarget|[A-Za-z ]*[Nn]ode) type not .*"), "a part of this statement is not supported"),
+    (re.compile(r"Star expression \"COLUMNS\(list_filter.*", re.DOTALL), "no column matches the pattern"),
+    (
+        re.compile(r"We cannot add a column with a non-literal .*"),
+        "only a constant can be the DEFAULT of this column now",
+    ),
+    (re.compile(r"Values were not provided for the following [^:]*: (\w+).*"), r"parameter $\1 has no value"),
+    (re.compile(r"Parameter argument/count mismatch, [^:]*: (\w+).*"), r"there is no parameter $\1"),
+    (re.compile(r"Unexpected prepared parameter.*"), "a parameter cannot stand in this statement"),
+)
 _UNITS: Final = re.compile(r"(\n+|(?<=[.!?;]) +)")
 _ADVICE: Final = re.compile(
     r"\b(?:SET|RESET|PRAGMA)\s+(?:(?:GLOBAL|SESSION|LOCAL)\s+)?(?P<setting>[a-z_]{3,})"
     r"|\b(?:INSTALL|LOAD) +[\"']?[a-z_]+|'(?P<limit>[a-z_]+)' (?:setting|configuration option)"
     r"|See also https://\S+how_to_tune_workloads|\bset_option\b|\binstall(?:ing|ed)? (?:and load|it |the )"
-    r"|\bLoad an extension that"
+    r"|\bLoad an extension that|\b(?:detach|re-?attach) "
 )
 _INTRODUCTIONS: Final = re.compile(
     r"(?:Possible (?:solutions|fixes)|Alternatively, consider [^\n:]*|Please try [^\n:]*):\s*(?=\Z|\n\n)"
@@ -50,6 +63,9 @@ def message_of(told: Raised) -> str:
     """
     if _CUT_AT_NUL.search(told.message):
         return "text with the character NUL cannot be compared with a column of a table; use contains()"
+    for theirs, ours in _OURS:
+        if (found := theirs.fullmatch(told.message)) is not None:
+            return found.expand(ours)
     bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", told.message))
     kept = _without_advice(bare).strip() or "the engine failed"
     if told.kind == _EXHAUSTED and kept != bare.strip():
@@ -67,7 +83,11 @@ def shortened(message: str) -> str:
 def without_suggestions(message: str, useless: Callable[[str], bool]) -> str:
     """The message without a list of similar names in which one is useless to the caller."""
     found = _SUGGESTION.search(message)
-    if found is None or not any(useless(name.rpartition(".")[2]) for name in _QUOTED.findall(found[0])):
+    if found is None:
+        return message
+    # A statement about a macro is about one of the catalog's, and the engine suggests its own.
+    names = (name.rpartition(".")[2] for name in _QUOTED.findall(found[0]))
+    if not message.startswith("Macro Function") and not any(map(useless, names)):
         return message
     return message[: found.start()] + message[found.end() :]
 

@@ -1,0 +1,90 @@
+"""The DEFAULT of a column that a catalog cannot keep, refused with the column's name and a way out.
+
+DuckLake (1.5.5) keeps a default as text. One of a nested type it refuses without the column, or takes as NULL; one
+that names a column, or is no value of the column's type, it takes, and refuses every later row.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import duckdb
+
+from treadle.engines.base import EngineError
+from treadle.engines.duckdb.errors import Refusal, unplaced
+from treadle.engines.duckdb.lexer import WORD, Token, name_of
+
+_NESTED: Final = ("STRUCT(", "MAP(", "UNION(")
+_DEFAULTS: Final = """
+    SELECT column_name, data_type FROM duckdb_columns()
+    WHERE database_name = 'temp' AND table_name = ? AND column_default <> 'NULL'
+"""
+_DEFAULT: Final = """
+    SELECT column_default FROM duckdb_columns()
+    WHERE lower(table_name) = lower(?) AND lower(column_name) = lower(?) AND database_name <> 'temp'
+"""
+
+
+def defaulted(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+    """The columns of a table in memory that have a default, and their types."""
+    return [(str(column), str(kind)) for column, kind in connection.execute(_DEFAULTS, [table]).fetchall()]
+
+
+def require_plain(columns: Sequence[tuple[str, str]]) -> None:
+    """Raise `EngineError` (0A000) for a column with a default that a catalog cannot keep."""
+    for column, engine_type in columns:
+        if is_nested(engine_type):
+            raise EngineError("0A000", refusal(column, engine_type))
+
+
+def set_default(tokens: Sequence[Token]) -> tuple[Token, Token] | None:
+    """The column that an ALTER TABLE … SET DEFAULT names, and the first word of its value; None for another."""
+    said = [token.text.lower() if token.kind == WORD else "" for token in tokens]
+    for at in range(2, len(said) - 2):
+        if said[at : at + 2] == ["set", "default"]:
+            return tokens[at - 1], tokens[at + 2]
+    return None
+
+
+def judge_set(tokens: Sequence[Token], columns: Sequence[tuple[str, str]]) -> None:
+    """Raise `EngineError` (0A000) for a SET DEFAULT of a column whose type has none."""
+    found = set_default(tokens)
+    if found is None:
+        return
+    column, value = found
+    for name, engine_type in columns:
+        if name.lower() == name_of(column).lower() and is_nested(engine_type) and value.text.lower() != "null":
+            raise Refusal("0A000", refusal(name, engine_type), value.start)
+
+
+def judge_kept(
+    connection: duckdb.DuckDBPyConnection, tokens: Sequence[Token], table: str, columns: Sequence[tuple[str, str]]
+) -> None:
+    """Raise `EngineError` for a default that a SET DEFAULT has made and no row can have."""
+    found = set_default(tokens)
+    if found is None:
+        return
+    column, value = found
+    engine_type = next((kind for name, kind in columns if name.lower() == name_of(column).lower()), "")
+    kept = connection.execute(_DEFAULT, [table, name_of(column)]).fetchone()
+    if kept is None or not kept[0] or not engine_type:
+        return
+    try:
+        with unplaced():
+            connection.execute(f"SELECT CAST(({kept[0]}) AS {engine_type})")
+    except EngineError as error:
+        if error.sql_state in ("42703", "42P01"):
+            raise Refusal("0A000", "the DEFAULT of a column cannot name columns", value.start) from error
+        raise
+
+
+def is_nested(engine_type: str) -> bool:
+    """Whether a type is a list, a struct, a map or a union."""
+    return engine_type.endswith("]") or engine_type.startswith(_NESTED)
+
+
+def refusal(column: str, engine_type: str) -> str:
+    """What is said about a default of a nested type."""
+    return (
+        f'column "{column}" of type {engine_type} cannot have a default, of which a catalog keeps none for a list, '
+        "a struct or a map: leave it out and write the value in each INSERT, or store the column as JSON"
+    )
