@@ -71,7 +71,7 @@ def _rules(kinds: str, *rules: tuple[str, str]) -> tuple[_Rule, ...]:
 _REFINED: Final = (
     # The catalog's server, and commits that met others.
     *_rules(
-        "TransactionContext, IO, Catalog, Invalid Input, FATAL, INTERNAL",
+        "TransactionContext, IO, Catalog, Invalid, Invalid Input, FATAL, INTERNAL",
         (r"another transaction has|could not serialize access|deadlock detected|ducklake_\w+_pkey", "40001"),
         (r"due to lock timeout", "55P03"),
         # Another clean-up was there first.
