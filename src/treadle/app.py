@@ -232,7 +232,7 @@ class Gateway:
         self.service.deps.full = quotas.full
         self._undo.push_async_callback(self.service.deps.audit.close)
         self._undo.push_async_callback(self._owner.stop, settings.shutdown_grace)
-        maintenance = Maintenance(context, self._workers, lakes, self._metrics)
+        maintenance = Maintenance(context, self._workers, lakes, self._metrics, self._owner.works)
         lakes.on_destroy(maintenance.leave)
         self._undo.push_async_callback(maintenance.stop)
         if settings.maintenance:

@@ -104,6 +104,11 @@ class Settings(BaseSettings):
         "counts as an eighth of it at most, so that every page of several rows fits.",
     )
     max_statement_chars: Count = Field(10_000_000, description="Characters of SQL in one request.")
+    max_judged_names: Count = Field(
+        10_000,
+        description="Files, tables, queries and relations of the service that the SQL of one request may name: each of "
+        "them is judged.",
+    )
     max_body: ByteSize = Field(ByteSize(128 * 2**20), description="Bytes of a request body.")
     max_signed_body: ByteSize = Field(
         ByteSize(12 * 2**20), description="Bytes of the body of a signed request, read before its sender is known."
@@ -268,6 +273,11 @@ class Settings(BaseSettings):
     )
     maintenance: bool = Field(True, description="Whether the service maintains catalogs by itself.")
     maintenance_pause: Seconds = Field(5.0, description="Least seconds between two looks at a catalog that changes.")
+    maintenance_patience: Seconds = Field(
+        600.0,
+        description="Seconds for which maintenance gives way to what runs for longer than `maintenance_pause` or is "
+        "not run again; to what has lost a race it always does.",
+    )
     maintenance_timeout: Seconds = Field(300.0, description="Seconds one step of maintenance may take.")
     maintenance_small_files: Annotated[int, Field(ge=2)] = Field(
         16, description="Small files of a table that are merged into one as soon as there are so many."

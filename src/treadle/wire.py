@@ -29,6 +29,7 @@ class CatalogTarget(msgspec.Struct, frozen=True, kw_only=True):
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker may use: ``memory`` and ``spill`` in bytes, ``threads`` of the engine; and how
     large one result may be, 0 is any. A page of a result is full at ``page_rows`` rows or ``page_bytes`` bytes.
+    ``judged_names`` is how many names in strings one request may have that are judged.
     """
 
     memory: int
@@ -38,6 +39,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     result_bytes: int = 0
     page_rows: int = 1000
     page_bytes: int = 8 * 2**20
+    judged_names: int = 10_000
 
 
 class Attach(msgspec.Struct, frozen=True, kw_only=True, tag=True):

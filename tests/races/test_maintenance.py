@@ -6,19 +6,27 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import product
 
 import pytest
 
 from tests.races.lanes import Lane, lanes
 from tests.races.trials import Tally
-from tests.support.catalogs import catalog
 from tests.support.inlining import beside
-from tests.support.world import World, until, world
-from treadle.demo.client import StatementFailed
+from tests.support.world import BOUND, World, until, world
+from treadle.demo.client import Session, StatementFailed
 
 WRITERS = 2
 LOST_RACE = ("40001", "55P03")
 """Another transaction was first, or maintenance waited for too long for another's."""
+
+ROWS = 5
+"""Rows of one INSERT."""
+
+CHANGES = ("INSERT", "UPDATE", "DELETE", "MERGE", "lost a race")
+"""What a trial may come to."""
+
+MOMENTS = random.Random(21)
 
 CALLS = (
     'CALL "default".merge_adjacent_files()',
@@ -40,6 +48,7 @@ def eager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     settings = {
         "TREADLE_MAINTENANCE_PAUSE": "0.05",
         "TREADLE_MAINTENANCE_SMALL_FILES": "3",
+        "TREADLE_MAINTENANCE_PATIENCE": "0.1",
         "TREADLE_MAINTENANCE_DELETED_SHARE": "0.1",
         "TREADLE_SNAPSHOT_TTL": "0.1",
         "TREADLE_FILE_RETENTION": "1",
@@ -87,37 +96,63 @@ class Writer:
     def _next(self) -> tuple[str, dict[int, int]]:
         mine = f"writer = {self._lane.number}"
         choice = self._random.random() if self.rows else 0.0
-        if choice < 0.6:
-            self._key += 1
-            values = f"({self._lane.number}, {self._key}, {self._key})"
-            return f"INSERT INTO ledger VALUES {values}", {**self.rows, self._key: self._key}
+        if choice < 0.4:
+            keys = range(self._key + 1, self._key + ROWS + 1)
+            self._key += ROWS
+            values = ", ".join(f"({self._lane.number}, {key}, {key})" for key in keys)
+            return f"INSERT INTO ledger (writer, k, v) VALUES {values}", {**self.rows, **{key: key for key in keys}}
         key = self._random.choice(list(self.rows))
-        if choice < 0.8:
+        if choice < 0.6:
             others = {k: v for k, v in self.rows.items() if k != key}
             return f"DELETE FROM ledger WHERE {mine} AND k = {key}", others
-        return f"UPDATE ledger SET v = v + 1000 WHERE {mine} AND k = {key}", {**self.rows, key: self.rows[key] + 1000}
+        if choice < 0.8:
+            changed = {**self.rows, key: self.rows[key] + 1000}
+            return f"UPDATE ledger SET v = v + 1000 WHERE {mine} AND k = {key}", changed
+        key = self._random.choice((key, self._key + 1))
+        self._key = max(self._key, key)
+        return self._merge(key), {**self.rows, key: -key}
+
+    def _merge(self, key: int) -> str:
+        row = f"(SELECT {self._lane.number} AS writer, {key} AS k, {-key} AS v)"
+        return (
+            f"MERGE INTO ledger USING {row} AS new ON ledger.writer = new.writer AND ledger.k = new.k /* k = {key}: */ "
+            "WHEN MATCHED THEN UPDATE SET v = new.v "
+            "WHEN NOT MATCHED THEN INSERT (writer, k, v) VALUES (new.writer, new.k, new.v)"
+        )
 
 
 @pytest.mark.race("R21", "maintenance beside writers and readers", small=60, cost=2)
 def test_maintenance_loses_no_change_and_no_reader(eager: World, tally: Tally) -> None:
-    """Each trial is a change that was answered; beside it users maintain, and the service does."""
+    """Each trial is a change that was answered; beside it users maintain and alter, and the service maintains."""
     over = threading.Event()
-    with lanes(eager, WRITERS + 2) as made:
+    with lanes(eager, WRITERS + 4) as made:
         writers = [Writer(lane) for lane in made[:WRITERS]]
-        reader, keeper = made[WRITERS:]
-        work = [*(partial(write, writer) for writer in writers), partial(read, reader), partial(maintain, keeper)]
+        reader, traveller, changer, keeper = made[WRITERS:]
+        others = {read: reader, travel: traveller, alter: changer, maintain: keeper}
+        work = [partial(write, writer) for writer in writers] + [partial(one, lane) for one, lane in others.items()]
         with ThreadPoolExecutor(len(work)) as pool:
             for done in [pool.submit(until_over, over, one, tally) for one in work]:
                 done.result()
-        held = reader.session.run("SELECT writer, k, v FROM ledger ORDER BY ALL")
-        found = {(int(w or 0), int(k or 0)): int(v or 0) for w, k, v in held.rows}
+        held = everything(reader.session, "SELECT writer, k, v FROM ledger ORDER BY ALL")
+        found = {(w, k): v for w, k, v in held}
         expected = {(number, k): v for number, writer in enumerate(writers) for k, v in writer.rows.items()}
-        assert len(held.rows) == len(found), "rows are there twice"
+        assert len(held) == len(found), "rows are there twice"
         wrong = found.items() ^ {**expected, (-1, 1): 0}.items()
         said = [line for (n, k), _ in wrong for line in writers[n].history if f" {k}," in line or f"k = {k}:" in line]
         assert not wrong, "\n".join(said)
         assert all(lane.session.status() == "RUNNING" for lane in made)
-    until(lambda: merged(eager), "the service merges by itself")
+    until(lambda: ("merge", "done") in maintained(eager), "the service merges by itself")
+    for _, outcome in maintained(eager):
+        tally.count(f"service {outcome}")
+
+
+def everything(session: Session, sql: str) -> list[list[int]]:
+    """All rows of numbers, from all pages."""
+    reply = session.wait(session.submit(sql))
+    pages = [session.show(reply.statement_id, page + 1).last for page in range(reply.last.page_count)]
+    rows = [[int(cell or 0) for cell in row] for page in pages for row in page.rows]
+    assert len(rows) == reply.last.num_rows
+    return rows
 
 
 def until_over(over: threading.Event, work: Callable[[Tally, threading.Event], None], tally: Tally) -> None:
@@ -132,7 +167,7 @@ def until_over(over: threading.Event, work: Callable[[Tally, threading.Event], N
 def write(writer: Writer, tally: Tally, over: threading.Event) -> None:
     """A change; the last one ends the race."""
     tally.count(writer.change())
-    if sum(tally[name] for name in ("INSERT", "UPDATE", "DELETE", "lost a race")) >= tally.trials:
+    if sum(tally[name] for name in CHANGES) >= tally.trials:
         over.set()
 
 
@@ -145,21 +180,56 @@ def read(lane: Lane, tally: Tally, over: threading.Event) -> None:
     tally.count("read")
 
 
+def travel(lane: Lane, tally: Tally, over: threading.Event) -> None:
+    """A version looks the same later, or has expired and says so."""
+    look = "SELECT count(*), sum(v), (FROM ducklake_current_snapshot('default')) FROM ledger"
+    ((count, total, version),) = lane.session.run(look).rows
+    for _ in range(2):
+        time.sleep(0.2)
+        try:
+            again = lane.session.run(f"SELECT count(*), sum(v) FROM ledger AT (VERSION => {version})").rows
+        except StatementFailed as error:
+            if error.sql_state != "22023":
+                raise
+            tally.count("travelled in vain")
+            return
+        assert again == [[count, total]]
+        tally.count("travelled")
+
+
+def alter(lane: Lane, tally: Tally, over: threading.Event) -> None:
+    """A column comes and goes: files of several versions of the table lie side by side."""
+    for change in ("ADD COLUMN IF NOT EXISTS more INTEGER DEFAULT 7", "DROP COLUMN IF EXISTS more"):
+        time.sleep(0.5)
+        try:
+            lane.session.run(f"ALTER TABLE ledger {change}")
+        except StatementFailed as error:
+            tally.count(f"ALTER {lost_race(error)}")
+        else:
+            tally.count("ALTER")
+
+
 def maintain(lane: Lane, tally: Tally, over: threading.Event) -> None:
-    """Every call in turn; one that loses a race against a writer says so."""
-    for call in CALLS:
+    """Every call in turn, the second time with a cancel; one that loses a race against a writer says so."""
+    for cancelled, call in product((False, True), CALLS):
         if over.is_set():
             return
-        try:
-            lane.session.run(call)
-        except StatementFailed as error:
-            tally.count(f"maintenance {lost_race(error)}")
+        reply = lane.session.submit(call)
+        if cancelled:
+            time.sleep(MOMENTS.random() * 0.1)
+            verdict = lane.session.cancel(reply.statement_id)
+            assert verdict.seconds < BOUND
+            tally.count(f"maintenance {verdict.outcome}")
+            if verdict.rung == "killed":
+                lane.renew()
+            continue
+        last = lane.end(reply).last
+        if last.status == "PGRES_FATAL_ERROR":
+            tally.count(f"maintenance {lost_race(StatementFailed(last.sql_state, last.message))}")
         else:
             tally.count("maintained")
 
 
-def merged(world: World) -> bool:
-    """Whether the newest snapshot has few files."""
-    with catalog(world) as connection:
-        row = connection.execute("SELECT count(*) FROM ducklake_data_file WHERE end_snapshot IS NULL").fetchone()
-        return row is not None and row[0] < 10
+def maintained(world: World) -> list[tuple[str, str]]:
+    """What the service has done by itself: each duty, and what came of it."""
+    return [(line["duty"], line["outcome"]) for line in world.log() if line["event"] == "catalog_maintained"]

@@ -15,6 +15,11 @@ class Deeds(Ledger):
     def begins(self, statement_id: str, number: int, pid: int) -> None:
         """An engine starts to work on a part."""
         life = self.lives[statement_id]
+        self._hold(
+            "C10",
+            life.row.session_id not in self._invalid,
+            f"{statement_id} starts after its engine declared itself invalid",
+        )
         self._hold("C12", number not in life.began, f"part {number} of {statement_id} runs twice")
         self._hold(
             "C6",
@@ -94,6 +99,11 @@ class Deeds(Ledger):
         """A worker's last word about a statement."""
         life = self.lives[word.statement_id]
         life.said = word
+        session_id = life.row.session_id
+        over = isinstance(word, Finished) and session_id in self._invalid
+        self._hold("C10", not over, f"{life.id} succeeds after its engine declared itself invalid")
+        if isinstance(word, Failed) and word.fatal:
+            self._invalid.add(session_id)
         self._on_moment(Moment.SAID, life.program)
 
     def hears(self, word: Finished | Failed | Cancelled) -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tests.simulation.scenario import (
     AnyAct,
+    Breaks,
     Cancel,
     CancelMany,
     CancelSession,
@@ -51,6 +52,7 @@ class _Writer:
         self._random = Random(seed)
         # Of its own, so that the rest of a scenario is what it was without races.
         self._races = Random(f"races {seed}")
+        self._breaks = Random(f"breaks {seed}")
         self._sessions = 0
         self._acts: list[AnyAct] = []
         self._programs: list[Program] = []
@@ -138,7 +140,8 @@ class _Writer:
         )
         losses = self._races.choice((0,) * 12 + (1, 1, 2, 9))
         mistaken = step.reply is Reply.TRUE and step.autocommit and self._races.random() < 0.04
-        return replace(step, losses=losses, reply=Reply.MISTAKEN if mistaken else step.reply)
+        breaks = self._breaks.choice((Breaks.NEVER,) * 60 + tuple(Breaks))
+        return replace(step, losses=losses, reply=Reply.MISTAKEN if mistaken else step.reply, breaks=breaks)
 
     def _surround(self, program: int) -> None:
         """Cancels, now and then several, and looks at the result."""

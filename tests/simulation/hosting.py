@@ -18,7 +18,7 @@ from tests.simulation.ground import Ground
 from tests.simulation.lake import Landing, Overtaken, Refused
 from tests.simulation.rounds import Rounds
 from tests.simulation.rows import COLUMNS, file_of_rows, inline_rows
-from tests.simulation.scenario import Death, Kind, Opening, Program, Reply, Step
+from tests.simulation.scenario import Breaks, Death, Kind, Opening, Program, Reply, Step
 from treadle.model.entities import CommitPoint, Evidence, Part
 from treadle.model.ids import part_id
 from treadle.model.states import Effects, PartStatus
@@ -57,6 +57,8 @@ Last = Finished | Failed | Cancelled
 class EngineError(Exception):
     """The scripted engine said no."""
 
+    fatal = False
+
     def __init__(self, sql_state: str, message: str, effects: Effects = Effects.NONE) -> None:
         super().__init__(message)
         self.sql_state = sql_state
@@ -69,6 +71,15 @@ class Interrupted(EngineError):
 
     def __init__(self) -> None:
         super().__init__("57014", "interrupted")
+
+
+class EngineInvalid(EngineError):
+    """The engine declares itself invalid, or has done so before."""
+
+    fatal = True
+
+    def __init__(self, effects: Effects = Effects.NONE) -> None:
+        super().__init__("XX001", "the engine is unusable", effects)
 
 
 class LostRace(EngineError):
@@ -105,6 +116,7 @@ class Hosting:
         self._inline: bytes | None = None
         self.current: str | None = None
         self.hogs = False
+        self._invalid = False
         self._thread = ground.outside.copy().run(ground.loop.create_task, self._serve())
 
     @property
@@ -252,7 +264,13 @@ class Hosting:
                 message=error.message,
                 effects=error.effects,
             )
-            return Failed(statement_id=order.statement_id, part=failed, wrote=self._wrote, settings=self._settings)
+            return Failed(
+                statement_id=order.statement_id,
+                part=failed,
+                wrote=self._wrote,
+                fatal=error.fatal,
+                settings=self._settings,
+            )
         return Finished(statement_id=order.statement_id, part=part, inline=self._inline, settings=self._settings)
 
     async def _run_part(self, order: Execute, number: int, step: Step, *, last: bool) -> Part:
@@ -304,6 +322,8 @@ class Hosting:
 
     async def _work(self, order: Execute, number: int, step: Step) -> None:
         loop = self._ground.loop
+        if self._invalid:
+            raise EngineInvalid
         if self._settings["transaction"] == "aborted" and step.kind not in (Kind.ROLLBACK, Kind.COMMIT):
             raise EngineError("25P02", "current transaction is aborted")
         if step.writes:
@@ -323,6 +343,9 @@ class Hosting:
             self._labour = None
         if stopped:
             raise Interrupted
+        if step.breaks is Breaks.WORKING:
+            self._invalid = True
+            raise EngineInvalid
         if step.kind is Kind.WRONG:
             raise EngineError("42P01", "there is no such table")
 
@@ -406,7 +429,12 @@ class Hosting:
             raise Interrupted
         self._committing = True
         self._truth.commits(statement_id, number)
-        await self._make_durable(statement_id, number, step, point)
+        try:
+            await self._make_durable(statement_id, number, step, point)
+        finally:
+            self._invalid = step.breaks is Breaks.COMMITTING
+        if self._invalid:
+            raise EngineInvalid(Effects.UNKNOWN)
         await self._moment()
         self._committing = False
         self._fence.unshield()
@@ -440,6 +468,8 @@ class Hosting:
                 self._discard(own)
                 raise LostRace("40001", str(error), Effects.UNKNOWN) from error
             except Refused as error:
+                if step.breaks is Breaks.COMMITTING:
+                    raise EngineInvalid(Effects.UNKNOWN) from error
                 raise EngineError("40001", str(error), Effects.UNKNOWN) from error
         else:
             await asyncio.sleep(step.commit_seconds)

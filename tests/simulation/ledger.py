@@ -45,6 +45,8 @@ class Ledger:
         self._public: dict[str, Life] = {}
         self._keyed: set[int] = set()
         self._leaving: set[int] = set()
+        # The sessions whose engine has declared itself invalid.
+        self._invalid: set[str] = set()
         self._programs = programs
         self._clock = clock
         self._on_moment = on_moment

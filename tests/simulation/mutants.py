@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from tests.simulation.worker import Worker
 from treadle.model.entities import Ending
 from treadle.model.states import CancelOutcome, Effects, Reason, RecordStatus, Rung, StatementState
-from treadle.scheduler import conclusion, owner, recovery
+from treadle.scheduler import conclusion, lane, owner, performing, recovery
 from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.commits import Commits
 from treadle.scheduler.conclusion import Conclusion
@@ -298,6 +298,10 @@ def _fails_sessions_later() -> Sequence[Change]:
     return [(Conclusion, "fail_session", later)]
 
 
+def _trusts_invalid_engines() -> Sequence[Change]:
+    return [(place, "is_fatal", lambda _: False) for place in (conclusion, lane, performing)]
+
+
 def _records_after_what_waits() -> Sequence[Change]:
     submit = MemoryStore.submit
 
@@ -452,6 +456,11 @@ MUTANTS: Final[dict[str, Mutant]] = {
     "fails-sessions-later": Mutant(
         about="a statement ends with its worker, and its session fails after it",
         changes=_fails_sessions_later,
+        within=80,
+    ),
+    "trusts-invalid-engines": Mutant(
+        about="a session goes on with an engine that has declared itself invalid",
+        changes=_trusts_invalid_engines,
         within=80,
     ),
     "records-after-what-waits": Mutant(

@@ -44,6 +44,14 @@ class Death(StrEnum):
     SAID = "said"
 
 
+class Breaks(StrEnum):
+    """Where the engine declares itself invalid: it answers nothing but that from then on."""
+
+    NEVER = "never"
+    WORKING = "working"
+    COMMITTING = "committing"  # whether its commit is durable is the reply's matter
+
+
 class Opening(StrEnum):
     """How a worker takes its session."""
 
@@ -68,6 +76,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     commit_seconds: float = 0.0
     reply: Reply = Reply.TRUE
     losses: int = 0
+    breaks: Breaks = Breaks.NEVER
     death: Death = Death.NEVER
     rows: int = 0
 

@@ -184,7 +184,8 @@ class Truth(Deeds, Answers):
         self._hold("C2", life.engine is None, f"{row.id} is {row.state} while worker {life.engine} works on it")
         times = (row.created_at, row.started_at or row.created_at, ending.finished_at)
         self._hold("C14", times == tuple(sorted(times)), f"{row.id} was submitted, started and ended at {times}")
-        died = ending.rung is Rung.KILLED or (ending.reason in SERVICE_LOST and life.sent)
+        invalid = life.heard and isinstance(life.said, Failed) and life.said.fatal
+        died = invalid or ending.rung is Rung.KILLED or (ending.reason in SERVICE_LOST and life.sent)
         session = self._rows[row.session_id]
         self._hold("C10", session.status.final or not died, f"{row.id} ended with its worker, and {session.id} goes on")
         self._effects(life, ending)

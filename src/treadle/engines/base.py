@@ -63,7 +63,7 @@ def disk_error(error: OSError) -> EngineError:
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """A result set: its columns and its batches, which stream from the engine.
+    """A result set: its columns and its batches, which stream from the engine; of a write, how many rows there are.
 
     ``commits`` says that `Engine.commit` or `Engine.rollback` must follow when they are drained;
     ``repeatable`` that `Engine.rollback` undoes the statement whole, so that it may run again.
@@ -72,6 +72,7 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...]
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
+    changed: int = 0
     commits: bool = False
     repeatable: bool = False
 
@@ -117,7 +118,7 @@ class Engine(Protocol[P]):
         """Take the right to maintain the catalog, or None without it; it holds for what is split next."""
 
     def split(self, script: str) -> Sequence[P]:
-        """The statements of a script, each judged; raises `EngineError` (42601, 42501, ...)."""
+        """The statements of a script, each judged; raises `EngineError` (42601, 42501, ...), and `Interrupted`."""
 
     def execute(
         self, prepared: P, marker: str, bindings: Sequence[Sequence[str | None]] | None, row_limit: int | None

@@ -193,6 +193,7 @@ class Attaching:
                 result_bytes=int(settings.max_result_bytes),
                 page_rows=settings.page_rows,
                 page_bytes=settings.full_page,
+                judged_names=settings.max_judged_names,
             ),
             temp_dir=hand.worker.temp_dir,
             home=hand.worker.home,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from treadle.model.entities import CancelIntent, Catalog, Session, Statement
+from treadle.model.precedence import Work
 from treadle.model.states import Reason, SessionStatus
 from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.arrivals import Arrivals
@@ -28,7 +29,7 @@ from treadle.scheduler.recording import Recording
 from treadle.scheduler.recovery import Closing, end_orphans
 from treadle.scheduler.run import Run
 from treadle.scheduler.seat import LaneSeat
-from treadle.scheduler.stay import Stay
+from treadle.scheduler.stay import Stay, in_transaction
 from treadle.wire import Cancelled, Close, Failed, FromWorker
 
 log = structlog.get_logger("treadle.owner")
@@ -49,6 +50,7 @@ class Lane:
         on_dead: Callable[["Lane"], None],
     ) -> None:
         self.session = session
+        self.catalog_id = catalog.id
         self.worker = worker
         self._closing: Closing | None = None
         self._arrivals = Arrivals()
@@ -126,6 +128,15 @@ class Lane:
     def current(self) -> Run | None:
         """The statement that runs."""
         return self._performer.run
+
+    @property
+    def work(self) -> Work | None:
+        """Its work on the catalog now; None without any."""
+        run, open_ = self.current, in_transaction(self._performer.settings)
+        if run is None:
+            return Work(in_transaction=True) if open_ else None
+        seconds = self._context.clock.monotonic() - run.began
+        return Work(text=run.statement.content, seconds=seconds, losses=run.tries.losses, in_transaction=open_)
 
     def touch(self) -> None:
         """Somebody reads results of the session: it is not idle."""

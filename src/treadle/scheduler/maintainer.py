@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -31,11 +31,15 @@ Last = Finished | Failed | Cancelled | None
 
 
 class Maintainer:
-    """One worker on one catalog; ``stopping`` ends what it does."""
+    """One worker on one catalog; ``stopping`` ends what it does.
+
+    ``gave_way`` says that the last statement was ended at its commit, for the work of others.
+    """
 
     def __init__(
         self, context: Context, session: Session, catalog: Catalog, worker: Worker, stopping: asyncio.Event
     ) -> None:
+        self.gave_way = False
         self._context = context
         self._catalog = catalog
         self._worker = worker
@@ -46,12 +50,16 @@ class Maintainer:
         self.alive = True
         worker.attend(self._inbox.put_nowait)
 
-    async def perform(self, sql: str, seconds: float) -> Last:
-        """Run one statement within ``seconds``; its last word, None when its worker had to be killed or has died."""
+    async def perform(self, sql: str, seconds: float, gives_way: Callable[[], bool]) -> Last:
+        """Run one statement within ``seconds``; its last word, None when its worker had to be killed or has died.
+
+        It does not commit where it ``gives_way`` to somebody by then.
+        """
+        self.gave_way = False
         keeper = self._context.keeper
         await keeper.expect(self._catalog)
         self._stay.begin()
-        last = await self._run(sql, seconds)
+        last = await self._run(sql, seconds, gives_way)
         if last is None:
             self.alive = False
             await self._aftermath.cut_off()
@@ -62,12 +70,12 @@ class Maintainer:
             await self._stay.tidy({}, lost=True)
         return last
 
-    async def _run(self, sql: str, seconds: float) -> Last:
+    async def _run(self, sql: str, seconds: float, gives_way: Callable[[], bool]) -> Last:
         """Climb the ladder when the time is over, or it is not wanted any more."""
         statement_id = self._context.new_id()
         order = Execute(statement_id=statement_id, content=sql, user_name=USER, row_limit=1, upkeep=self._stay.upkeep())
         self._worker.send(order)
-        work = asyncio.create_task(self._follow(statement_id))
+        work = asyncio.create_task(self._follow(statement_id, gives_way))
         unwanted = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({work, unwanted}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         unwanted.cancel()
@@ -79,7 +87,7 @@ class Maintainer:
             self._worker.kill()
         return await work
 
-    async def _follow(self, statement_id: str) -> Last:
+    async def _follow(self, statement_id: str, gives_way: Callable[[], bool]) -> Last:
         """Everything the worker says, up to its last word."""
         turn = False
         try:
@@ -88,6 +96,10 @@ class Maintainer:
                     case AtCommit() as question:
                         if question.point.evidence is Evidence.CATALOG and not turn:
                             turn = await self._context.turns.take(self._catalog.id, self._stopping)
+                        self.gave_way = gives_way()
+                        if self.gave_way:
+                            self._worker.send(Cancel(statement_id=statement_id))
+                            continue
                         self._worker.send(Commit(statement_id=statement_id, part=question.point.part))
                     case Finished() | Failed() | Cancelled() | None as last:
                         return last

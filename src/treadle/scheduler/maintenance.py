@@ -6,8 +6,9 @@ too long, is tried again later, each time after a longer pause.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -16,8 +17,10 @@ import structlog
 from treadle.model.entities import Catalog
 from treadle.model.errors import Unavailable
 from treadle.model.maintenance import Due, Duty, Facts, Moments, Thresholds, due
+from treadle.model.precedence import Work
 from treadle.scheduler.attaching import Attaching
 from treadle.scheduler.context import Context
+from treadle.scheduler.courtesy import Courtesy
 from treadle.scheduler.maintainer import Last, Maintainer, maintainer
 from treadle.scheduler.ports import Workers
 from treadle.store.base import Page, WorkspaceFilter
@@ -65,8 +68,16 @@ class Visit(msgspec.Struct):
 class Maintenance:
     """Looks at catalogs and maintains them, one after another."""
 
-    def __init__(self, context: Context, workers: Workers, outlook: Outlook, tally: Tally) -> None:
+    def __init__(
+        self,
+        context: Context,
+        workers: Workers,
+        outlook: Outlook,
+        tally: Tally,
+        works: Callable[[str], Iterable[Work]],
+    ) -> None:
         self._context = context
+        self._courtesy = Courtesy(context, works)
         self._outlook = outlook
         self._tally = tally
         self._attaching = Attaching(context, workers)
@@ -106,6 +117,7 @@ class Maintenance:
         """Let go of a catalog that is being removed."""
         self._visits.pop(catalog_id, None)
         self._settled.pop(catalog_id, None)
+        self._courtesy.keep(catalog_id, ())
         self._unused.discard(catalog_id)
         if self._current == catalog_id:
             self._stopping.set()
@@ -181,7 +193,7 @@ class Maintenance:
     # -- what --------------------------------------------------------------------------------
 
     async def _visit(self, catalog: Catalog) -> bool | None:
-        """Do what is due: True when something was done, None when nothing had to be, False when something failed."""
+        """Do what is due: True when it was done or has given way, None when nothing had to be, False when it failed."""
         if self._closed:
             return None
         self._current = catalog.id
@@ -189,10 +201,14 @@ class Maintenance:
         self._left.clear()
         try:
             steps = await self._unless_stopped(self._due(catalog))
+            self._courtesy.keep(catalog.id, steps or ())
             if not steps or self._stopping.is_set():
                 return None if steps is not None else False
+            free = tuple(step for step in steps if not self._courtesy.gives_way(catalog.id, step))
+            if not free:
+                return True
             async with maintainer(self._context, self._attaching, catalog, self._stopping) as worker:
-                return await self._perform(worker, catalog, steps)
+                return await self._perform(worker, catalog, free)
         except Unavailable as error:
             log.warning("maintenance_without_worker", catalog_id=catalog.id, error=str(error))
             return False
@@ -235,18 +251,24 @@ class Maintenance:
     async def _perform(self, worker: Maintainer, catalog: Catalog, steps: tuple[Due, ...]) -> bool:
         for step in steps:
             began = self._now()
-            last = await worker.perform(self._sql(catalog, step), self._context.settings.maintenance_timeout)
-            self._count(catalog, step, last, self._now() - began)
-            if not isinstance(last, Finished) or self._stopping.is_set():
+            last = await worker.perform(
+                self._sql(catalog, step),
+                self._context.settings.maintenance_timeout,
+                partial(self._courtesy.gives_way, catalog.id, step),
+            )
+            self._count(catalog, step, last, self._now() - began, gave_way=worker.gave_way)
+            if self._stopping.is_set() or not (isinstance(last, Finished) or (worker.gave_way and worker.alive)):
                 return False
+            if not worker.gave_way:
+                self._courtesy.done(catalog.id, step)
         return True
 
     def _sql(self, catalog: Catalog, step: Due) -> str:
         ttl = self._context.settings.snapshot_ttl
         return sql_of(step, catalog.name, self._context.clock.now() - timedelta(seconds=ttl))
 
-    def _count(self, catalog: Catalog, step: Due, last: Last, seconds: float) -> None:
-        outcome, error = _outcome(last)
+    def _count(self, catalog: Catalog, step: Due, last: Last, seconds: float, *, gave_way: bool) -> None:
+        outcome, error = ("gave_way", "") if gave_way else _outcome(last)
         done = isinstance(last, Finished) and last.part.rows > 0
         settled = self._settled.setdefault(catalog.id, {})
         settled.pop(step.key, None)

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from treadle.model.entities import CancelIntent, Endpoint, Session, Statement
+from treadle.model.precedence import Work
 from treadle.model.states import SESSION_MESSAGES, Reason, RecordStatus, SessionStatus
 from treadle.scheduler.context import Context
 from treadle.scheduler.lane import Lane
@@ -57,6 +58,11 @@ class Owner:
     def lanes(self) -> Sequence[Lane]:
         """The open sessions."""
         return tuple(self._lanes.values())
+
+    def works(self, catalog_id: str) -> Sequence[Work]:
+        """What the open sessions do on a catalog now."""
+        works = (lane.work for lane in self.lanes if lane.catalog_id == catalog_id)
+        return tuple(work for work in works if work is not None)
 
     @property
     def sessions(self) -> Counter[SessionStatus]:

@@ -31,7 +31,7 @@ class Stay:
 
     def end(self, settings: Mapping[str, str], *, lost: bool) -> "asyncio.Task[None] | None":
         """The statement is over; an open transaction stays, unless the worker is lost. What tidies now, if anything."""
-        if not lost and _in_transaction(settings):
+        if not lost and in_transaction(settings):
             return None
         self._keeper.end(self._catalog.id, self._session_id)
         needed = self._keeper.needs(self._catalog.id)
@@ -46,7 +46,7 @@ class Stay:
 
     async def lost(self, settings: Mapping[str, str]) -> None:
         """The worker is gone: an open transaction may have left what it wrote."""
-        if _in_transaction(settings):
+        if in_transaction(settings):
             await self._keeper.littered(self._catalog)
         self.end(settings, lost=True)
 
@@ -61,5 +61,6 @@ class Stay:
             await asyncio.wait([tidying], timeout=TIDY_SECONDS)
 
 
-def _in_transaction(settings: Mapping[str, str]) -> bool:
+def in_transaction(settings: Mapping[str, str]) -> bool:
+    """Whether a transaction is open, or waits to be rolled back."""
     return settings.get("transaction", "none") != "none"

@@ -104,13 +104,18 @@ class Script(Generic[P]):
 
     def _split(self) -> Sequence[P]:
         try:
+            if not self._fence.enter(self._order.statement_id):
+                raise Interrupted
             self._engine.permit(self._order.upkeep)
             parts = self._engine.split(self._order.content)
             if self._order.bindings and len(parts) > 1:
                 raise EngineError("42601", "cannot bind values to a script of several statements")
         except EngineError:
+            self._fence.leave()
             self._engine.rollback()
             raise
+        finally:
+            self._fence.leave()
         return parts
 
     def _interrupted(self, number: int, stop: Interrupted) -> Last:

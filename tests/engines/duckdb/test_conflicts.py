@@ -11,9 +11,11 @@ import duckdb
 import pytest
 
 from tests.engines.duckdb.conftest import CATALOG, Judge, Lake
+from tests.engines.duckdb.sessions import NAME, Place, session
 from treadle.engines.base import Conflict
 from treadle.engines.duckdb import conflicts
 from treadle.engines.duckdb.adapter import DuckDB
+from treadle.engines.duckdb.errors import translate
 from treadle.engines.duckdb.extensions import extension_path
 from treadle.engines.duckdb.metadata import Metadata
 from treadle.store.dsn import Address
@@ -129,6 +131,20 @@ def test_a_lost_race_names_what_it_was_about(pair: Pair, change: str) -> None:
     assert "with index" not in told
     assert told.startswith("could not serialize access due to concurrent changes: attempting to ")
     assert told.endswith("; run the transaction again")
+
+
+def test_expiry_that_met_another_one_has_lost_a_race(place: Place) -> None:
+    """DuckLake reports it in a family of its own: the code asks for another try all the same."""
+    expire = f"CALL ducklake_expire_snapshots('{NAME}', older_than => now())"
+    with session(place) as first, session(place) as second:
+        first.run("CREATE TABLE expired (i INTEGER); INSERT INTO expired VALUES (1)")
+        slow, quick = second.engine._con, first.engine._con
+        slow.execute("BEGIN; FROM expired")
+        assert quick.execute(expire).to_arrow_table().num_rows > 0
+        with pytest.raises(duckdb.Error) as lost:
+            slow.execute(expire).to_arrow_table()
+        slow.execute("ROLLBACK")
+        assert translate(lost.value).sql_state == "40001"
 
 
 REPORT = "Failed to commit: Failed to commit DuckLake transaction.\n"

@@ -7,10 +7,11 @@ import duckdb
 import pytest
 
 from tests.engines.duckdb.conftest import CATALOG, Judge, Lake
+from tests.engines.duckdb.sessions import Session
 from tests.engines.duckdb.test_interrupted import tried, value
 from treadle.engines.base import EngineError, Rows
 from treadle.engines.duckdb.adapter import DuckDB
-from treadle.engines.duckdb.engine_settings import NAMES, OPTIMIZERS, of_session
+from treadle.engines.duckdb.engine_settings import NAMES, OPTIMIZERS, PARSING, of_session
 from treadle.engines.duckdb.settings import SETTINGS, Change, SessionSettings
 
 TAKEN = [
@@ -237,3 +238,67 @@ def test_lock_opens_no_other_parameter(lake: Lake) -> None:
     with contextlib.closing(duckdb.connect(":memory:")) as connection:
         for name in NAMES:
             connection.execute(f"RESET {name}")
+
+
+PARSED_LATER = {
+    "SET integer_division = true; SELECT 5 / 2": 2,
+    "SELECT 5 / 2; SET integer_division = true; SELECT 5 / 2; RESET integer_division; SELECT 5 / 2": 2.5,
+    "SET integer_division = true; BEGIN; SET integer_division = false; SELECT 5 / 2; ROLLBACK; SELECT 5 / 2": 2,
+    "BEGIN; SET LOCAL integer_division = true; COMMIT; SELECT 5 / 2": 2.5,
+    "SET integer_division = true; RESET ALL; SELECT 5 / 2": 2.5,
+    "SET max_expression_depth = 60; SET max_expression_depth = 1000; SELECT " + "(" * 90 + "1" + " + 1)" * 90: 91,
+    "SET integer_division = true; CREATE OR REPLACE TEMP VIEW half AS SELECT 5 / 2 AS h; RESET ALL; FROM half": 2,
+    "SET integer_division = true; PREPARE half AS SELECT 5 / 2; RESET ALL; EXECUTE half": 2,
+}
+
+
+@pytest.mark.parametrize("script", PARSED_LATER)
+def test_setting_acts_on_the_parts_after_it(sql: Session, script: str) -> None:
+    """Also one that acts where a statement is parsed, and what takes it back; a view is what it was parsed to."""
+    assert sql.run(script) == [(PARSED_LATER[script],)]
+
+
+def test_part_that_parses_only_after_a_setting_before_it(sql: Session) -> None:
+    """And one that does not parse even then fails as that part, in its place."""
+    deep = "SELECT " + "(" * 90 + "1" + " + 1)" * 90
+    sql.run("SET max_expression_depth = 60")
+    with pytest.raises(EngineError) as early:
+        sql.run(f"SELECT 1; {deep}")
+    assert early.value.sql_state == "54001"
+    assert sql.run(f"SET max_expression_depth = 1000; {deep}") == [(91,)]
+    script = "SET integer_division = true; CREATE TABLE before_it (i INTEGER); SELECT FROM FROM"
+    with pytest.raises(EngineError) as late:
+        sql.run(script)
+    assert (late.value.sql_state, late.value.position) == ("42601", script.rindex("FROM") + 1)
+
+
+ELSEWHERE = {
+    "lambda_syntax": ("DISABLE_SINGLE_ARROW", "SELECT list_transform([1], x -> x + 1)"),
+    "default_null_order": ("NULLS_FIRST", "SELECT list(i ORDER BY i) FROM (VALUES (1), (NULL)) t(i)"),
+    "ieee_floating_point_ops": ("false", "SELECT 1 / 0"),
+    "order_by_non_integer_literal": ("true", "SELECT 1 ORDER BY 'a'"),
+    "scalar_subquery_error_on_multiple_rows": ("false", "SELECT (SELECT unnest([1, 2]))"),
+    "explain_output": ("ALL", "EXPLAIN SELECT 1"),
+    "integer_division": ("true", "SELECT 5 / 2"),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_other_settings_act_on_what_was_parsed_before_them(lake: Lake, name: str) -> None:
+    """They act where a statement is bound or runs: those that act on the parser are listed."""
+    new, query = ELSEWHERE[name]
+    connection = lake.connection.cursor()
+
+    def outcome(sql: "str | duckdb.Statement") -> str:
+        try:
+            return str(connection.execute(sql).fetchall())
+        except duckdb.Error as error:
+            return str(error)
+
+    old = outcome(query)
+    [parsed] = connection.extract_statements(query)
+    connection.execute(f"SET {name} = '{new}'")
+    before, after = outcome(parsed), outcome(query)
+    connection.execute(f"RESET {name}")
+    assert after != old
+    assert (before == after) is (name not in PARSING)

@@ -25,6 +25,8 @@ LOOKS = [
     *("FROM query('SHOW DATABASES')", "FROM duckdb_databases() WHERE true", "FROM duckdb_databases() LIMIT 9"),
     *("FROM duckdb_databases() -- x", "FROM duckdb_databases /* x */ ()", "FROM\u00a0query('FROM\u3000pg_database')"),
     *("SELECT duckdb_databases.path FROM duckdb_databases()", "FROM duckdb_databases TABLESAMPLE 100%"),
+    *("FROM ducklake_options('default')", 'FROM "default".options()', "CALL options()", "FROM t, options() AS o"),
+    *("FROM ducklake_settings('default') s", 'CALL "default".settings()', "SELECT settings.data_path FROM settings()"),
     *("SELECT pg_settings.* FROM pg_settings ORDER BY pg_settings.name", "FROM duckdb_settings() POSITIONAL JOIN t"),
 ]
 

@@ -11,6 +11,7 @@ from treadle.engines.base import EngineError
 from treadle.engines.duckdb import upkeep
 from treadle.engines.duckdb.guard import Guard
 from treadle.engines.duckdb.lexer import lex
+from treadle.engines.duckdb.planned import Effect
 from treadle.engines.duckdb.script import Kind
 from treadle.wire import Upkeep
 
@@ -115,6 +116,8 @@ REFUSED = {
     'CALL "default".cleanup_old_files()': "22023",
     'CALL "default".cleanup_old_files(cleanup_all => true, older_than => now())': "22023",
     'CALL "default".cleanup_old_files(cleanup_all => (SELECT true))': "22023",
+    'CALL "default".cleanup_old_files(cleanup_all => true, dry_run => 1 = 1)': "22023",
+    'CALL "default".expire_snapshots(older_than => now(), dry_run => NULL)': "22023",
     "CALL \"default\".cleanup_old_files('t', cleanup_all => true)": "42601",
     "CALL \"default\".set_option('data_inlining_row_limit', 10)": "42501",
     "CALL \"default\".set_option('data_inlining_row_limit', 10, table_name => 't')": "42501",
@@ -140,7 +143,7 @@ ELSEWHERE = [
     'FROM "default".merge_adjacent_files()',
     "SELECT * FROM ducklake_cleanup_old_files('default', cleanup_all => true)",
     "WITH x AS (FROM ducklake_expire_snapshots('default', older_than => now())) FROM x",
-    "CREATE VIEW v AS FROM ducklake_list_files('default', 't')",
+    "CREATE VIEW v AS FROM ducklake_flush_inlined_data('default')",
     "EXPLAIN CALL ducklake_merge_adjacent_files('default')",
     'EXPLAIN ANALYZE CALL "default".merge_adjacent_files()',
     'PREPARE p AS CALL "default".merge_adjacent_files()',
@@ -159,17 +162,36 @@ def test_it_is_maintenance_as_a_call_of_its_own_only(judge: Judge, guard: Guard,
     assert refusal.value.sql_state in ("42501", "0A000")
 
 
-@pytest.mark.parametrize(
-    "statement", [*CALLS, "CHECKPOINT", "FORCE CHECKPOINT", "CALL ducklake_list_files('default', 't')"]
-)
+@pytest.mark.parametrize("statement", [*CALLS, "CHECKPOINT", "FORCE CHECKPOINT"])
 def test_it_needs_the_right(judge: Judge, guard: Guard, statement: str) -> None:
-    """Without it every form is refused, with it one that changes anything is a write."""
+    """Without it every form is refused, with it each is a write."""
     with pytest.raises(EngineError) as refusal:
         judge(statement)
     assert refusal.value.sql_state == "42501"
     guard.upkeep = RIGHT
     (planned,) = judge(statement)
-    assert (planned.kind, planned.writes) == ((Kind.QUERY, False) if "list_files" in statement else (Kind.UPKEEP, True))
+    assert (planned.kind, planned.writes) == (Kind.UPKEEP, True)
+
+
+EFFECTS = {
+    'CALL "default".cleanup_old_files(cleanup_all => true)': Effect.ROWS,
+    'CALL "default".delete_orphaned_files(older_than => now(), dry_run => FALSE)': Effect.ROWS,
+    'CALL "default".expire_snapshots(older_than => now())': Effect.ROWS,
+    'CALL "default".expire_snapshots(versions => [1])': Effect.ROWS,
+    'CALL "default".cleanup_old_files(cleanup_all => true, dry_run => (true))': Effect.NONE,
+    'CALL "default".expire_snapshots(versions => [1], dry_run := true)': Effect.NONE,
+    'CALL "default".merge_adjacent_files()': Effect.SNAPSHOT,
+    "CHECKPOINT": Effect.SNAPSHOT,
+    "CALL \"default\".set_option('target_file_size', '10MB')": Effect.ALWAYS,
+}
+
+
+@pytest.mark.parametrize("statement", EFFECTS)
+def test_effect_is_known_by_what_a_call_leaves(judge: Judge, guard: Guard, statement: str) -> None:
+    """A snapshot, or the rows that it has removed; a dry run leaves nothing."""
+    guard.upkeep = RIGHT
+    (planned,) = judge(statement)
+    assert planned.effect is EFFECTS[statement]
 
 
 def test_options_that_may_be_set_never_keep_a_write_from_working(lake: Lake) -> None:

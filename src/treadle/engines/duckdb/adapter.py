@@ -30,7 +30,7 @@ from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
 from treadle.engines.duckdb.query import Query, parameters
 from treadle.engines.duckdb.reporting import Reporter
-from treadle.engines.duckdb.script import Kind, Planned, split
+from treadle.engines.duckdb.script import Kind, Planned, parsed_again, split
 from treadle.engines.duckdb.settings import SessionSettings
 from treadle.engines.duckdb.settings_in_engine import EngineSettings
 from treadle.engines.duckdb.transaction import State, Transaction
@@ -58,6 +58,7 @@ class DuckDB:
         self._query: Query | None = None
         self._struck = False
         self._sets_done = 0.0
+        self._parsing: tuple[str, ...] | None = None
         self._catalog = self._metadata = ""
         self._inexact = False
         self._sequences = conflicts.Sequences(connection)
@@ -94,6 +95,8 @@ class DuckDB:
             allowed_dirs=tuple(Path(folder) for folder in order.copy_dirs),
             denied_dirs=(Path(order.catalog.data_path), Path(order.temp_dir)),
             threads=order.limits.threads,
+            most_names=order.limits.judged_names,
+            stopped=lambda: self._struck,
         )
 
     def open(self, order: Open) -> None:
@@ -155,6 +158,7 @@ class DuckDB:
         self._struck = False  # not later: a cancel may come from the moment the statement enters the fence
         self._profiler.begin()
         self._reporter.script = script
+        self._parsing = self._settings.parsing()
         with validated(self._con), self._reporter.reported():
             return split(self._con, script, self._guard)
 
@@ -173,11 +177,11 @@ class DuckDB:
             )
         if self._transaction.state is not State.ABORTED:
             self._settings.settle()
-        self._changes.look(prepared)
         with validated(self._con), self._honest(prepared):
             prepared = self._resolved(prepared)
             require_values(prepared, sets)
             refuse_hidden(self._con, prepared, parameters(sets[0] if sets else None))
+            self._changes.look(prepared)
             match prepared.kind:
                 case Kind.BEGIN:
                     return self._begin(prepared)
@@ -196,8 +200,12 @@ class DuckDB:
                     return self._command(prepared, marker, sets, row_limit)
 
     def _resolved(self, planned: Planned) -> Planned:
-        """The statement with the expressions that are judged by their value replaced by it."""
+        """The statement as it is to run: parsed under the settings of now, and with the values of the expressions
+        that are judged by theirs.
+        """
         guard = self._guard
+        if guard is not None and (planned.kind is Kind.UNPARSED or self._parsing != self._settings.parsing()):
+            planned = parsed_again(self._con, planned, guard)
         if not planned.deferred or guard is None:
             return planned
         return resolved(self._con, guard.vocabulary, planned, lambda sql: split(self._con, sql, guard))
@@ -308,7 +316,7 @@ class DuckDB:
         kept.refuse_after(self._con, planned)
         self._reporter.locator.remember(planned)
         if planned.writes and self._copy is None:
-            self._changes.note(planned, outcome.changed if isinstance(outcome, Command) else None, alone=own)
+            self._changes.note(planned, outcome.changed, alone=own)
         if own:
             self._changes.prepare(self._catalog)
             self._mark(marker)

@@ -7,7 +7,7 @@ from typing import Final
 import duckdb
 
 from treadle.engines.duckdb.opening import quoted
-from treadle.engines.duckdb.planned import Kind, Planned
+from treadle.engines.duckdb.planned import Effect, Kind, Planned
 
 _COUNTED: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "COPY"))
 
@@ -43,11 +43,12 @@ class Changes:
         if (planned.kind is Kind.SET or planned.tag.startswith("CREATE")) and "temp" in planned.text.lower():
             self._temporary = True
 
-    def note(self, planned: Planned, changed: int | None, *, alone: bool) -> None:
-        """A statement that writes has run; ``changed`` is its count, and ``alone`` that a commit follows at once."""
-        if planned.kind is Kind.UPKEEP and "set_option" in planned.text.lower():
-            self._known = _Known.CHANGED  # which makes no snapshot
-        elif planned.tag not in _COUNTED or changed is None:
+    def note(self, planned: Planned, changed: int, *, alone: bool) -> None:
+        """A statement that writes has run; ``changed`` are its rows, ``alone`` says that a commit follows at once."""
+        if planned.kind is Kind.UPKEEP and planned.effect is not Effect.SNAPSHOT:
+            gone = planned.effect is Effect.ROWS and bool(changed)
+            self._known = _Known.CHANGED if gone or planned.effect is Effect.ALWAYS else _Known.NOTHING
+        elif planned.tag not in _COUNTED:
             self._known = _Known.UNSURE
         elif changed:
             # What was inserted may be deleted again in the same transaction.

@@ -78,8 +78,10 @@ def _until_constraint(tokens: Sequence[Token], lowered: Sequence[str]) -> list[T
 
 def _is_literal(tokens: Sequence[Token]) -> bool:
     """Whether it is what DuckLake takes for a literal: a string, a number with a sign or none, NULL."""
-    while len(tokens) > 2 and tokens[0].text == "(" and tokens[-1].text == ")":
-        tokens = tokens[1:-1]
+    at = 0
+    while len(tokens) > 2 * at + 2 and tokens[at].text == "(" and tokens[-1 - at].text == ")":
+        at += 1
+    tokens = tokens[at : len(tokens) - at]
     if len(tokens) == 2 and tokens[0].text in ("-", "+") and tokens[1].kind == NUMBER:
         return True
     one = tokens[0]

@@ -50,6 +50,10 @@ OPTIMIZERS: Final = words(
 and not ``extension``, which stands for whatever an extension adds."""
 
 
+PARSING: Final = frozenset(("integer_division", "max_expression_depth"))
+"""The parameters that act where a statement is parsed, and not where it runs."""
+
+
 class EngineSetting(msgspec.Struct, frozen=True):
     """One parameter of the engine: its default, what it is for, and its values in the engine's own form.
 

@@ -5,13 +5,14 @@ behind ``postgres_scan`` and the catalog's data folder; those doors are closed h
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb.bounds import Bounds
 from treadle.engines.duckdb.lexer import CONTINUED
 from treadle.engines.duckdb.paths import Folders
 from treadle.engines.duckdb.vocabulary import JUDGED, LOOKING, Vocabulary
@@ -45,7 +46,8 @@ class Guard:
 
     ``metadata_name`` is the name the catalog's metadata is attached under. Relative paths start in
     ``files_dir``; files are read and written only below ``allowed_dirs``, and not below ``denied_dirs``.
-    ``threads`` is the most that the session may set.
+    ``threads`` is the most that the session may set, ``most_names`` the most names in strings of one request that are
+    judged; ``stopped`` says that the request which is being judged is to be stopped.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class Guard:
         allowed_dirs: Sequence[Path],
         denied_dirs: Sequence[Path] = (),
         threads: int = 1,
+        most_names: int = 10_000,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.vocabulary = vocabulary
         self.catalog = catalog
@@ -66,6 +70,8 @@ class Guard:
         self.upkeep: Upkeep | None = None
         self._prepared: dict[str, PreparedStatement] = {}
         self._rules = Rules(vocabulary, self.folders, catalog, (METADATA_PREFIX, metadata_name.lower()))
+        self._most_names = most_names
+        self._stopped = stopped
         self._needles = _needles(
             vocabulary.refused
             | vocabulary.uncallable
@@ -100,9 +106,13 @@ class Guard:
         """Every name that was ever given to a prepared statement, in lower case: the engine knows no other case."""
         return tuple(self._prepared)
 
-    def judge(self, text: str) -> list[Segment]:
-        """The statements of a text, every name and file in them judged; raises `EngineError` (42501)."""
-        return Walk(self._rules, text).run()
+    def bounds(self) -> Bounds:
+        """The bounds of one request."""
+        return Bounds(self._most_names, self._stopped)
+
+    def judge(self, text: str, bounds: Bounds) -> list[Segment]:
+        """The statements of a text, every name and file in them judged; raises `EngineError` (42501, 54000, 54001)."""
+        return Walk(self._rules, text, bounds).run()
 
 
 def _needles(names: frozenset[str]) -> tuple[str, ...]:

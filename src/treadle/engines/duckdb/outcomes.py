@@ -21,9 +21,10 @@ def outcome_of(connection: duckdb.DuckDBPyConnection, planned: Planned, row_limi
         columns = columns_of([d[0] for d in described], [d[1] for d in described])
         # Materialised before anything else runs: a second statement would cut the stream short.
         table = reader.read_all()
+        changed = table.num_rows
         if row_limit is not None:
             table = table.slice(0, row_limit)
-        return Rows(columns=columns, schema=table.schema, batches=iter(table.to_batches(BATCH_ROWS)))
+        return Rows(columns=columns, schema=table.schema, batches=iter(table.to_batches(BATCH_ROWS)), changed=changed)
     changed = changed_rows(connection)
     tag = f"{planned.tag} {changed}" if planned.tag in COUNTED else planned.tag
     return Command(tag=tag, changed=changed)

@@ -34,6 +34,20 @@ class Kind(StrEnum):
     PREPARE = "prepare"
     EXECUTE = "execute"
     DEALLOCATE = "deallocate"
+    UNPARSED = "unparsed"
+    """It does not parse under the settings at the beginning of its script, which the script may change before it."""
+
+
+class Effect(StrEnum):
+    """By which a maintaining call that was committed is known to have changed the catalog."""
+
+    SNAPSHOT = "snapshot"
+    """By the snapshot it made."""
+    ROWS = "rows"
+    """By its rows: each of them is something that is gone."""
+    ALWAYS = "always"
+    NONE = "none"
+    """It only looks."""
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +56,9 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     ``statements`` run in order, the last one is the statement itself; those of a SET are the engine's
     share of it. ``tag`` is its command tag without counts, ``copy_to`` where a ``COPY … TO`` writes,
     ``setting`` what a SET or SHOW asks for, ``deferred`` the expressions in its text whose values are judged
-    before it runs, ``defines`` the table whose columns it makes or changes. In the script the statement begins at the
-    character ``start``, the text it was parsed from at ``origin``; ``steps`` are the edits that make the text that the
-    engine runs of it, one after another.
+    before it runs, ``defines`` the table whose columns it makes or changes, ``effect`` that of maintenance. In the
+    script the statement begins at the character ``start``, the text it was parsed from at ``origin``; ``steps`` are the
+    edits that make the text that the engine runs of it, one after another.
     """
 
     kind: Kind
@@ -57,6 +71,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     deferred: tuple[Deferred, ...] = ()
     setting: Change | Show | None = None
     defines: Definition | None = None
+    effect: Effect = Effect.SNAPSHOT
     start: int = 0
     origin: int = 0
     steps: tuple[tuple[Edit, ...], ...] = ()

@@ -144,12 +144,13 @@ class Planner:
         if found is None:
             return None
         return Planned(
-            kind=Kind.UPKEEP if found.writes else Kind.QUERY,
+            kind=Kind.UPKEEP,
             text=self._source(segment),
             tag=found.tag,
             statements=tuple(statement for sql in found.sql for statement in self._parse(sql)),
-            writes=found.writes,
+            writes=True,
             returns_rows=found.returns_rows,
+            effect=found.effect,
         )
 
     # -- statements with statements or files in them ----------------------------------------------
@@ -228,7 +229,7 @@ class Planner:
             self._own(segment)
             raise EngineError("42601", f"syntax error: {where} of nothing")
         inner = msgspec.structs.replace(segment, start=head[0].start, head=head)
-        if inner.word(0) in ("copy", "pragma"):
+        if inner.word(0) in ("copy", "pragma", "explain", "prepare"):
             raise EngineError("0A000", f"{inner.word(0).upper()} is not supported in {where}")
         planned = self._plan(inner)
         # EXPLAIN ANALYZE runs a definition as well.

@@ -4,19 +4,25 @@ Most scripts need one look at their text and one parse. A script with anything t
 token by token before the engine parses it, because the parser itself opens files for some statements.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import duckdb
 import msgspec
 
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb.bounds import MANY_STATEMENTS, Bounds, require_parsable
+from treadle.engines.duckdb.engine_settings import PARSING
 from treadle.engines.duckdb.guard import Guard
 from treadle.engines.duckdb.lexer import lex, plain_spaces
 from treadle.engines.duckdb.planned import PLAIN, Kind, Planned
 from treadle.engines.duckdb.planner import Planner
+from treadle.engines.duckdb.settings import ALL, Change
+from treadle.engines.duckdb.walk import Segment
 
 __all__ = ["Kind", "Planned", "split"]
 
+_OF_PARSING: Final = frozenset(("42601", "54001"))
 _SHOWING: Final = frozenset(("show", "describe", "desc"))
 
 
@@ -27,16 +33,49 @@ def split(connection: duckdb.DuckDBPyConnection, script: str, guard: Guard) -> l
     supported, and what `set_statements.read` raises.
     """
     text = _readable(script)
-    if not guard.suspicious(text):
+    require_parsable(text)
+    if text.count(";") < MANY_STATEMENTS and not guard.suspicious(text):
         plain = _plain(connection, text)
         if plain is not None:
             return plain
-    segments = guard.judge(text)
-    planner = Planner(connection, guard, text)
-    return [
-        msgspec.structs.replace(planner.plan(segment), start=segment.start, origin=segment.start)
-        for segment in segments
-    ]
+    bounds = guard.bounds()
+    segments = guard.judge(text, bounds)
+    return list(_planned(Planner(connection, guard, text), segments, text, bounds))
+
+
+def _planned(planner: Planner, segments: Iterable[Segment], text: str, bounds: Bounds) -> Iterator[Planned]:
+    """The statements in order; one that does not parse is kept for later where those before may change that."""
+    moving = False
+    for segment in segments:
+        bounds.check()
+        try:
+            planned = planner.plan(segment)
+        except EngineError as error:
+            if not moving or error.sql_state not in _OF_PARSING:
+                raise
+            planned = Planned(kind=Kind.UNPARSED, text=text[segment.start : segment.end], tag="", writes=True)
+        moving = moving or _moves_parsing(planned)
+        yield msgspec.structs.replace(planned, start=segment.start, origin=segment.start)
+
+
+def _moves_parsing(planned: Planned) -> bool:
+    """Whether what follows a statement may be parsed under other settings than what stands before it."""
+    match planned.setting:
+        case Change(name=name):
+            return name == ALL or name.lower() in PARSING
+        case _:
+            return planned.kind in (Kind.COMMIT, Kind.ROLLBACK)
+
+
+def parsed_again(connection: duckdb.DuckDBPyConnection, planned: Planned, guard: Guard) -> Planned:
+    """A statement of a script, parsed and judged under the settings of now; raises `EngineError`."""
+    try:
+        [again] = split(connection, planned.text, guard)
+    except EngineError as error:
+        if error.position is not None:
+            error.position += planned.start
+        raise
+    return msgspec.structs.replace(again, start=planned.start, origin=planned.start)
 
 
 def _readable(script: str) -> str:

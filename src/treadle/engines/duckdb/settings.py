@@ -121,6 +121,10 @@ class SessionSettings(msgspec.Struct, frozen=True):
         """The statements that bring the engine to these settings, whatever its own are."""
         return tuple(chain.from_iterable(self._engine().values()))
 
+    def parsing(self) -> tuple[str, ...]:
+        """The values of the parameters by which statements are parsed."""
+        return tuple(self.show(name) for name in sorted(engine_settings.PARSING))
+
     def moved(self, goal: "SessionSettings") -> tuple[str, ...]:
         """The statements that bring the engine from these settings to others."""
         now = self._engine()

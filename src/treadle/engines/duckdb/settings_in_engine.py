@@ -24,6 +24,10 @@ class EngineSettings:
         for sql in session.engine():
             self._con.execute(sql)
 
+    def parsing(self) -> tuple[str, ...] | None:
+        """The values by which the engine parses now; None where it does not follow the session's settings yet."""
+        return None if self._unsettled else self.session.parsing()
+
     def run(self, planned: Planned, row_limit: int | None, *, in_transaction: bool) -> Rows | Command:
         """Carry out a SET, RESET or SHOW; raises `EngineError` and `duckdb.Error`."""
         match planned.setting:

@@ -16,6 +16,8 @@ import msgspec
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, literal_of, name_of
 from treadle.engines.duckdb.opening import quoted
+from treadle.engines.duckdb.planned import Effect
+from treadle.engines.duckdb.readings import relative
 from treadle.engines.duckdb.vocabulary import UPKEEP, UPKEEP_METHODS
 from treadle.wire import Upkeep
 
@@ -39,8 +41,6 @@ rows, which a compaction would lose (DuckLake 1.5.5).
 _PREFIX: Final = "ducklake_"
 _OPEN: Final = frozenset("([{")
 _CLOSE: Final = frozenset(")]}")
-# The engine's own name for the catalog's folder, which says nothing to a caller.
-_RELATIVE: Final = "regexp_replace({column}, '^/proc/self/fd/[0-9]+/', '') AS {column}"
 
 
 class Maintenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class Maintenance(msgspec.Struct, frozen=True, kw_only=True):
 
     sql: tuple[str, ...]
     tag: str = "CALL"
-    writes: bool = True
+    effect: Effect = Effect.SNAPSHOT
     returns_rows: bool = True
 
 
@@ -223,14 +223,6 @@ def _checkpoint(rest: Sequence[Token], catalog: str, right: Upkeep | None) -> Ma
     return Maintenance(sql=calls, tag="CHECKPOINT", returns_rows=False)
 
 
-def _list_files(call: _Call) -> Maintenance:
-    columns = "data_file, data_file_size_bytes, data_file_footer_size, delete_file, delete_file_size_bytes"
-    shown = columns.replace("data_file,", f"{_relative('data_file')},", 1).replace(
-        " delete_file,", f" {_relative('delete_file')},", 1
-    )
-    return Maintenance(sql=(call.sql(f"SELECT {shown} FROM"),), writes=False)
-
-
 def _remove_files(call: _Call) -> Maintenance:
     """The clean-ups: what is too young stays, whatever is asked for."""
     asked = call.named
@@ -244,7 +236,7 @@ def _remove_files(call: _Call) -> Maintenance:
     if "dry_run" in asked:
         named["dry_run"] = asked["dry_run"]
     bounded = msgspec.structs.replace(call, named=named)
-    return Maintenance(sql=(bounded.sql(f"SELECT {_relative('path')} FROM"),))
+    return Maintenance(sql=(bounded.sql(f"SELECT {relative('path')} FROM"),), effect=_removing(call))
 
 
 def _expire(call: _Call) -> Maintenance:
@@ -252,21 +244,30 @@ def _expire(call: _Call) -> Maintenance:
     if "versions" in call.named:
         young = f"bool_or(snapshot_time >= {_moment(call.right.unused_before)})"
         check = f"SELECT CASE WHEN {young} THEN error('snapshots that young cannot be expired') END FROM"
-        return Maintenance(sql=(call.sql(check, dry_run="true"), call.sql()))
+        return Maintenance(sql=(call.sql(check, dry_run="true"), call.sql()), effect=_removing(call))
     if "older_than" not in call.named:
-        return _plain(call)
-    return Maintenance(sql=(call.sql(older_than=_bounded(call.named["older_than"], call.right)),))
+        return Maintenance(sql=(call.sql(),), effect=_removing(call))
+    older_than = _bounded(call.named["older_than"], call.right)
+    return Maintenance(sql=(call.sql(older_than=older_than),), effect=_removing(call))
+
+
+def _removing(call: _Call) -> Effect:
+    """The effect of a call whose rows are what it has removed, or would remove; raises `EngineError` (22023)."""
+    dry = call.named.get("dry_run", "false").strip("() ").lower()
+    if dry not in ("true", "false"):
+        raise EngineError("22023", f"{call.name}: dry_run must be true or false")
+    return Effect.NONE if dry == "true" else Effect.ROWS
 
 
 def _set_option(call: _Call) -> Maintenance:
     option = _text_of(call.given[0]) if call.given else None
     if option is None or option.lower() not in OPTIONS:
         raise EngineError("42501", f"permission denied for option {option or 'without a plain name'}")
-    return Maintenance(sql=(call.sql("CALL"),), returns_rows=False)
+    # An option makes no snapshot.
+    return Maintenance(sql=(call.sql("CALL"),), effect=Effect.ALWAYS, returns_rows=False)
 
 
 _MADE: Final[dict[str, Callable[[_Call], Maintenance]]] = {
-    "list_files": _list_files,
     "cleanup_old_files": _remove_files,
     "delete_orphaned_files": _remove_files,
     "expire_snapshots": _expire,
@@ -281,10 +282,6 @@ def _bounded(moment: str | None, right: Upkeep) -> str:
 
 def _moment(at: datetime) -> str:
     return f"TIMESTAMPTZ '{at.isoformat()}'"
-
-
-def _relative(column: str) -> str:
-    return _RELATIVE.format(column=column)
 
 
 def _text_of(source: str) -> str | None:

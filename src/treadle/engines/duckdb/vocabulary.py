@@ -29,7 +29,7 @@ WRITERS: Final = frozenset(("dbgen",))
 
 UPKEEP_METHODS: Final = words(
     """
-    cleanup_old_files delete_orphaned_files expire_snapshots flush_inlined_data list_files merge_adjacent_files
+    cleanup_old_files delete_orphaned_files expire_snapshots flush_inlined_data merge_adjacent_files
     rewrite_data_files set_option
     """
 )

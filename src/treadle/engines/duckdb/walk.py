@@ -11,8 +11,10 @@ from typing import Final
 import msgspec
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb import looking
+from treadle.engines.duckdb import looking, readings
 from treadle.engines.duckdb.arguments import Argument, Deferred
+from treadle.engines.duckdb.bounds import Bounds
+from treadle.engines.duckdb.clauses import Clauses
 from treadle.engines.duckdb.edits import Edit, applied, string
 from treadle.engines.duckdb.lexer import (
     END,
@@ -27,12 +29,13 @@ from treadle.engines.duckdb.lexer import (
     plain_spaces,
 )
 from treadle.engines.duckdb.paths import Folders
+from treadle.engines.duckdb.readings import Reading
 from treadle.engines.duckdb.vocabulary import JUDGED, LOOKING, READERS, UPKEEP, Vocabulary, words
 
 INTERNAL_PREFIX: Final = "__internal_"
 HEAD: Final = 8
 _DEEPEST: Final = 8
-"""How deep queries may be given as text within queries given as text."""
+"""How deep queries may be given as text within queries given as text, and such calls stand in such calls."""
 
 FILE_ENDINGS: Final = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet")
 DATABASE_ENDINGS: Final = ("db", "duckdb", "ddb")
@@ -42,37 +45,15 @@ _FILE: Final = re.compile(rf"\.(?:{'|'.join(FILE_ENDINGS)})(?:(?:\.gz|\.zst)?$|\
 _DATABASE: Final = re.compile(rf"\.(?:{'|'.join(DATABASE_ENDINGS)})(?:(?:\.gz|\.zst)?$|\?)", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
-# What follows is a table, or the target of a write.
-_TABLES: Final = words(
-    "from join using lateral only summarize describe show pivot unpivot pivot_wider pivot_longer copy"
-)
-_TARGETS: Final = words("into update table")
-# What follows is an expression. `values` and `set` are also good names, so they count only after a target.
-_VALUES: Final = words(
-    "select where group having window qualify order limit offset returning union except intersect when then do"
-)
-_AFTER_TARGET: Final = frozenset(("values", "set"))
-# A string after one of these belongs to an expression.
-_EXPRESSION: Final = words(
-    """
-    on and or not like ilike in similar between is case when then else collate escape glob as default by distinct
-    any all some to date time timestamp timestamptz interval delimiter delimiters null quote header
-    """
-)
-_OPERATORS: Final = frozenset("=<>~!+-*/%^&|@#")
 # Behind one of these a table stands that may have an alias, and behind one of those a table that has none.
 _ALIASED: Final = frozenset(("from", "join", "using", ",", "("))
 _UNALIASED: Final = words("describe desc show summarize :")
+# Behind one of these a name with a parenthesis is one that is defined or written to, with its columns.
+_DEFINED: Final = words("into table view exists with")
 # How a query begins that is given as text.
 _ROWS: Final = words("select with from values table pivot unpivot pivot_wider pivot_longer ( ") | _UNALIASED - {":"}
 # A table's name that is given as text: what the engine's two ways to read one agree about.
 _TABLE_NAME: Final = re.compile(r'(?:[A-Za-z_][A-Za-z0-9_]*|"[^"]+")(?:\.(?:[A-Za-z_][A-Za-z0-9_]*|"[^"]+")){0,2}')
-_FROM_IS_NO_CLAUSE: Final = frozenset(("extract", "trim", "substring", "overlay", "position"))
-_OPEN: Final = frozenset("([{")
-_CLOSE: Final = frozenset(")]}")
-
-# The clause a token stands in.
-_VALUE, _TABLE, _TARGET, _SPECIAL = "value", "table", "target", "special"
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -107,8 +88,9 @@ class Rules(msgspec.Struct, frozen=True):
 class Walk:
     """One walk over one script."""
 
-    def __init__(self, rules: Rules, text: str, depth: int = 0) -> None:
+    def __init__(self, rules: Rules, text: str, bounds: Bounds, depth: int = 0) -> None:
         self._rules = rules
+        self._bounds = bounds
         self._text = text
         self._depth = depth
         self._segments: list[Segment] = []
@@ -118,8 +100,7 @@ class Walk:
         self._head: list[Token] = []
         self._start = self._end = 0
         self._returning = False
-        self._clause = _VALUE
-        self._outer: list[str] = []
+        self._clauses = Clauses()
         self._chain: list[str] = []
         self._last = ""
         self._last_but_one = ""
@@ -127,6 +108,7 @@ class Walk:
         self._chain_start = 0
         self._arguments: list[Argument] = []
         self._looking: tuple[str, str] | None = None
+        self._readings: list[Reading] = []
         self._edits: list[Edit] = []
         self._deferred: list[Deferred] = []
         self._last_start = 0
@@ -169,6 +151,7 @@ class Walk:
             return
         if not self._head:
             self._start = token.start
+        self._bounds.step()
         if len(self._head) < HEAD:
             self._head.append(token)
         self._end = token.end
@@ -180,7 +163,9 @@ class Walk:
         elif token.kind in LITERALS:
             self._literal(token)
         else:
-            self._sign(token.text)
+            if token.text == ")":
+                self._close_reading(token, following)
+            self._clauses.sign(token.text, self._last)
         self._last_but_one = self._last
         self._last_start = token.start
         self._last = token.text.lower() if token.kind == WORD else token.text if len(token.text) == 1 else token.kind
@@ -196,39 +181,25 @@ class Walk:
             self._chain_start = token.start
             self._before_chain = self._last
         if token.kind == WORD and len(self._chain) == 1 and following.text != ".":
-            self._keyword(name.lower(), following)
+            word = name.lower()
+            self._clauses.keyword(word, self._last, self._last_but_one, first=len(self._head) == 1)
+            if word == "returning" and following.text != "(":
+                self._returning = True
         self._judge_name(name.lower(), token, following)
         if following.text == "(":
             self._judge_call(name.lower())
         elif following.text != "." and (len(self._chain) > 1 or "." in name):
             self._judge_chain()
 
-    def _keyword(self, word: str, following: Token) -> None:
-        if word == "from" and (self._is_distinct_from() or self._clause == _SPECIAL):
-            return
-        if word in _TABLES or (word == "desc" and self._opens_statement()):
-            self._clause = _TABLE
-        elif word in _TARGETS:
-            self._clause = _TARGET
-        elif word in _VALUES or (word in _AFTER_TARGET and self._values_follow()):
-            self._clause = _VALUE
-        if word == "returning" and following.text != "(":
-            self._returning = True
-
-    def _is_distinct_from(self) -> bool:
-        return self._last == "distinct" and self._last_but_one in ("is", "not")
-
-    def _opens_statement(self) -> bool:
-        return len(self._head) == 1 or self._last in ("(", ")", "as", "explain", "analyze")
-
-    def _values_follow(self) -> bool:
-        return self._clause == _TARGET or self._last == "("
-
     def _judge_name(self, name: str, token: Token, following: Token) -> None:
         if self._calls_upkeep(name):
             return
+        if self._reads_catalog(name):
+            if following.text == "(" and self._before_chain not in _DEFINED:
+                self._read_catalog(name, following)
+            return
         if name in self._rules.vocabulary.refused or name.startswith(INTERNAL_PREFIX):
-            raise EngineError("42501", f"permission denied for {name}")
+            raise _refusal(name)
         if name in LOOKING and following.text != ".":
             self._look(name, token, following)
         if name == "databases" and self._last in ("show", "describe", "desc") and following.text != ".":
@@ -241,24 +212,31 @@ class Walk:
         called = at == 2 or (at == 4 and self._last == ".")
         return called and name in UPKEEP and self._head[0].text.lower() == "call"
 
+    def _reads_catalog(self, name: str) -> bool:
+        """Whether a call of this name looks into the catalog."""
+        return readings.named(name, method=self._last == ".") is not None
+
     def _judge_mention(self, text: str) -> None:
         for secret in self._rules.secrets:
             if secret in text:
                 raise EngineError("42501", "permission denied for the catalog's metadata")
 
     def _judge_call(self, name: str) -> None:
-        if self._calls_upkeep(name):
+        if self._calls_upkeep(name) or self._reads_catalog(name) or self._before_chain in _DEFINED:
             return
         if name in self._rules.vocabulary.uncallable:
-            raise EngineError("42501", f"permission denied for function {name}")
+            raise _refusal(name, "function ")
         if name in JUDGED:
+            if len(self._arguments) >= _DEEPEST:
+                raise _too_deep()
             self._arguments.append(Argument(name, method=self._last == "."))
 
     def _judge_chain(self) -> None:
         path = ".".join(self._chain)
         if _FILE.search(path):
+            self._bounds.take(1)
             self._rules.folders.readable(path)
-        elif _DATABASE.search(path) and self._table_may_stand(self._before_chain):
+        elif _DATABASE.search(path) and self._clauses.table_may_stand(self._before_chain):
             raise _database_refusal(path)
 
     # -- literals ---------------------------------------------------------------------------
@@ -266,18 +244,15 @@ class Walk:
     def _literal(self, token: Token) -> None:
         value = literal_of(token)
         self._judge_mention((token.text if value is None else value).lower())
-        if not self._table_may_stand(self._last):
+        if not self._clauses.table_may_stand(self._last):
             return
         if value is None:
             raise EngineError("42501", "permission denied for an escape string in place of a table")
         if _DATABASE.search(value):
             raise _database_refusal(value)
         if _FILE.search(value) or _SCHEME.match(value) or "/" in value:
+            self._bounds.take(1)
             self._rules.folders.readable(value)
-
-    def _table_may_stand(self, last: str) -> bool:
-        """Whether a table could be named after this token."""
-        return self._clause in (_TABLE, _TARGET) and last not in _EXPRESSION and last not in _OPERATORS
 
     # -- arguments --------------------------------------------------------------------------
 
@@ -295,6 +270,7 @@ class Walk:
 
     def _judge(self, argument: Argument) -> None:
         values = argument.literals()
+        self._bounds.take(1 if values is None else len(values))
         if values is not None:
             self._judge_argument(argument, values)
         elif self._depth:
@@ -322,9 +298,9 @@ class Walk:
     def _judge_query(self, argument: Argument, query: str) -> None:
         """Judge a query given as text as one that stands alone; the engine gets the text that was judged."""
         if self._depth >= _DEEPEST:
-            raise argument.refusal("has too many queries in queries")
+            raise _too_deep()
         readable = plain_spaces(query)
-        segments = Walk(self._rules, readable, self._depth + 1).run()
+        segments = Walk(self._rules, readable, self._bounds, self._depth + 1).run()
         for segment in segments:
             if segment.head[0].text.lower() not in _ROWS:
                 raise argument.refusal("must be a query")
@@ -336,17 +312,18 @@ class Walk:
     def _judge_table_name(self, name: str) -> None:
         if _TABLE_NAME.fullmatch(name) is None or plain_spaces(name) != name:
             raise EngineError("42501", f'permission denied for table "{name}": it must be a plain name')
-        if any(segment.edits for segment in Walk(self._rules, f"FROM {name}", self._depth + 1).run()):
+        if any(segment.edits for segment in Walk(self._rules, f"FROM {name}", self._bounds, self._depth + 1).run()):
             raise EngineError("42501", f'permission denied for table "{name}" in query_table')
 
     # -- relations of ours ------------------------------------------------------------------
 
     def _look(self, name: str, token: Token, following: Token) -> None:
         """Put a relation of ours in the place of one of the engine's; raises `EngineError` (42501) elsewhere."""
+        self._bounds.take(1)
         called = following.text == "("
         sql = looking.relation(name, self._rules.catalog, called=called)
         before = self._before_chain
-        in_place = self._clause == _TABLE and (before in _ALIASED or before in _UNALIASED)
+        in_place = self._clauses.of_tables and (before in _ALIASED or before in _UNALIASED)
         if sql is None or not in_place or not looking.QUALIFIERS.issuperset(map(str.lower, self._chain[:-1])):
             raise EngineError("42501", f"permission denied for {name}")
         if called:
@@ -368,27 +345,44 @@ class Walk:
             alias = f" AS {name}"
         self._edits.append(Edit(self._chain_start, token.end, f"({sql}){alias}"))
 
+    # -- functions of the catalog -------------------------------------------------------------
+
+    def _read_catalog(self, name: str, following: Token) -> None:
+        """Begin a call that looks into the catalog, in FROM or by CALL, with what may be shown of its answer."""
+        called = len(self._head) in (2, 4) and self._head[0].text.lower() == "call"
+        before = self._before_chain
+        in_place = self._clauses.of_tables and (before in _ALIASED or before in _UNALIASED)
+        owner = self._chain[0].lower() if len(self._chain) > 1 else ""
+        if not (called or in_place) or len(self._chain) > 2 or owner not in ("", self._rules.catalog.lower()):
+            raise EngineError("42501", f"permission denied for {name}: it stands in FROM, of the session's own catalog")
+        reading = readings.reading(name, self._rules.catalog, depth=self._clauses.depth, aliased=before in _ALIASED)
+        start = self._head[0].start if called else self._chain_start
+        self._edits.append(Edit(start, following.end, reading.opening if called else f"({reading.opening}"))
+        self._readings.append(msgspec.structs.replace(reading, called=called))
+
+    def _close_reading(self, token: Token, following: Token) -> None:
+        """Take a closing parenthesis, which may end such a call."""
+        if not self._readings or self._clauses.depth != self._readings[-1].depth + 1:
+            return
+        reading = self._readings.pop()
+        alias = f" AS {reading.name}" if reading.aliased and not self._is_alias(following) else ""
+        closing = reading.closing if reading.called else f"{reading.closing}){alias}"
+        self._edits.append(Edit(token.start, token.end, closing))
+
     def _is_alias(self, token: Token) -> bool:
         word = token.text.lower()
         return token.kind == QUOTED or (
             token.kind == WORD and (word == "as" or word not in self._rules.vocabulary.keywords)
         )
 
-    # -- signs ------------------------------------------------------------------------------
 
-    def _sign(self, sign: str) -> None:
-        if sign in _OPEN:
-            inner = self._inner(sign)
-            self._outer.append(self._clause)
-            self._clause = inner
-        elif sign in _CLOSE and self._outer:
-            self._clause = self._outer.pop()
+def _too_deep() -> EngineError:
+    return EngineError("54001", f"queries and files given as text are nested deeper than {_DEEPEST}")
 
-    def _inner(self, sign: str) -> str:
-        if self._last in _FROM_IS_NO_CLAUSE:
-            return _SPECIAL
-        opens = self._last in _TABLES or self._last in (",", "(", ":")
-        return _TABLE if sign == "(" and self._clause == _TABLE and opens else _VALUE
+
+def _refusal(name: str, what: str = "") -> EngineError:
+    why = ": it changes the catalog, and must be a CALL" if name in UPKEEP else ""
+    return EngineError("42501", f"permission denied for {what}{name}{why}")
 
 
 def _database_refusal(path: str) -> EngineError:
