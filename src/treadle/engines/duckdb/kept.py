@@ -16,10 +16,13 @@ from typing import Final
 import duckdb
 
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb.deferring import default_target
 from treadle.engines.duckdb.lexer import LITERALS, NAMES, WORD, Token, lex, literal_of, name_of
 from treadle.engines.duckdb.parameters import Parameter, parameters_of
 from treadle.engines.duckdb.planned import Planned
 from treadle.engines.duckdb.settings import MAIN
+from treadle.engines.duckdb.storable import types_of
+from treadle.engines.duckdb.types import Scalar
 from treadle.engines.duckdb.vocabulary import words
 
 _MACROS: Final = frozenset(("CREATE MACRO", "CREATE FUNCTION"))
@@ -54,6 +57,7 @@ def refuse_before(connection: duckdb.DuckDBPyConnection, planned: Planned, *, al
             _judge_default(planned.text)
         case "ALTER TABLE":
             _judge_default(planned.text)
+            _judge_altered_default(connection, planned.text)
             said = [token.text.lower() for token in lex(planned.text) if token.kind == WORD]
             _judge_added_column(said)
             _judge_layout(connection, said, alone=alone)
@@ -141,6 +145,18 @@ def _judge_default(text: str) -> None:
         is_default = word.kind == WORD and word.text.lower() == "default"
         if is_default and value.kind in LITERALS and literal_of(value) == "NULL":
             raise EngineError("0A000", "the text 'NULL' cannot be a column's default: it would be read as NULL")
+
+
+def _judge_altered_default(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    """The default of a nested column is refused by CREATE TABLE and ADD COLUMN; SET DEFAULT takes it for NULL."""
+    tokens = list(lex(text))
+    target = default_target(text, tokens)
+    if target is None or tokens[-1].text.lower() == "null":
+        return
+    relation, column = target
+    kinds = [kind for name, kind in _columns(connection, relation) if name.lower() == column.lower()]
+    if kinds and not isinstance(types_of(kinds[0]), Scalar):
+        raise EngineError("0A000", f'column "{column}" has the type {kinds[0]}, for which a catalog keeps no default')
 
 
 def _judge_added_column(said: Sequence[str]) -> None:

@@ -68,16 +68,16 @@ def _leaving(value: str, found: EngineType, level: int = 0) -> str:
             return value if inner == one else f"list_transform({value}, lambda {one}: {inner})"
         case Nested(name="UNION", fields=fields):
             tag = f"CAST(union_tag({value}) AS VARCHAR)"
-            members = (_leaving(member, inner, level) for member, inner in _members(value, found))
-            named = ((name, member) for (name, _), member in zip(fields, members, strict=True))
+            members = [_leaving(member, inner, level) for member, inner in _members(value, found)]
+            named = zip((name for name, _ in fields), members, strict=True)
             return _unless_null(value, _struct([(UNION_TAG, tag), *named]))
-        case Nested(fields=fields):
+        case Nested(name=kind, fields=fields):
             members = [_leaving(member, inner, level) for member, inner in _members(value, found)]
             if members == [member for member, _ in _members(value, found)]:
                 return value
-            if found.name == "MAP":
+            if kind == "MAP":
                 return _unless_null(value, f"map({', '.join(members)})")
-            return _unless_null(value, _struct([(name, one) for (name, _), one in zip(fields, members, strict=True)]))
+            return _unless_null(value, _struct(zip((name for name, _ in fields), members, strict=True)))
     return value
 
 

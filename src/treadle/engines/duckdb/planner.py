@@ -11,8 +11,8 @@ import msgspec
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb import looking, set_statements, upkeep
 from treadle.engines.duckdb.copy_statement import read_copy
-from treadle.engines.duckdb.deferring import added_default, judge_stored
-from treadle.engines.duckdb.definitions import exact_types, read_definition
+from treadle.engines.duckdb.deferring import altered_default, judge_stored
+from treadle.engines.duckdb.definitions import Definition, exact_types, read_definition
 from treadle.engines.duckdb.edits import Edit, applied
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
 from treadle.engines.duckdb.kept import JUDGED
@@ -62,7 +62,7 @@ class Planner:
 
     def _without_default(self, segment: Segment) -> Segment:
         """An ALTER with nothing in the place of a DEFAULT that is evaluated later: the parser makes three of one."""
-        default = added_default(self._tokens(segment))
+        default = altered_default(self._text, self._tokens(segment), self._guard.vocabulary)
         edits = tuple(Edit(one.start, one.end, "NULL") for one in default)
         return msgspec.structs.replace(segment, edits=segment.edits + edits, deferred=segment.deferred + default)
 
@@ -223,10 +223,7 @@ class Planner:
         kind, tag, rows = self._class(segment, statements[-1].type.name)
         defines = None
         if tag in ("CREATE TABLE", "ALTER TABLE"):
-            sql = self._sql(segment)
-            tokens = list(lex(sql))
-            defines = read_definition(sql, tokens)
-            exact = exact_types(sql, tokens) if defines is not None else None
+            defines, exact = self._defined(segment)
             statements = statements if exact is None else self._parse(exact)
         elif tag in KEEPING:
             statements = self._kept(segment) or statements
@@ -239,6 +236,16 @@ class Planner:
             returns_rows=rows,
             defines=defines,
         )
+
+    def _defined(self, segment: Segment) -> tuple[Definition | None, str | None]:
+        """The table that a statement defines, and the text by which its types and defaults are stored exactly."""
+        sql = self._sql(segment)
+        defines = read_definition(sql, list(lex(sql)))
+        if defines is None:
+            return None, None
+        exact = exact_literals(sql) if defines.creates and not defines.query else sql
+        exact = exact_types(exact, list(lex(exact))) or exact
+        return defines, None if exact == sql else exact
 
     def _kept(self, segment: Segment) -> tuple[duckdb.Statement, ...] | None:
         """A definition whose text is kept, in a form that is read as it was written, if it has to be another."""

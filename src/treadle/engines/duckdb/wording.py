@@ -24,6 +24,7 @@ _STACK: Final = re.compile(
 )
 _CONNECTION: Final = re.compile(r"(hostaddr|host|port|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
 _CUT_AT_NUL: Final = re.compile("data file list from DuckLake: unterminated quoted string")
+_NO_LITERAL: Final = re.compile("^We cannot add a column with a non-literal default value")
 _UNITS: Final = re.compile(r"(\n+|(?<=[.!?;]) +)")
 _ADVICE: Final = re.compile(
     r"\b(?:SET|RESET|PRAGMA)\s+(?:(?:GLOBAL|SESSION|LOCAL)\s+)?(?P<setting>[a-z_]{3,})"
@@ -50,6 +51,10 @@ def message_of(told: Raised) -> str:
     """
     if _CUT_AT_NUL.search(told.message):
         return "text with the character NUL cannot be compared with a column of a table; use contains()"
+    if _NO_LITERAL.search(told.message):
+        return (
+            "a catalog cannot keep this expression as the DEFAULT of an ALTER TABLE: use one of the column's own type"
+        )
     bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", told.message))
     kept = _without_advice(bare).strip() or "the engine failed"
     if told.kind == _EXHAUSTED and kept != bare.strip():
