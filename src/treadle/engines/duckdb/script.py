@@ -41,7 +41,7 @@ def split(connection: duckdb.DuckDBPyConnection, script: str, guard: Guard) -> l
 
 def _readable(script: str) -> str:
     if "\0" in script:
-        raise EngineError("42601", "a statement cannot contain the character NUL")
+        raise EngineError("22021", "a statement cannot contain the character NUL; chr(0) is text with it")
     if not script.isascii():
         try:
             script.encode()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from treadle.engines.duckdb.partitions import NAME_TOO_LONG, too_long
 from treadle.engines.duckdb.raised import Raised
 from treadle.engines.duckdb.settings import SETTINGS
 
@@ -24,6 +25,10 @@ _STACK: Final = re.compile(
 )
 _CONNECTION: Final = re.compile(r"(hostaddr|host|port|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
 _CUT_AT_NUL: Final = re.compile("data file list from DuckLake: unterminated quoted string")
+_AT_COMMIT: Final = re.compile(
+    r"\AFailed to commit: Failed to commit DuckLake transaction\.\n"
+    r"Failed to flush changes into DuckLake: unterminated quoted string at or near"
+)
 _NO_LITERAL: Final = re.compile("^We cannot add a column with a non-literal default value")
 _UNITS: Final = re.compile(r"(\n+|(?<=[.!?;]) +)")
 _ADVICE: Final = re.compile(
@@ -51,6 +56,10 @@ def message_of(told: Raised) -> str:
     """
     if _CUT_AT_NUL.search(told.message):
         return "text with the character NUL cannot be compared with a column of a table; use contains()"
+    if _AT_COMMIT.match(told.message):
+        return "a catalog cannot keep text with the character NUL as a partition value or as a macro's default"
+    if (found := NAME_TOO_LONG.match(told.message)) is not None:
+        return too_long(found[1])
     if _NO_LITERAL.search(told.message):
         return (
             "a catalog cannot keep this expression as the DEFAULT of an ALTER TABLE: use one of the column's own type"
