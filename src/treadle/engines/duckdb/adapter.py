@@ -22,6 +22,7 @@ from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets, run_sets
 from treadle.engines.duckdb.changes import Changes
 from treadle.engines.duckdb.deferring import resolved
 from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedInterrupt, placed, translate
+from treadle.engines.duckdb.gathering import run_gathered
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.outcomes import outcome_of
 from treadle.engines.duckdb.parsing import parse
@@ -339,7 +340,9 @@ class DuckDB:
                 raise Interrupted
             self._sets_done = min(done, len(sets) - 1) / len(sets)
 
-        changed = run_sets(self._con, statement, sets, advance)
+        changed = run_gathered(self._con, planned, sets, advance)
+        if changed is None:
+            changed = run_sets(self._con, statement, sets, advance)
         return Command(tag=f"{planned.tag} {changed}", changed=changed)
 
     def _execute(

@@ -1,7 +1,9 @@
 """How a DuckDB session is made: loaded, limited, attached to its catalog, and locked, in this order."""
 
 import contextlib
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -36,6 +38,7 @@ _SURROUNDINGS: Final = frozenset(("08", "28", "53", "57", "58"))
 
 def preload() -> duckdb.DuckDBPyConnection:
     """An instance with the extensions loaded and nothing attached; raises `ExtensionDamaged`."""
+    _settle_imports()
     # The module's own connection has a thread for every core, and a zygote must have but one.
     duckdb.default_connection().close()
     connection = duckdb.connect(":memory:", config=_CONFIG)
@@ -43,6 +46,12 @@ def preload() -> duckdb.DuckDBPyConnection:
         connection.execute(f"LOAD '{extension_path(name)}'")
     _set(connection, *_RETRIES, *_PROGRESS)
     return connection
+
+
+def _settle_imports() -> None:
+    """Let the client know that there is no pandas: it looks for it, in every folder, at each value that is bound."""
+    if "pandas" not in sys.modules and importlib.util.find_spec("pandas") is None:
+        sys.modules["pandas"] = None  # type: ignore[assignment]
 
 
 def limit(connection: duckdb.DuckDBPyConnection, order: Attach) -> None:
