@@ -74,17 +74,21 @@ class DuckDB:
 
     # -- life -------------------------------------------------------------------------------
 
-    def attach(self, order: Attach) -> None:
-        """Attach the catalog, then lock every door; raises `EngineError`."""
+    def attach(self, order: Attach) -> tuple[str, ...]:
+        """Attach the catalog, then lock every door; the tables that could not be brought up to date.
+
+        Raises `EngineError`.
+        """
         self._catalog, self._metadata = order.catalog.name, order.catalog.metadata_name
         self._profiler.attach(order.limits.threads, order.temp_dir)
         settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name, threads=order.limits.threads)
         self._reporter.attach(order)
         with opening.explained(), self._reporter.reported():
             opening.limit(self._con, order)
-            lake_path, self._inexact = opening.attach(self._con, order.catalog)
+            lake = opening.attach(self._con, order.catalog)
+            self._inexact = lake.holds_inexact
             self._settings.start(settings)
-            opening.lock(self._con, order, lake_path)
+            opening.lock(self._con, order, lake.path)
         self._guard = Guard(
             self._vocabulary,
             catalog=order.catalog.name,
@@ -94,6 +98,7 @@ class DuckDB:
             denied_dirs=(Path(order.catalog.data_path), Path(order.temp_dir)),
             threads=order.limits.threads,
         )
+        return lake.unmended
 
     def open(self, order: Open) -> None:
         """Make sure that the catalog still answers; raises `EngineError`."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import duckdb
+import msgspec
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb import engine_settings
@@ -71,9 +72,20 @@ def limit(connection: duckdb.DuckDBPyConnection, order: Attach) -> None:
     )
 
 
-def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> tuple[str, bool]:
-    """Attach the catalog, made on first sight; the name its data folder goes by in this process, and whether a table
-    has a column of a type that is refused by now.
+class Lake(msgspec.Struct, frozen=True):
+    """An attached catalog: the name of its data folder in this process, and what its tables are like.
+
+    ``holds_inexact`` says that one has a column of a type that is refused by now, ``unmended`` are those that have just
+    been brought up to date in vain.
+    """
+
+    path: str
+    holds_inexact: bool
+    unmended: tuple[str, ...]
+
+
+def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> Lake:
+    """Attach the catalog, made on first sight.
 
     Two sessions that open a new catalog at the same moment both try to create its tables, hence the
     tries. Raises `duckdb.Error`.
@@ -89,7 +101,7 @@ def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> tupl
             while metadata.mend():
                 connection.execute(f"DETACH {quoted(target.name)}")
                 _attach_or_create(connection, target, lake_path)
-            return lake_path, metadata.holds_inexact
+            return Lake(lake_path, metadata.holds_inexact, metadata.unmended)
         except duckdb.InterruptException:
             raise
         except duckdb.Error:
