@@ -129,7 +129,8 @@ async def _shadowing(connection: "Connection", functions: Collection[str], *, ap
 
 async def _doubled(connection: "Connection") -> list[Harm]:
     """Two writers replaced the same list at once, before a rule of the catalog refused that."""
-    rows = await connection.fetch(sql("lake_deletes_doubled"))
+    known = await connection.fetchval(sql("lake_has_deletes"))
+    rows = await connection.fetch(sql("lake_deletes_doubled")) if known else []
     return [
         Harm(
             schema=row["schema_name"],

@@ -18,11 +18,11 @@ import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import conflicts, copying, kept, memory, opening, storing, upkeep
-from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets, run_sets
+from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets
 from treadle.engines.duckdb.changes import Changes
 from treadle.engines.duckdb.deferring import resolved
 from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedInterrupt, placed, translate
-from treadle.engines.duckdb.gathering import run_gathered
+from treadle.engines.duckdb.gathering import run_all
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.outcomes import outcome_of
 from treadle.engines.duckdb.parsing import parse
@@ -345,9 +345,7 @@ class DuckDB:
                 raise Interrupted
             self._sets_done = min(done, len(sets) - 1) / len(sets)
 
-        changed = run_gathered(self._con, planned, sets, advance)
-        if changed is None:
-            changed = run_sets(self._con, statement, sets, advance)
+        changed = run_all(self._con, planned, statement, sets, advance)
         return Command(tag=f"{planned.tag} {changed}", changed=changed)
 
     def _execute(

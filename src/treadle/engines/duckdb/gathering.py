@@ -45,18 +45,21 @@ class _Insert(msgspec.Struct, frozen=True):
     values: str
 
 
-def run_gathered(
-    connection: duckdb.DuckDBPyConnection, planned: Planned, sets: Sequence[Bindings], advance: Callable[[int], None]
-) -> int | None:
-    """Run an INSERT for each set, in the transaction that is open; returns how many rows it has written.
+def run_all(
+    connection: duckdb.DuckDBPyConnection,
+    planned: Planned,
+    statement: duckdb.Statement,
+    sets: Sequence[Bindings],
+    advance: Callable[[int], None],
+) -> int:
+    """Run a statement for each set, in the transaction that is open; returns how many rows it changed.
 
-    None where nothing was done, because the sets have to be run one by one. Arguments and errors are those of
-    `run_sets`.
+    ``advance`` and errors are those of `run_sets`.
     """
     insert = None if planned.edited or planned.kind is not Kind.WRITE else _read(planned.text)
     columns = None if insert is None else _columns_of(connection, insert)
     if insert is None or columns is None:
-        return None
+        return run_sets(connection, statement, sets, advance)
     try:
         _gather(connection, insert, columns, sets, advance)
     except Interrupted:
