@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -86,9 +86,9 @@ class Lakes:
         """Have ``leave`` let go of a catalog, by its id, before it is removed."""
         self._leave = leave
 
-    async def mend(self, catalog: Catalog, *, apply: bool) -> tuple[Harm, ...]:
-        """Find, and with ``apply`` mend, what keeps sessions from a catalog; raises `StoreUnavailable`."""
-        return await mend(self._dsn, catalog, apply=apply)
+    async def mend(self, catalog: Catalog, functions: Collection[str], *, apply: bool) -> tuple[Harm, ...]:
+        """Find, and with ``apply`` mend, what harms the sessions of a catalog; raises `StoreUnavailable`."""
+        return await mend(self._dsn, catalog, functions, apply=apply)
 
     async def committed(self, catalog: Catalog, marker: str) -> bool | None:
         """Whether a commit with this marker is durable; None when the catalog does not answer."""

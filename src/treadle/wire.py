@@ -127,7 +127,12 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Attached(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The catalog is attached, and every door is locked."""
+    """The catalog is attached, and every door is locked.
+
+    ``unmended`` are the tables that could not be brought up to date; only the session that tried says so.
+    """
+
+    unmended: tuple[str, ...] = ()
 
 
 class AttachFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.results.conftest import Duck, Postgres
 from tests.support.properties import examples
+from treadle.engines.duckdb.leaving import export_projection
 from treadle.engines.duckdb.types import (
     EngineType,
     ListOf,
@@ -13,7 +14,6 @@ from treadle.engines.duckdb.types import (
     Scalar,
     TypeTextError,
     column,
-    export_projection,
     parse,
 )
 from treadle.results.text import text

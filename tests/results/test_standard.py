@@ -1,5 +1,6 @@
 """Files of results hold Arrow's own types, and say the same as the pages."""
 
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -11,13 +12,15 @@ from hypothesis import strategies as st
 from tests.results.conftest import Duck
 from tests.results.values import SCALARS
 from tests.support.properties import examples
-from treadle.engines.duckdb.types import export_projection
+from treadle.engines.duckdb.leaving import export_projection
+from treadle.engines.duckdb.types import column as column_of
 from treadle.results.standard import holds_wide_integers, standard_batch, standard_schema
 from treadle.results.text import text
 
 UUID = "'00112233-4455-6677-8899-aabbccddeeff'::UUID"
 WIDEST = 2**127 - 1
 INTEGERS = st.integers(-WIDEST, WIDEST)
+JSON_OID = 114
 DOCUMENTS = ("null", '"null"', "1", '"1"', "[]", "{}", '""', "[null]", "true")
 
 
@@ -172,12 +175,24 @@ LEAVES = st.sampled_from(SCALARS).map(lambda kind: (kind.duckdb, kind.values.map
 
 def _deeper(inner: st.SearchStrategy[Shaped]) -> st.SearchStrategy[Shaped]:
     pairs = st.tuples(inner, inner)
-    return inner.map(_listed) | pairs.map(_struct) | pairs.map(_mapped)
+    return inner.map(_listed) | pairs.map(_struct) | pairs.map(_mapped) | pairs.map(_union)
 
 
-# In a union, which leaves as the engine's own JSON, a JSON null is like no value.
-PLAIN = LEAVES.filter(lambda shaped: shaped[0].upper() != "JSON")
-SHAPED = st.recursive(LEAVES, _deeper, max_leaves=3) | st.tuples(PLAIN, PLAIN).map(_union)
+SHAPED = st.recursive(LEAVES, _deeper, max_leaves=4)
+
+
+def is_json(kind: str) -> bool:
+    """Whether values of the type are shown as JSON."""
+    return column_of("x", kind, 1).type == JSON_OID
+
+
+def decoded(shown: str) -> Any:
+    """What a reader of JSON makes of it; raises ValueError for what is none: NaN and Infinity are not."""
+
+    def refuse(word: str) -> None:
+        raise ValueError(word)
+
+    return json.loads(shown, parse_constant=refuse)
 
 
 @examples(250)
@@ -196,6 +211,34 @@ def test_different_values_have_different_texts(duck: Duck, shaped: Shaped, data:
     ).fetchall()
     for one, other in pairs:
         assert texts[one] != texts[other], (kind, drawn[one], drawn[other])
+    for shown in texts:
+        if shown is not None and is_json(kind):
+            decoded(shown)
+
+
+@examples(150)
+@given(SHAPED, st.data())
+def test_a_union_or_a_variant_leaves_its_neighbours_as_they_are(
+    duck: Duck, shaped: Shaped, data: st.DataObject
+) -> None:
+    """Within one value each part has the form that it has alone, and all of it is JSON that every reader takes."""
+    kind, values = shaped
+    value = f"{data.draw(values)}::{kind}"
+    (alone,) = leaving(duck, f"SELECT {{'x': {value}}} AS v")
+    assert alone is not None
+    inside = alone.removeprefix('{"x":').removesuffix("}")
+    for beside, shown in (
+        ("union_value(a := 'nan'::DOUBLE)", '{"a":"NaN"}'),
+        ("['-inf'::FLOAT::VARIANT]", '["-Infinity"]'),
+        ("NULL::UNION(a INTEGER)", "null"),
+    ):
+        assert leaving(duck, f"SELECT {{'x': {value}, 'y': {beside}}} AS v") == [f'{{"x":{inside},"y":{shown}}}']
+        (listed,) = leaving(duck, f"SELECT [{{'x': {value}, 'y': {beside}}}, NULL] AS v")
+        assert listed == f'[{{"x":{inside},"y":{shown}}},null]'
+        assert decoded(listed)[1] is None
+    if alone != '{"x":null}':
+        assert leaving(duck, f"SELECT union_value(t := {value}) AS v") == [f'{{"t":{inside}}}']
+        assert leaving(duck, f"SELECT MAP {{'k': union_value(t := {value})}} AS v") == [f'{{"k":{{"t":{inside}}}}}']
 
 
 def test_unions_show_their_tag(duck: Duck) -> None:
@@ -205,6 +248,29 @@ def test_unions_show_their_tag(duck: Duck) -> None:
     rows = ", ".join(f"({number}, {value}::{kind})" for number, value in enumerate(values))
     shown = leaving(duck, f"SELECT v FROM (VALUES {rows}) g(n, v) ORDER BY n")
     assert shown == ['{"a":1}', '{"b":1}', '{"a":null}', None]
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("[union_value(a := 'nan'::DOUBLE), NULL]", '[{"a":"NaN"},null]'),
+        ("MAP {union_value(a := 1): union_value(b := INTERVAL 1 DAY)}", '[{"key":{"a":1},"value":{"b":"1 day"}}]'),
+        ("row(1, union_value(a := 2))", '{"f1":1,"f2":{"a":2}}'),
+        ("[union_value(a := 1)]::UNION(a INTEGER)[1]", '[{"a":1}]'),
+        ("NULL::STRUCT(u UNION(a INTEGER))", None),
+        ("{'u': NULL::UNION(a INTEGER)}", '{"u":null}'),
+        ("union_value(a := union_value(b := '\\x00'::BLOB))", '{"a":{"b":"\\\\x00"}}'),
+        ("union_value(a := NULL::STRUCT(b INTEGER))", '{"a":null}'),
+        ("union_value(a := 'null'::JSON)", '{"a":"null"}'),
+        ('union_value("it\'s ""q" := 1)', '{"it\'s \\"q":1}'),
+        ("{'d': 'inf'::DOUBLE, 's': 'NaN \" Infinity'}::VARIANT", '{"d":"Infinity","s":"NaN \\" Infinity"}'),
+        ("'NaN'::FLOAT::VARIANT", '"NaN"'),
+        ("[" * 60 + "'-inf'::DOUBLE" + "]" * 60, "[" * 60 + '"-Infinity"' + "]" * 60),
+    ],
+)
+def test_text_of_what_has_no_form_in_arrow(duck: Duck, expression: str, expected: str | None) -> None:
+    """Unions, variants and deep lists: valid JSON, in the forms of everything else."""
+    assert leaving(duck, f"SELECT {expression} AS v") == [expected]
 
 
 def test_what_is_nested_too_deeply_for_arrow_is_json(duck: Duck) -> None:

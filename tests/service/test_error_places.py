@@ -180,7 +180,7 @@ CASES: Final = (
     Case("CREATE TABLE placed_new (é int128, b →no_such_type)", "42704"),
     Case("CREATE TABLE placed_new (é HUGEINT, b int DEFAULT →nope)", "0A000"),
     Case("CREATE TABLE placed_new (a HUGEINT, →a int)", "42701"),
-    Case("ALTER TABLE placed ADD COLUMN h HUGEINT DEFAULT →nope", "42703"),
+    Case("ALTER TABLE placed ADD COLUMN h HUGEINT DEFAULT →nope", "0A000"),
     Case("CREATE VIEW placed_view AS SELECT 'é', 1e3, 2e0, →nope FROM placed", "42703"),
     Case("CREATE VIEW placed_view AS SELECT 1e3 FROM →no_such_table", "42P01"),
     Case("SELECT name, →nope FROM duckdb_settings()", "42703"),

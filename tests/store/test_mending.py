@@ -112,6 +112,50 @@ async def test_a_struct_gets_the_fields_back_that_it_lost_last(databases: Databa
         assert connection.execute("FROM t").fetchall() == [({"y": {"z": 2, "w": [3]}}, {"a": 4})]
 
 
+async def test_a_macro_with_the_name_of_an_engine_function_is_renamed(databases: Databases, lake: Catalog) -> None:
+    """The engine's own is called again, and the macro is there by another name, in old snapshots too."""
+    address = catalog_address(databases.dsn, lake)
+    with attach(address, lake.data_path) as connection:
+        connection.execute("CREATE MACRO List_Value(a, b := 1) AS 'shadow'")
+        connection.execute("CREATE MACRO fine(a) AS a")
+        connection.execute("CREATE MACRO length(a) AS -1; DROP MACRO length")
+    functions = frozenset(("list_value", "length", "abs"))
+    [found] = await mend(databases.dsn, lake, functions, apply=False)
+    assert (found.schema, found.name.lower(), found.mendable) == ("main", "list_value", True)
+    assert "rename to own_" in found.cure
+    assert await mend(databases.dsn, lake, functions, apply=True) == (found,)
+    assert await mend(databases.dsn, lake, functions, apply=True) == ()
+    with attach(address, lake.data_path) as connection:
+        assert connection.execute("SELECT list_value(1, 2), own_list_value(0), fine(3)").fetchall() == [
+            ([1, 2], "shadow", 3)
+        ]
+
+
+async def test_doubled_lists_of_deleted_rows_are_reported(databases: Databases, lake: Catalog) -> None:
+    """They cannot be mended; the snapshot before them, which the report names, is right."""
+    address = catalog_address(databases.dsn, lake)
+    with attach(address, lake.data_path) as connection:
+        connection.execute("CALL lake.set_option('data_inlining_row_limit', 0)")
+        connection.execute("CREATE TABLE t AS SELECT range AS i FROM range(100)")
+        connection.execute("DELETE FROM t WHERE i = 1")
+        connection.execute("DELETE FROM t WHERE i = 2")
+    assert await mend(databases.dsn, lake, apply=True) == ()
+    # As two deletes at once left it: both lists in force.
+    with psycopg.connect(address.dsn, autocommit=True) as metadata:
+        metadata.execute(
+            "INSERT INTO ducklake_delete_file SELECT (jsonb_populate_record(d, jsonb_build_object('delete_file_id',"
+            " 1000, 'begin_snapshot', begin_snapshot + 1))).* FROM ducklake_delete_file d"
+        )
+        before = metadata.execute("SELECT * FROM ducklake_delete_file ORDER BY 1").fetchall()
+        [found] = await mend(databases.dsn, lake, apply=True)
+        assert (found.schema, found.name, found.mendable) == ("main", "t", False)
+        assert "lists of deleted rows, 1:" in found.reason
+        assert metadata.execute("SELECT * FROM ducklake_delete_file ORDER BY 1").fetchall() == before
+    with attach(address, lake.data_path) as connection:
+        query = found.cure.partition("FROM ")[2]
+        assert connection.execute(f"SELECT count(*), count(DISTINCT i) FROM {query}").fetchall() == [(99, 99)]
+
+
 async def test_the_schema_main_comes_back(databases: Databases, lake: Catalog) -> None:
     """Every session begins in it."""
     address = catalog_address(databases.dsn, lake)

@@ -1,7 +1,7 @@
 """Commands that look into a catalog, have it maintained, and mend it."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
@@ -118,22 +118,29 @@ def maintain(options: Options, workspace_id: str, instance_id: str, seconds: flo
 @click.option("--apply", "apply", is_flag=True, help="Mend what is found. Take a backup first (`treadle backup`).")
 @click.argument("name")
 def repair(options: Options, workspace_id: str, instance_id: str, name: str, apply: bool) -> None:
-    """Find definitions that keep sessions from a catalog.
+    """Find what harms the sessions of a catalog: definitions that keep them out, and what earlier versions left.
 
-    A line has the definition, the snapshot that brought it, why it cannot be read, and what mends it. Nothing is
-    changed without --apply, which mends all of it in one transaction. It works where no session can open the catalog.
+    A line has the object, the snapshot that brought it, what is wrong, and what mends it. Nothing is changed without
+    --apply, which mends all that can be mended in one transaction. It works where no session can open the catalog.
     """
+    from treadle.engines.duckdb.functions import function_names
+
+    functions = function_names()
 
     async def work() -> tuple[Harm, ...]:
         async with operator(options.settings) as service:
             found = await _catalog(service, workspace_id, instance_id, name)
-            return await lakes_of(service).mend(found, apply=apply)
+            return await lakes_of(service).mend(found, functions, apply=apply)
 
-    done = "mended" if apply else "not mended: take a backup, then say --apply"
+    def done(row: dict[str, Any]) -> str:
+        if row["mended"] or not row["mendable"]:
+            return "mended" if row["mended"] else "not mended"
+        return "not mended: take a backup, then say --apply"
+
     options.show(
-        [{**msgspec.structs.asdict(one), "mended": apply} for one in run_async(work())],
+        [{**msgspec.structs.asdict(one), "mended": apply and one.mendable} for one in run_async(work())],
         lambda rows: lines(
-            (f"{one['schema']}.{one['name']}".rstrip("."), str(one["snapshot"]), one["reason"], one["cure"], done)
+            (f"{one['schema']}.{one['name']}".rstrip("."), str(one["snapshot"]), one["reason"], one["cure"], done(one))
             for one in rows
         ),
     )

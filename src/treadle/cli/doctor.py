@@ -21,7 +21,7 @@ from treadle.store import cluster
 from treadle.store.dsn import Address
 from treadle.store.embedded import EmbeddedPostgres
 from treadle.store.errors import BackupError, EmbeddedError
-from treadle.store.lakes import all_catalogs, leftovers
+from treadle.store.lakes import all_catalogs, harmed, leftovers
 from treadle.worker import confine, seccomp
 from treadle.worker.confine import Means, Mode, Plan
 from treadle.worker.process import HEADROOM
@@ -216,16 +216,25 @@ def _disk(settings: Settings) -> Finding:
 
 def _catalogs(settings: Settings) -> Finding:
     """What earlier versions left in them that cannot be mended."""
+    from treadle.engines.duckdb.extensions import ExtensionDamaged
+    from treadle.engines.duckdb.functions import function_names
+
     private = EmbeddedPostgres(settings.data_dir)
     if settings.database_url is None and not private.running():
         return Finding("catalogs", State.OK, "not looked at: the private PostgreSQL is not running")
     try:
         dsn = settings.database_url or _dsn_of(private)
-        found = [one for catalog in all_catalogs(dsn) for one in leftovers(dsn, catalog)]
-    except (BackupError, EmbeddedError) as error:
+        catalogs = all_catalogs(dsn)
+        copied = [one for catalog in catalogs for one in leftovers(dsn, catalog)]
+        functions = function_names() if catalogs else ()
+        repaired = [one for catalog in catalogs for one in harmed(dsn, catalog, functions)]
+    except (BackupError, EmbeddedError, ExtensionDamaged) as error:
         return Finding("catalogs", State.WARNING, f"not looked at: {str(error).splitlines()[0]}")
-    if found:
-        return Finding("catalogs", State.WARNING, f"to be copied (docs/types.md): {', '.join(found)}")
+    found = (("to be copied (docs/types.md)", copied), ("see `treadle catalog repair`", repaired))
+    if copied or repaired:
+        return Finding(
+            "catalogs", State.WARNING, "; ".join(f"{what}: {', '.join(names)}" for what, names in found if names)
+        )
     return Finding("catalogs", State.OK, "every table can be read and written")
 
 

@@ -108,8 +108,10 @@ P = TypeVar("P", bound=Prepared)
 class Engine(Protocol[P]):
     """One session of an engine."""
 
-    def attach(self, order: Attach) -> None:
-        """Attach the catalog and lock every door; raises `EngineError`."""
+    def attach(self, order: Attach) -> tuple[str, ...]:
+        """Attach the catalog and lock every door; the tables that could not be brought up to date, by the session that
+        tried. Raises `EngineError`.
+        """
 
     def open(self, order: Open) -> None:
         """Make the session ready on what is attached, which may have been long ago; raises `EngineError`."""

@@ -1,6 +1,15 @@
 """Result columns as PostgreSQL's RowDescription has them (API reference §2.3)."""
 
+from typing import Final
+
 import msgspec
+
+UNION_TAG: Final = "treadle 6f1d: tag"
+"""The first member of a struct that an engine sends for a union: the name of the member that has the value. A union of
+Arrow's own cannot be NULL."""
+
+ENGINE_JSON: Final = "treadle 6f1d: json"
+"""The only member of a struct that an engine sends for a value it has written as JSON in its own way."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import pyarrow.types as kinds
 
 from treadle.results.arrays import AnyArray, literal, strings
 from treadle.results.nesting import is_list
-from treadle.results.text_json import json_texts
+from treadle.results.text_json import NULL, engine_json, json_texts, stands_for_json, stands_for_union
 from treadle.results.text_scalar import scalar_text
 
 WIDE_INTEGER: Final = pa.decimal128(38)
@@ -49,7 +49,7 @@ def _standard_type(kind: AnyType) -> AnyType:
         return pa.bool_()
     if isinstance(kind, pa.UuidType | pa.OpaqueType) or kinds.is_interval(kind):
         return WIDE_INTEGER if _is_opaque(kind, "hugeint") else pa.string()
-    if kinds.is_union(kind):
+    if _leaves_as_json(kind):
         return pa.json_()
     if kinds.is_struct(kind):
         return pa.struct([field.with_type(_standard_type(field.type)) for field in kind])
@@ -58,6 +58,19 @@ def _standard_type(kind: AnyType) -> AnyType:
     if is_list(kind):
         return _list_of(kind, _inner(kind.field(0)))
     return kind
+
+
+def _leaves_as_json(kind: AnyType) -> bool:
+    """Whether there is something in the values that only JSON has a form for; they are JSON as a whole then."""
+    if kinds.is_union(kind) or stands_for_union(kind) or stands_for_json(kind):
+        return True
+    if kinds.is_struct(kind) or kinds.is_map(kind) or is_list(kind):
+        return any(_leaves_as_json(kind.field(number).type) for number in range(kind.num_fields))
+    return False
+
+
+def _present(texts: list[str]) -> list[str | None]:
+    return [None if text == NULL else text for text in texts]
 
 
 def _inner(field: "pa.Field[Any]") -> "pa.Field[Any]":
@@ -79,6 +92,10 @@ def _standard(array: AnyArray) -> AnyArray:
     kind = array.type
     if _kept(kind):
         return array
+    if _leaves_as_json(kind):
+        texts = engine_json(array) if stands_for_json(kind) else _present(json_texts(array))
+        whole: AnyArray = pa.ExtensionArray.from_storage(pa.json_(), strings(texts))
+        return whole
     if kinds.is_struct(kind):
         children = [_standard(array.field(number)) for number in range(kind.num_fields)]
         mask = array.is_null() if array.null_count else None
@@ -101,9 +118,6 @@ def _scalars(array: AnyArray) -> AnyArray:
         return array.storage.cast(pa.bool_())
     if isinstance(kind, pa.UuidType):
         return uuids(array.storage)
-    if kinds.is_union(kind):
-        texts = strings(None if text == "null" else text for text in json_texts(array))
-        return pa.ExtensionArray.from_storage(pa.json_(), texts)
     if _is_opaque(kind, "hugeint"):
         storage = array.storage
         return pa.Array.from_buffers(WIDE_INTEGER, len(storage), storage.buffers(), offset=storage.offset)

@@ -3,8 +3,10 @@
 Numbers and truth values are themselves, other scalars are strings in PostgreSQL's text form. JSON is itself as
 well where that cannot be taken for another value: a JSON string, and the JSON ``null``, are strings of their text.
 A union is an object of its one member. A map is an object where its keys are text, else a list of pairs.
+Two values come as structs that stand for them, marked by the names of their members (`model.columns`).
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -12,11 +14,35 @@ import msgspec
 import pyarrow as pa
 import pyarrow.types as kinds
 
+from treadle.model.columns import ENGINE_JSON, UNION_TAG
 from treadle.results.arrays import AnyArray
 from treadle.results.nesting import is_list, spans
 from treadle.results.text_scalar import scalar_text
 
 NULL: Final = "null"
+
+# Numbers of the engine's JSON that are none of JSON's own; strings are passed over.
+_SPECIAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
+
+
+def stands_for_union(kind: pa.DataType) -> bool:
+    """Whether a struct type stands for a union."""
+    return bool(kinds.is_struct(kind)) and kind.num_fields > 0 and kind.field(0).name == UNION_TAG
+
+
+def stands_for_json(kind: pa.DataType) -> bool:
+    """Whether a struct type stands for a value that the engine has written as JSON."""
+    return bool(kinds.is_struct(kind)) and kind.num_fields > 0 and kind.field(0).name == ENGINE_JSON
+
+
+def engine_json(array: AnyArray) -> list[str | None]:
+    """The JSON texts of an array that stands for them, valid for every reader."""
+    (texts,) = array.flatten()
+    return [None if value is None else _SPECIAL.sub(_as_string, value) for value in scalar_text(texts).to_pylist()]
+
+
+def _as_string(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith('"') else f'"{found[0]}"'
 
 
 def json_texts(array: AnyArray) -> list[str]:
@@ -26,6 +52,10 @@ def json_texts(array: AnyArray) -> list[str]:
         return _lists(array)
     if kinds.is_map(kind):
         return _maps(array)
+    if stands_for_json(kind):
+        return [NULL if value is None else value for value in engine_json(array)]
+    if stands_for_union(kind):
+        return _tagged(array)
     if kinds.is_struct(kind):
         return _structs(array)
     if kinds.is_union(kind):
@@ -58,6 +88,15 @@ def _maps(array: AnyArray) -> list[str]:
         return [NULL if span is None else f"{{{','.join(cells[span])}}}" for span in ranges]
     cells = [f'{{"key":{key},"value":{item}}}' for key, item in pairs]
     return [NULL if span is None else f"[{','.join(cells[span])}]" for span in ranges]
+
+
+def _tagged(array: AnyArray) -> list[str]:
+    """Unions, each as a struct of its tag and its members."""
+    tags, *columns = array.flatten()
+    place = {field.name: number for number, field in enumerate(list(array.type)[1:])}
+    members = [json_texts(column) for column in columns]
+    told = enumerate(tags.to_pylist())
+    return [NULL if tag is None else f"{{{quoted(tag)}:{members[place[tag]][row]}}}" for row, tag in told]
 
 
 def _unions(array: AnyArray) -> list[str]:

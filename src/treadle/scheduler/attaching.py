@@ -144,6 +144,14 @@ class Attaching:
         if not isinstance(answer, Attached):
             await self.dismiss(hand)
             raise Unavailable(answer.message if isinstance(answer, AttachFailed) else answer)
+        if answer.unmended:
+            log.warning(
+                "catalog_not_mended",
+                catalog=catalog.name,
+                catalog_id=catalog.id,
+                workspace_id=workspace_id,
+                tables=list(answer.unmended),
+            )
         return hand
 
     async def _open(self, hand: Hand, session: Session) -> None:

@@ -1,7 +1,7 @@
 """What a backup and a restore ask of the store and of the catalogs' databases. Blocking."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from treadle.model.entities import Catalog
 from treadle.store.catalogs import catalog_address, provision
 from treadle.store.dsn import Address
-from treadle.store.errors import BackupError
+from treadle.store.errors import BackupError, StoreUnavailable
+from treadle.store.mending import mend
 from treadle.store.sql import sql
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ def point_to_files(address: Address, data_path: str) -> None:
         found = connection.execute(sql("lake_has_metadata")).fetchone()
         if found and found["known"]:
             connection.execute(sql("lake_move"), (data_path,))
+
+
+def harmed(dsn: str, catalog: Catalog, functions: Collection[str]) -> list[str]:
+    """What `treadle catalog repair` finds in a catalog, by schema and name; raises `BackupError`."""
+    try:
+        found = asyncio.run(mend(dsn, catalog, functions, apply=False))
+    except StoreUnavailable as error:
+        raise BackupError(f"the store does not answer: {error}") from error
+    return [f"{catalog.name}.{one.schema}.{one.name}".rstrip(".") for one in found]
 
 
 def leftovers(dsn: str, catalog: Catalog) -> list[str]:

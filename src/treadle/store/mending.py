@@ -4,6 +4,7 @@ It dates from versions that let it in. The catalog's own database is asked, so t
 can attach the catalog any more.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -27,21 +28,31 @@ _FIELDLESS: Final = "the struct has no field any more: no session can attach the
 _NO_MAIN: Final = "the schema was dropped: no session can open"
 
 
+_SHADOWING: Final = "a macro is called in place of the engine's function of that name, also by the service's own SQL"
+_DOUBLED: Final = "data files with two lists of deleted rows, {}: rows are read twice, and deleted ones are there again"
+_CURE_OF_DOUBLED: Final = "cannot be mended in place: copy the rows of the snapshot before, FROM {} AT (VERSION => {})"
+
+
 class Harm(msgspec.Struct, frozen=True):
-    """One definition that cannot be read: where it is, since which snapshot, why, and what mends it."""
+    """One thing that harms sessions: where it is, since which snapshot, why, and what mends it.
+
+    What is not ``mendable`` stays as it is.
+    """
 
     schema: str
     name: str
     snapshot: int
     reason: str
     cure: str
+    mendable: bool = True
 
 
-async def mend(dsn: str, catalog: Catalog, *, apply: bool) -> tuple[Harm, ...]:
-    """Find what keeps sessions from a catalog, and with ``apply`` mend it: all of it in one transaction.
+async def mend(dsn: str, catalog: Catalog, functions: Collection[str] = (), *, apply: bool) -> tuple[Harm, ...]:
+    """Find what harms the sessions of a catalog, and with ``apply`` mend it: all of it in one transaction.
 
-    Macros are removed from every snapshot; the fields that a struct lost last, and the schema main, are brought
-    back. Raises `StoreUnavailable`.
+    Macros that cannot be read are removed from every snapshot, those with the name of one of the engine's
+    ``functions`` get another one; the fields that a struct lost last, and the schema main, are brought back.
+    Raises `StoreUnavailable`.
     """
     async with connected(catalog_address(dsn, catalog)) as connection:
         with translated():
@@ -52,6 +63,8 @@ async def mend(dsn: str, catalog: Catalog, *, apply: bool) -> tuple[Harm, ...]:
                     *await _macros(connection, apply=apply),
                     *await _structs(connection, apply=apply),
                     *await _main(connection, apply=apply),
+                    *await _shadowing(connection, functions, apply=apply),
+                    *await _doubled(connection),
                 )
 
 
@@ -95,4 +108,37 @@ async def _main(connection: "Connection", *, apply: bool) -> list[Harm]:
         await connection.execute(sql("lake_main_restore"), row["schema_id"], row["snapshot"])
     return [
         Harm(schema="main", name="", snapshot=row["snapshot"], reason=_NO_MAIN, cure="bring back the schema, empty")
+    ]
+
+
+async def _shadowing(connection: "Connection", functions: Collection[str], *, apply: bool) -> list[Harm]:
+    rows = await connection.fetch(sql("lake_macros_shadowing"), list(functions))
+    if apply and rows:
+        await connection.execute(sql("lake_macros_rename"), [row["macro_id"] for row in rows])
+    return [
+        Harm(
+            schema=row["schema_name"],
+            name=row["macro_name"],
+            snapshot=row["begin_snapshot"],
+            reason=_SHADOWING,
+            cure=f"rename to own_{row['macro_name']}",
+        )
+        for row in rows
+    ]
+
+
+async def _doubled(connection: "Connection") -> list[Harm]:
+    """Two writers replaced the same list at once, before a rule of the catalog refused that."""
+    known = await connection.fetchval(sql("lake_has_deletes"))
+    rows = await connection.fetch(sql("lake_deletes_doubled")) if known else []
+    return [
+        Harm(
+            schema=row["schema_name"],
+            name=row["table_name"],
+            snapshot=row["snapshot"],
+            reason=_DOUBLED.format(row["files"]),
+            cure=_CURE_OF_DOUBLED.format(f"{row['schema_name']}.{row['table_name']}", row["snapshot"] - 1),
+            mendable=False,
+        )
+        for row in rows
     ]

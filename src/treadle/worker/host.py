@@ -133,14 +133,14 @@ class Host(Generic[P]):
 
     def _attach(self, order: Attach) -> None:
         try:
-            self._engine.attach(order)
+            unmended = self._engine.attach(order)
         except EngineError as error:
             self._link.send(AttachFailed(message=error.message))
             return
         # The engine has opened what it needs of its own process, which its user may not do any more.
         keep_secret()
         self._attached = order
-        self._link.send(Attached())
+        self._link.send(Attached(unmended=unmended))
 
     def _open(self, order: Open) -> None:
         try:

@@ -62,7 +62,7 @@ class Session:
         )
         was = Path.cwd()
         try:
-            self.engine.attach(order)
+            self.unmended = self.engine.attach(order)
         finally:
             os.chdir(was)
         self.engine.open(Open(session_id="s"))

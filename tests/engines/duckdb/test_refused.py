@@ -6,7 +6,7 @@ from tests.engines.duckdb.conftest import METADATA, Judge, Lake
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.deferring import resolved
 
-REFUSED = {"42501", "0A000", "42601", "22023"}
+REFUSED = {"42501", "0A000", "42601", "22023", "22021"}
 
 METADATA_NAMES = [
     f"SELECT * FROM {METADATA}.ducklake_snapshot",

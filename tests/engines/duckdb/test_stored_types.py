@@ -275,6 +275,68 @@ def test_a_default_and_a_partition_key_keep_their_value(lake: Session, kind: str
         )
 
 
+DEFAULTS: Final = {
+    "DOUBLE": (
+        "0.1e0 + 0.2e0",
+        "1e3",
+        "-1e3",
+        "5e-324",
+        "0.1 + 0.2",
+        "1e400",
+        "0.1234567890123456789012345678901234567890 + 0.2e0",
+    ),
+    "FLOAT": ("0.1e0", "16777217e0"),
+    "DECIMAL(38,10)": ("100000000000000000000e0", "-1e20", "5e-324"),
+    "HUGEINT": ("1e20", "9" * 38),
+    "BIGINT": ("9007199254740993e0", "9007199254740993", "1_0e2"),
+    "VARCHAR": ("typeof(1e0)", "typeof(0.1e0 + 1)", "1e3", "'x' || 1e0", "typeof(1.0)", "E'a\\nb' || $$x'y$$", "''"),
+    "BLOB": ("'\\x00\\xFF'::BLOB",),
+    "DATE": ("DATE '2020-01-01' + 1",),
+}
+DEFINED: Final = {
+    "CREATE": "CREATE TABLE e (k INTEGER, v {kind} DEFAULT {value})",
+    "ADD": "CREATE TABLE e AS SELECT 0 AS k; ALTER TABLE e ADD COLUMN v {kind} DEFAULT {value}",
+    "SET": "CREATE TABLE e (k INTEGER, v {kind}); ALTER TABLE IF EXISTS main.e ALTER v SET DEFAULT {value}",
+    "VIEW": "CREATE VIEW e AS SELECT CAST({value} AS {kind}) AS v",
+    "MACRO": "CREATE MACRO e(a := {value}) AS TABLE SELECT CAST(a AS {kind}) AS v",
+}
+
+
+@pytest.mark.parametrize("way", DEFINED)
+@pytest.mark.parametrize("kind", DEFAULTS)
+def test_a_default_has_the_value_of_its_expression(lake: Session, kind: str, way: str) -> None:
+    """Whatever keeps the expression, and for the rows that are there as well: what a SELECT of it gives."""
+    drop = f"DROP {'MACRO TABLE' if way == 'MACRO' else 'VIEW' if way == 'VIEW' else 'TABLE'} IF EXISTS lake.main.e"
+    for value in DEFAULTS[kind]:
+        lake.run(drop)
+        lake.run(DEFINED[way].format(kind=exact(kind), value=value))
+        if way in ("CREATE", "ADD", "SET"):
+            lake.run("INSERT INTO e (k) VALUES (1)")
+        expected = lake.run(f"SELECT CAST(CAST({value} AS {exact(kind)}) AS VARCHAR) AS v")
+        source = "e()" if way == "MACRO" else "e"
+        assert lake.run(f"SELECT DISTINCT CAST(v AS VARCHAR) AS v FROM {source}") == expected, value
+        lake.run(drop)
+
+
+def test_a_nested_column_has_no_default(lake: Session) -> None:
+    """SET DEFAULT took one and wrote NULL."""
+    lake.run("CREATE OR REPLACE TABLE nested (k INTEGER, l VARCHAR[], s STRUCT(a INTEGER), m MAP(INTEGER, INTEGER))")
+    for column, value in (("l", "['a']"), ("l", "'[a]'"), ("s", "{'a': 1}"), ("m", "MAP {1: 2}")):
+        error = lake.refusal(f"ALTER TABLE nested ALTER COLUMN {column} SET DEFAULT {value}")
+        assert (error.sql_state, f'column "{column}"' in error.message) == ("0A000", True), value
+        lake.run(f"ALTER TABLE nested ALTER COLUMN {column} SET DEFAULT NULL")
+        lake.run(f"ALTER TABLE nested ALTER COLUMN {column} DROP DEFAULT")
+
+
+def test_a_default_that_changes_is_left_to_the_engine(lake: Session) -> None:
+    """It is evaluated for each row, in a catalog and in memory."""
+    lake.run("CREATE OR REPLACE TABLE later (k INTEGER, t TIMESTAMP); ALTER TABLE later ALTER t SET DEFAULT now()")
+    lake.run("INSERT INTO later (k) VALUES (1); CREATE TEMP TABLE r (x DOUBLE, y INTEGER)")
+    lake.run("ALTER TABLE r ALTER x SET DEFAULT random(); INSERT INTO r (y) FROM range(9)")
+    assert lake.run("SELECT count(t) AS t FROM later") == [(1,)]
+    assert lake.run("SELECT count(DISTINCT x) AS x FROM r") == [(9,)]
+
+
 def test_one_row_of_a_large_table_is_updated(lake: Session) -> None:
     """A table of 50,000 rows stays readable, whatever members its structs have."""
     value = "{'t': TIMESTAMP '2020-01-01' + to_seconds(i), 'u': uuid(), 'd': 'nan'::DOUBLE, 's': 'O''Brien'}"
@@ -312,6 +374,32 @@ def test_text_files_take_what_parquet_refuses(lake: Session, suffix: str) -> Non
     lake.run(f"COPY temp.back FROM '{file}'")
     assert lake.run("SELECT count(*) AS n FROM (FROM source EXCEPT ALL FROM back)") == [(0,)]
     assert lake.shown("FROM back") == lake.shown("FROM source")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("DECIMAL(38,37)", "9.1234567890123456789012345678901234567"),
+        ("DECIMAL(18,3)", "123456789012345.678"),
+        ("BLOB", "\\x00\\xFF\\x5C"),
+        ("JSON", '{"k": [1.10, null]}'),
+        ("BIT", "101"),
+        ("BIGNUM", "123"),
+        ("STRUCT(a DECIMAL(38,37))", "{'a': 9.1234567890123456789012345678901234567}"),
+    ],
+)
+def test_what_json_files_change_is_exact_as_text(lake: Session, kind: str, value: str) -> None:
+    """The way out of the documentation; a CSV file needs none."""
+    given = literal(value, kind)
+    lake.run(
+        f"CREATE OR REPLACE TEMP TABLE source AS SELECT {given} AS v; CREATE OR REPLACE TEMP TABLE back (v {kind})"
+    )
+    file = f"{lake.files}/text"
+    lake.run(f"COPY (SELECT v::VARCHAR AS v FROM source) TO '{file}.json' (OVERWRITE)")
+    lake.run(f"INSERT INTO back SELECT v::{kind} FROM read_json('{file}.json', columns = {{v: 'VARCHAR'}})")
+    lake.run(f"COPY source TO '{file}.csv' (OVERWRITE); COPY back FROM '{file}.csv'")
+    assert lake.run("SELECT DISTINCT v::VARCHAR AS v FROM back") == lake.run("SELECT v::VARCHAR AS v FROM source")
+    assert lake.run("SELECT count(*) AS n FROM back") == [(2,)]
 
 
 def test_infinity_in_seconds_is_refused_at_the_write(lake: Session) -> None:

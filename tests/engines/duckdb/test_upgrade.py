@@ -74,7 +74,20 @@ def test_a_struct_that_no_text_holds_stays_inline(place: Place) -> None:
     with session(place) as sql:
         assert sql.run("SELECT w FROM t") == [("y",)]
         assert sql.run("CREATE TABLE u AS SELECT 1 AS i; SELECT i FROM u") == [(1,)]
+        assert sql.unmended == ("main.t",)
     assert inlined(place) == 1
+
+
+def test_the_session_that_brings_a_catalog_up_to_date_names_what_stays(place: Place) -> None:
+    """Each table once, and by that session alone."""
+    with earlier(place) as connection:
+        connection.execute("CREATE TABLE good AS SELECT 1 AS i, 5::HUGEINT AS h")
+        connection.execute("CREATE SCHEMA other; CREATE TABLE other.span AS SELECT INTERVAL 1 DAY AS i")
+        connection.execute("CREATE TABLE wide (h HUGEINT, z TIMETZ)")
+        connection.execute("CREATE VIEW seen AS SELECT INTERVAL 1 DAY AS i")
+    with session(place) as first, session(place) as second:
+        assert first.unmended == ("main.wide", "other.span")
+        assert second.unmended == ()
 
 
 def test_inlined_rows_deletes_and_updates_come_into_files(place: Place) -> None:

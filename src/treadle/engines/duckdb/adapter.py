@@ -18,11 +18,12 @@ import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
 from treadle.engines.duckdb import conflicts, copying, kept, memory, opening, storing, upkeep
-from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets, run_sets
+from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets
 from treadle.engines.duckdb.bound import require_values
 from treadle.engines.duckdb.changes import Changes
 from treadle.engines.duckdb.deferring import resolved
 from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedInterrupt, placed, translate
+from treadle.engines.duckdb.gathering import run_all
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.hidden import refuse_hidden
 from treadle.engines.duckdb.outcomes import outcome_of
@@ -76,17 +77,21 @@ class DuckDB:
 
     # -- life -------------------------------------------------------------------------------
 
-    def attach(self, order: Attach) -> None:
-        """Attach the catalog, then lock every door; raises `EngineError`."""
+    def attach(self, order: Attach) -> tuple[str, ...]:
+        """Attach the catalog, then lock every door; the tables that could not be brought up to date.
+
+        Raises `EngineError`.
+        """
         self._catalog, self._metadata = order.catalog.name, order.catalog.metadata_name
         self._profiler.attach(order.limits.threads, order.temp_dir)
         settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name, threads=order.limits.threads)
         self._reporter.attach(order)
         with opening.explained(), self._reporter.reported():
             opening.limit(self._con, order)
-            lake_path, self._inexact = opening.attach(self._con, order.catalog)
+            lake = opening.attach(self._con, order.catalog)
+            self._inexact = lake.holds_inexact
             self._settings.start(settings)
-            opening.lock(self._con, order, lake_path)
+            opening.lock(self._con, order, lake.path)
         self._guard = Guard(
             self._vocabulary,
             catalog=order.catalog.name,
@@ -98,6 +103,7 @@ class DuckDB:
             most_names=order.limits.judged_names,
             stopped=lambda: self._struck,
         )
+        return lake.unmended
 
     def open(self, order: Open) -> None:
         """Make sure that the catalog still answers; raises `EngineError`."""
@@ -351,7 +357,7 @@ class DuckDB:
                 raise Interrupted
             self._sets_done = min(done, len(sets) - 1) / len(sets)
 
-        changed = run_sets(self._con, statement, sets, advance)
+        changed = run_all(self._con, planned, statement, sets, advance)
         return Command(tag=f"{planned.tag} {changed}", changed=changed)
 
     def _execute(

@@ -32,14 +32,17 @@ _CLOSE: Final = frozenset(")]}")
 class Deferred(msgspec.Struct, frozen=True):
     """An expression of a statement that is evaluated when the statement runs, and where it stands.
 
-    ``function`` is the function it is the argument of; without one it is the DEFAULT of a column, and ``kind``
-    the column's type. ``calls`` are the functions it calls, with parentheses or without.
+    ``function`` is the function it is the argument of; without one it is the DEFAULT of a column, and ``kind`` the
+    type of a new column, ``relation`` and ``column`` the names of one that is there. ``calls`` are the functions it
+    calls, with parentheses or without.
     """
 
     start: int
     end: int
     function: str = ""
     kind: str = ""
+    relation: str = ""
+    column: str = ""
     calls: frozenset[str] = frozenset()
 
     def moved(self, by: int) -> "Deferred":
@@ -91,7 +94,7 @@ class Argument:
         return EngineError("42501", f"permission denied for function {self.function}: its first argument {why}")
 
 
-def deferred(tokens: list[Token], function: str = "", kind: str = "") -> Deferred:
+def deferred(tokens: list[Token], function: str = "") -> Deferred:
     """An expression to evaluate; raises `EngineError` (42501) for one that is more than that."""
     what = f"the argument of {function}" if function else "a DEFAULT"
     for token in tokens:
@@ -103,4 +106,4 @@ def deferred(tokens: list[Token], function: str = "", kind: str = "") -> Deferre
         name_of(token).lower() for token, following in pairwise(tokens) if token.kind in NAMES and following.text == "("
     )
     calls |= _CHANGING & {token.text.lower() for token in tokens if token.kind == WORD}
-    return Deferred(tokens[0].start, tokens[-1].end, function, kind, calls)
+    return Deferred(tokens[0].start, tokens[-1].end, function, calls=calls)

@@ -29,14 +29,17 @@ def run_sets(
     statement: duckdb.Statement,
     sets: Sequence[Bindings],
     advance: Callable[[int], None],
+    *,
+    before: int = 0,
 ) -> int:
     """Run a statement for each set, in the transaction that is open; returns how many rows it changed.
 
-    ``advance`` is called with the number of sets that are done; it raises where no more are to be run.
+    ``advance`` is called with the number of sets that are done; it raises where no more are to be run. ``before`` sets
+    have been run by other means.
     Raises `EngineError` with the number of the set, from 1, that failed.
     """
     changed = 0
-    for number, values in enumerate(sets, start=1):
+    for number, values in enumerate(sets, start=before + 1):
         try:
             with translated():
                 connection.execute(statement, list(values))

@@ -4,7 +4,8 @@ DuckLake (1.5.5) keeps a default as text. One of a nested type it refuses withou
 that names a column, or is no value of the column's type, it takes, and refuses every later row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import duckdb
@@ -68,12 +69,18 @@ def judge_kept(
     kept = connection.execute(_DEFAULT, [table, name_of(column)]).fetchone()
     if kept is None or not kept[0] or not engine_type:
         return
+    with column_named(value.start), unplaced():
+        connection.execute(f"SELECT CAST(({kept[0]}) AS {engine_type})")
+
+
+@contextmanager
+def column_named(at: int) -> Iterator[None]:
+    """Raise what the engine raises over a default that names columns as a `Refusal` (0A000) at the character ``at``."""
     try:
-        with unplaced():
-            connection.execute(f"SELECT CAST(({kept[0]}) AS {engine_type})")
+        yield
     except EngineError as error:
         if error.sql_state in ("42703", "42P01"):
-            raise Refusal("0A000", "the DEFAULT of a column cannot name columns", value.start) from error
+            raise Refusal("0A000", "the DEFAULT of a column cannot name columns", at) from error
         raise
 
 

@@ -3,6 +3,7 @@
 The engine gets the value and not the expression, so that nothing can change between the judgement and the run.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -11,9 +12,11 @@ import msgspec
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.arguments import Deferred, deferred
+from treadle.engines.duckdb.defaults import column_named
 from treadle.engines.duckdb.edits import Edit, applied, string
 from treadle.engines.duckdb.errors import unplaced
-from treadle.engines.duckdb.lexer import LITERALS, NUMBER, SIGN, WORD, Token
+from treadle.engines.duckdb.lexer import LITERALS, NUMBER, SIGN, WORD, Token, name_of
+from treadle.engines.duckdb.literals import is_double
 from treadle.engines.duckdb.planned import Planned
 from treadle.engines.duckdb.vocabulary import Vocabulary, words
 from treadle.engines.duckdb.walk import Segment
@@ -46,24 +49,43 @@ def _changing(expression: Deferred, vocabulary: Vocabulary) -> frozenset[str]:
     return expression.calls - vocabulary.constant - _FORMS
 
 
-# -- the DEFAULT of a new column --------------------------------------------------------------------
+# -- the DEFAULT of a column of a table that is there -----------------------------------------------
 
 
-def added_default(tokens: Sequence[Token]) -> tuple[Deferred, ...]:
-    """The DEFAULT of an ``ALTER TABLE … ADD COLUMN`` that is no literal; DuckLake takes nothing else there.
+def altered_default(text: str, tokens: Sequence[Token], vocabulary: Vocabulary) -> tuple[Deferred, ...]:
+    """The DEFAULT of an ``ALTER TABLE`` that is no literal as DuckLake keeps one; it takes nothing else there.
 
-    Raises `EngineError` (42501) for a query or a parameter in it.
+    One of SET DEFAULT that may change is left to the engine, which takes it for a table in memory. Raises
+    `EngineError` (42501) for a query or a parameter in it.
     """
     lowered = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
-    if "add" not in lowered or "default" not in lowered:
+    if "default" not in lowered:
         return ()
     at = lowered.index("default")
-    if lowered[at - 1] == "set":
-        return ()
     expression = _until_constraint(tokens[at + 1 :], lowered[at + 1 :])
-    if not expression or _is_literal(expression):
+    if lowered[at - 1] == "drop" or not expression or _is_literal(expression):
         return ()
-    return (deferred(expression, kind=_type(tokens[:at], lowered[:at])),)
+    target = default_target(text, tokens)
+    if target is None:
+        return (msgspec.structs.replace(deferred(expression), kind=_type(tokens[:at], lowered[:at])),)
+    if _is_arithmetic(expression):
+        return ()
+    found = deferred(expression)
+    relation, column = target
+    return () if _changing(found, vocabulary) else (msgspec.structs.replace(found, relation=relation, column=column),)
+
+
+def default_target(text: str, tokens: Sequence[Token]) -> tuple[str, str] | None:
+    """The table and the column of an ``ALTER TABLE … ALTER COLUMN … SET DEFAULT``; None for anything else."""
+    lowered = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
+    if "default" not in lowered:
+        return None
+    at = lowered.index("default")
+    if lowered[at - 1] != "set":
+        return None
+    start = 4 if lowered[2] == "if" else 2
+    end = at - 1 - lowered[:at][::-1].index("alter")
+    return text[tokens[start].start : tokens[end - 1].end], name_of(tokens[at - 2])
 
 
 def _until_constraint(tokens: Sequence[Token], lowered: Sequence[str]) -> list[Token]:
@@ -77,15 +99,24 @@ def _until_constraint(tokens: Sequence[Token], lowered: Sequence[str]) -> list[T
 
 
 def _is_literal(tokens: Sequence[Token]) -> bool:
-    """Whether it is what DuckLake takes for a literal: a string, a number with a sign or none, NULL."""
+    """Whether it is what DuckLake keeps as a literal: a string, a number with a sign or none, NULL.
+
+    It keeps a DOUBLE as text, which another type reads in another way.
+    """
     at = 0
     while len(tokens) > 2 * at + 2 and tokens[at].text == "(" and tokens[-1 - at].text == ")":
         at += 1
     tokens = tokens[at : len(tokens) - at]
     if len(tokens) == 2 and tokens[0].text in ("-", "+") and tokens[1].kind == NUMBER:
-        return True
+        return not is_double(tokens[1].text)
     one = tokens[0]
-    return len(tokens) == 1 and (one.kind in LITERALS or one.kind == NUMBER or one.text.lower() == "null")
+    is_number = one.kind == NUMBER and not is_double(one.text)
+    return len(tokens) == 1 and (one.kind in LITERALS or is_number or one.text.lower() == "null")
+
+
+def _is_arithmetic(tokens: Sequence[Token]) -> bool:
+    """Whether it has nothing but exact numbers in it, which SET DEFAULT takes."""
+    return all(token.text in "+-*/%()" or (token.kind == NUMBER and not is_double(token.text)) for token in tokens)
 
 
 def _type(tokens: Sequence[Token], lowered: Sequence[str]) -> str:
@@ -155,9 +186,22 @@ def _default(connection: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, expr
             f'"{min(changing)}" is not supported in the DEFAULT of a new column, which must be a constant: '
             "add the column without it and write the value in each INSERT",
         )
-    cast = f"CAST(({text}\n) AS {expression.kind})" if expression.kind else f"({text}\n)"
-    _, value = _evaluated(connection, f"SELECT CAST({cast} AS VARCHAR)")
+    kind = expression.kind or _kind_of(connection, expression)
+    cast = f"CAST(({text}\n) AS {kind})" if kind else f"({text}\n)"
+    with column_named(expression.start):
+        _, value = _evaluated(connection, f"SELECT CAST({cast} AS VARCHAR)")
     return "NULL" if value is None else string(str(value))
+
+
+def _kind_of(connection: duckdb.DuckDBPyConnection, expression: Deferred) -> str:
+    """The type of the column; nothing where it is not there, of which the engine's own error tells."""
+    if not expression.relation:
+        return ""
+    described = "SELECT type FROM pragma_table_info(?) WHERE lower(name) = lower(?)"
+    with contextlib.suppress(duckdb.CatalogException):
+        row = connection.execute(described, [expression.relation, expression.column]).fetchone()
+        return str(row[0]) if row else ""
+    return ""
 
 
 def _evaluated(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, object]:

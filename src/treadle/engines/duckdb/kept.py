@@ -19,7 +19,9 @@ from treadle.engines.base import EngineError
 from treadle.engines.duckdb import defaults
 from treadle.engines.duckdb.errors import Refusal, unplaced
 from treadle.engines.duckdb.lexer import LITERALS, NAMES, WORD, Token, lex, literal_of, name_of
+from treadle.engines.duckdb.opening import quoted
 from treadle.engines.duckdb.parameters import Parameter, parameters_of
+from treadle.engines.duckdb.partitions import refuse_keys
 from treadle.engines.duckdb.planned import Planned
 from treadle.engines.duckdb.recursion import refuse_endless
 from treadle.engines.duckdb.settings import MAIN
@@ -80,6 +82,8 @@ def refuse_after(connection: duckdb.DuckDBPyConnection, planned: Planned) -> Non
             _judge_macro(connection, planned.text)
         elif planned.tag == "ALTER TABLE":
             _judge_table(connection, planned.text)
+        elif planned.defines is not None and planned.tag == "CREATE TABLE":
+            refuse_keys(list(lex(planned.text)), _columns(connection, ".".join(map(quoted, planned.defines.name))))
 
 
 # -- macros -----------------------------------------------------------------------------------
@@ -190,6 +194,7 @@ def _judge_table(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     for name, kind in columns:
         if _NO_FIELDS in kind:
             raise EngineError("0A000", f'the last field of the struct "{name}" cannot be dropped; drop the column')
+    refuse_keys(tokens, columns)
     if columns and {"sorted", "partitioned"} & {token.text.lower() for token in tokens if token.kind == WORD}:
         connection.execute(f"EXPLAIN INSERT INTO {table} SELECT * FROM {table} LIMIT 0")  # noqa: S608 - its own name
 

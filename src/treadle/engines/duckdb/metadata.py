@@ -148,6 +148,11 @@ _COLUMNS: Final = """
     SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = ? AND schema_name = ? AND table_name = ?
 """
 
+_ALL_COLUMNS: Final = """
+    SELECT c.schema_name, c.table_name, c.data_type FROM duckdb_columns() c
+    JOIN duckdb_tables() t USING (database_name, schema_name, table_name) WHERE c.database_name = ?
+"""
+
 
 class Metadata:
     """The metadata of an attached catalog, as its database ``name`` in the engine."""
@@ -158,6 +163,8 @@ class Metadata:
         self._name = name
         self.holds_inexact = False
         """Whether a table has a column of a type that is refused by now; known after `mend`."""
+        self.unmended: tuple[str, ...] = ()
+        """The tables that `mend` has left as they were in its last step."""
 
     def mend(self) -> bool:
         """Take one step towards `RULES`; raises `duckdb.Error`.
@@ -218,10 +225,15 @@ class Metadata:
     def _flush_all(self, unreadable: Sequence[str]) -> None:
         """Bring inlined rows and deletes into files, of every table whose rows are the same there."""
         inlined = [(schema, table) for schema, table, _ in self._query(_INLINED)]
-        for schema, table in sorted({*inlined, *self._query(_DELETED)} - self._tables_at(unreadable)):
-            if all(is_exact(engine_type, Place.TABLE) for _, engine_type in self._columns(schema, table)):
-                self._flush(schema, table)
+        kept = self._tables_at(unreadable) | self._inexact_tables()
+        kept |= {names for names in sorted({*inlined, *self._query(_DELETED)} - kept) if not self._flush(*names)}
+        self.unmended = tuple(f"{schema}.{table}" for schema, table in sorted(kept))
         self._execute(_comment(RULES))
+
+    def _inexact_tables(self) -> set[tuple[str, str]]:
+        """The tables with a column whose values a file would not hold exactly."""
+        found = self._con.execute(_ALL_COLUMNS, [self._catalog]).fetchall()
+        return {(schema, table) for schema, table, kind in found if not is_exact(kind, Place.TABLE)}
 
     def _tables_at(self, places: Sequence[str]) -> set[tuple[str, str]]:
         return {(schema, table) for schema, table, place in self._query(_INLINED) if place in places}
@@ -235,14 +247,16 @@ class Metadata:
             for row, text in texts
         ]
 
-    def _flush(self, schema: str, table: str) -> None:
+    def _flush(self, schema: str, table: str) -> bool:
+        """Whether the table's rows and deletes are in files; a value that cannot be read stays as it is."""
         try:
             self._con.execute(
                 f"CALL ducklake_flush_inlined_data({_literal(self._catalog)}, "
                 f"schema_name => {_literal(schema)}, table_name => {_literal(table)})"
             )
         except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.NotImplementedException):
-            return  # a value that cannot be read stays as it is
+            return False
+        return True
 
     def _columns(self, schema: str, table: str) -> list[tuple[str, str]]:
         return self._con.execute(_COLUMNS, [self._catalog, schema, table]).fetchall()

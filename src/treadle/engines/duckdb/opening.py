@@ -1,11 +1,14 @@
 """How a DuckDB session is made: loaded, limited, attached to its catalog, and locked, in this order."""
 
 import contextlib
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from typing import Final
 
 import duckdb
+import msgspec
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb import engine_settings
@@ -36,6 +39,7 @@ _SURROUNDINGS: Final = frozenset(("08", "28", "53", "57", "58"))
 
 def preload() -> duckdb.DuckDBPyConnection:
     """An instance with the extensions loaded and nothing attached; raises `ExtensionDamaged`."""
+    _settle_imports()
     # The module's own connection has a thread for every core, and a zygote must have but one.
     duckdb.default_connection().close()
     connection = duckdb.connect(":memory:", config=_CONFIG)
@@ -43,6 +47,12 @@ def preload() -> duckdb.DuckDBPyConnection:
         connection.execute(f"LOAD '{extension_path(name)}'")
     _set(connection, *_RETRIES, *_PROGRESS)
     return connection
+
+
+def _settle_imports() -> None:
+    """Let the client know that there is no pandas: it looks for it, in every folder, at each value that is bound."""
+    if "pandas" not in sys.modules and importlib.util.find_spec("pandas") is None:
+        sys.modules["pandas"] = None  # type: ignore[assignment]
 
 
 def limit(connection: duckdb.DuckDBPyConnection, order: Attach) -> None:
@@ -62,9 +72,20 @@ def limit(connection: duckdb.DuckDBPyConnection, order: Attach) -> None:
     )
 
 
-def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> tuple[str, bool]:
-    """Attach the catalog, made on first sight; the name its data folder goes by in this process, and whether a table
-    has a column of a type that is refused by now.
+class Lake(msgspec.Struct, frozen=True):
+    """An attached catalog: the name of its data folder in this process, and what its tables are like.
+
+    ``holds_inexact`` says that one has a column of a type that is refused by now, ``unmended`` are those that have just
+    been brought up to date in vain.
+    """
+
+    path: str
+    holds_inexact: bool
+    unmended: tuple[str, ...]
+
+
+def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> Lake:
+    """Attach the catalog, made on first sight.
 
     Two sessions that open a new catalog at the same moment both try to create its tables, hence the
     tries. Raises `duckdb.Error`.
@@ -80,7 +101,7 @@ def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> tupl
             while metadata.mend():
                 connection.execute(f"DETACH {quoted(target.name)}")
                 _attach_or_create(connection, target, lake_path)
-            return lake_path, metadata.holds_inexact
+            return Lake(lake_path, metadata.holds_inexact, metadata.unmended)
         except duckdb.InterruptException:
             raise
         except duckdb.Error:

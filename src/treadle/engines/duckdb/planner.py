@@ -12,8 +12,8 @@ from treadle.engines.base import EngineError
 from treadle.engines.duckdb import looking, set_statements, upkeep
 from treadle.engines.duckdb.about import mention_of
 from treadle.engines.duckdb.copy_statement import read_copy
-from treadle.engines.duckdb.deferring import added_default, judge_stored
-from treadle.engines.duckdb.definitions import exact_types, read_definition
+from treadle.engines.duckdb.deferring import altered_default, judge_stored
+from treadle.engines.duckdb.definitions import Definition, exact_types, read_definition
 from treadle.engines.duckdb.edits import Edit, applied, moved, original
 from treadle.engines.duckdb.errors import DuckDBError
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
@@ -83,7 +83,7 @@ class Planner:
 
     def _without_default(self, segment: Segment) -> Segment:
         """An ALTER with nothing in the place of a DEFAULT that is evaluated later: the parser makes three of one."""
-        default = added_default(self._tokens(segment))
+        default = altered_default(self._text, self._tokens(segment), self._guard.vocabulary)
         edits = tuple(Edit(one.start, one.end, "NULL") for one in default)
         return msgspec.structs.replace(segment, edits=segment.edits + edits, deferred=segment.deferred + default)
 
@@ -246,11 +246,8 @@ class Planner:
         defines = None
         exact: tuple[Edit, ...] = ()
         if tag in ("CREATE TABLE", "ALTER TABLE"):
-            sql = self._sql(segment)
-            tokens = list(lex(sql))
-            defines = read_definition(sql, tokens)
-            exact = exact_types(tokens) if defines is not None else ()
-            statements = self._parse(applied(sql, exact)) if exact else statements
+            defines, exact = self._defined(segment)
+            statements = self._parse(applied(self._sql(segment), exact)) if exact else statements
         elif tag in KEEPING:
             exact, statements = self._kept(segment, statements)
         return Planned(
@@ -263,6 +260,16 @@ class Planner:
             defines=defines,
             steps=(exact,) if exact else (),
         )
+
+    def _defined(self, segment: Segment) -> tuple[Definition | None, tuple[Edit, ...]]:
+        """The table that a statement defines, and the edits by which its types and defaults are stored exactly."""
+        sql = self._sql(segment)
+        tokens = list(lex(sql))
+        defines = read_definition(sql, tokens)
+        if defines is None:
+            return None, ()
+        numbers = exact_literals(sql) if defines.creates and not defines.query else ()
+        return defines, (*exact_types(tokens), *numbers)
 
     def _kept(
         self, segment: Segment, statements: tuple[duckdb.Statement, ...]

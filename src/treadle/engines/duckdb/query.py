@@ -8,9 +8,10 @@ import duckdb
 import pyarrow as pa
 
 from treadle.engines.duckdb.errors import translated
+from treadle.engines.duckdb.leaving import export_projection
 from treadle.engines.duckdb.lexer import lex
 from treadle.engines.duckdb.planned import Kind, Planned
-from treadle.engines.duckdb.types import column, export_projection
+from treadle.engines.duckdb.types import column
 from treadle.model.columns import Column
 
 BATCH_ROWS: Final = 2_048

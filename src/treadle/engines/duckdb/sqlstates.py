@@ -69,6 +69,15 @@ def _rules(kinds: str, *rules: tuple[str, str]) -> tuple[_Rule, ...]:
 # A message repeats names and values of the caller's, and those could be words of a rule: a rule holds for the families
 # that have such messages only, and a pattern that can say how a message begins does so. The first match counts.
 _REFINED: Final = (
+    # A commit's commands to the metadata's server, too, end at a NUL: such text cannot be kept there.
+    *_rules(
+        "TransactionContext",
+        (
+            r"\AFailed to commit: Failed to commit DuckLake transaction\.\n"
+            r"Failed to flush changes into DuckLake: unterminated quoted string at or near",
+            "22021",
+        ),
+    ),
     # The catalog's server, and commits that met others.
     *_rules(
         "TransactionContext, IO, Catalog, Invalid, Invalid Input, FATAL, INTERNAL",
@@ -107,7 +116,7 @@ _REFINED: Final = (
         (r"launched in read-only mode", "25006"),
         (r"not yet supported|are not supported in DuckLake|DuckLake does not support", "0A000"),
         (r"^(Copy Function with name|Unrecognized file format|Cannot change type of column)", "0A000"),
-        (r"^Failed to convert DuckDB type to DuckLake", "0A000"),
+        (r"^Failed to convert DuckDB type to DuckLake|^[A-Z ]+ is not supported for tables in a ducklake", "0A000"),
     ),
     # What does not exist, exists already, or is something else.
     *_rules(
@@ -179,6 +188,7 @@ _REFINED: Final = (
     # Files: of tables, then the caller's own.
     *_rules(
         "IO, Invalid Input, Serialization",
+        (r'^Failed to create directory "[^\0]*": File name too long', "54000"),
         (r"/proc/self/fd/[0-9]+/|/ducklake-[0-9a-f-]{36}\.parquet", "58030"),
         (r"No space left on device|max_temp_directory_size", "53100"),
         (r"^No files found|: No such file or directory$|^File .* does not exist", "58P01"),

@@ -2,11 +2,10 @@
 
 DuckDB (1.5.5) names a type as ``DECIMAL(18,3)``, ``STRUCT(a INTEGER, "b c" VARCHAR)[]`` or
 ``ENUM('x', 'it''s')``. `parse` reads that text into a value; `column` finds the PostgreSQL type that
-stands for it. `export_projection` rewrites the few types DuckDB cannot hand over as Arrow.
+stands for it.
 """
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -268,87 +267,3 @@ def column(name: str, engine_type: str, position: int) -> Column:
         column_id=position,
         engine_type=engine_type,
     )
-
-
-_MOST_HOURS: Final = 320_255_972
-"""The hours of an interval's time up to which its microseconds can be told from Arrow's nanoseconds."""
-
-_TOO_LONG: Final = "error('interval field value out of range: more than 320255972 hours')"
-
-
-def _contains(found: EngineType, name: str) -> bool:
-    match found:
-        case Scalar():
-            return found.name == name
-        case ListOf(element=element):
-            return _contains(element, name)
-        case Nested(fields=fields):
-            return found.name == name or any(_contains(inner, name) for _, inner in fields)
-
-
-_MOST_LEVELS: Final = 48
-"""Arrow takes 64 levels of types within types, and a map is two of them."""
-
-
-def _depth(found: EngineType) -> int:
-    match found:
-        case Scalar():
-            return 0
-        case ListOf(element=element):
-            return 1 + _depth(element)
-        case Nested(name=name, fields=fields):
-            return (2 if name == "MAP" else 1) + max(_depth(inner) for _, inner in fields)
-
-
-def _beyond(value: str, found: EngineType, level: int = 0) -> list[str]:
-    """The conditions under which an interval within ``value`` (SQL) does not fit into Arrow."""
-    match found:
-        case Scalar(name="INTERVAL"):
-            return [f"abs(hour({value})) > {_MOST_HOURS}"]
-        case ListOf(element=element):
-            inner = " OR ".join(_beyond(f"x{level}", element, level + 1))
-            return [f"len(list_filter({value}, lambda x{level}: {inner})) > 0"] if inner else []
-        case Nested(name="MAP", fields=((_, key), (_, item))):
-            keys, items = f"map_keys({value})", f"map_values({value})"
-            return [*_beyond(keys, ListOf(key), level), *_beyond(items, ListOf(item), level)]
-        case Nested(name="UNION", fields=fields):
-            members = ((f"union_extract({value}, {_literal(name)})", inner) for name, inner in fields)
-        case Nested(fields=fields):
-            members = (
-                (f"struct_extract_at({value}, {place})", inner) for place, (_, inner) in enumerate(fields, start=1)
-            )
-        case _:
-            return []
-    return [condition for member, inner in members for condition in _beyond(member, inner, level)]
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _exported(value: str, engine_type: str) -> str:
-    """The SQL for ``value`` as DuckDB can hand it over; the value itself when it can."""
-    try:
-        found = parse(engine_type)
-    except TypeTextError:
-        return value
-    if _contains(found, "VARIANT") or _contains(found, "UNION") or _depth(found) > _MOST_LEVELS:
-        # A NULL stays a NULL, where DuckDB's own cast says ``null``.
-        return f"CASE WHEN {value} IS NULL THEN NULL ELSE CAST({value} AS JSON) END"
-    if conditions := _beyond(value, found):
-        return f"CASE WHEN {' OR '.join(conditions)} THEN {_TOO_LONG} ELSE {value} END"
-    return value
-
-
-def export_projection(names: Sequence[str], engine_types: Sequence[str]) -> str | None:
-    """The projection (for ``relation.project``) that makes every column fit for Arrow, None when all are.
-
-    ``VARIANT`` leaves as JSON, and so does ``UNION``, which in Arrow has no NULL, and what is nested too deeply; an
-    ``INTERVAL`` too long for Arrow raises instead of leaving as another one.
-    """
-    given = [f"#{number}" for number in range(1, len(names) + 1)]
-    leaving = list(map(_exported, given, engine_types))
-    if leaving == given:
-        return None
-    quoted = (name.replace('"', '""') for name in names)
-    return ", ".join(f'{value} AS "{name}"' for value, name in zip(leaving, quoted, strict=True))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from treadle.engines.duckdb.partitions import NAME_TOO_LONG, too_long
 from treadle.engines.duckdb.raised import Raised
 from treadle.engines.duckdb.settings import SETTINGS
 
@@ -36,6 +37,14 @@ _OURS: Final = (
     (re.compile(r"Values were not provided for the following [^:]*: (\w+).*"), r"parameter $\1 has no value"),
     (re.compile(r"Parameter argument/count mismatch, [^:]*: (\w+).*"), r"there is no parameter $\1"),
     (re.compile(r"Unexpected prepared parameter.*"), "a parameter cannot stand in this statement"),
+    (
+        re.compile(
+            r"Failed to commit: Failed to commit DuckLake transaction\.\n"
+            r"Failed to flush changes into DuckLake: unterminated quoted string at or near.*",
+            re.DOTALL,
+        ),
+        "a catalog cannot keep text with the character NUL as a partition value or as a macro's default",
+    ),
 )
 _UNITS: Final = re.compile(r"(\n+|(?<=[.!?;]) +)")
 _ADVICE: Final = re.compile(
@@ -66,6 +75,8 @@ def message_of(told: Raised) -> str:
     for theirs, ours in _OURS:
         if (found := theirs.fullmatch(told.message)) is not None:
             return found.expand(ours)
+    if (found := NAME_TOO_LONG.match(told.message)) is not None:
+        return too_long(found[1])
     bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", told.message))
     kept = _without_advice(bare).strip() or "the engine failed"
     if told.kind == _EXHAUSTED and kept != bare.strip():

@@ -1,0 +1,204 @@
+"""Several sets of bindings of an ``INSERT … VALUES``: their rows are gathered in memory and written once.
+
+Each set written by itself would have a data file of its own. The table in memory has the types of the target's columns
+and its NOT NULLs, so that each value is converted, and each set refused, as the target would. What depends on more than
+the values of one set is run set by set.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import duckdb
+import msgspec
+
+from treadle.engines.base import EngineError, Interrupted
+from treadle.engines.duckdb.binding_sets import Bindings, changed_rows, run_sets
+from treadle.engines.duckdb.errors import DuckDBError, translated
+from treadle.engines.duckdb.lexer import LITERALS, NAMES, NUMBER, WORD, Token, lex, name_of
+from treadle.engines.duckdb.opening import quoted
+from treadle.engines.duckdb.parsing import parse
+from treadle.engines.duckdb.planned import Kind, Planned
+from treadle.engines.duckdb.vocabulary import words
+
+_ROWS: Final = "__treadle_rows"
+_MAKE: Final = f"CREATE OR REPLACE TEMP TABLE {_ROWS} ({{}})"
+_GATHER: Final = f"INSERT INTO temp.{_ROWS}"
+_TOGETHER: Final = 100
+"""Sets whose rows stand in one statement; a cancel stops between two of them, too."""
+
+_NUMBERED: Final = re.compile(r"\$[0-9]{1,5}")
+# A set may read what the sets before it wrote, and DEFAULT is the target's.
+_DEPENDENT: Final = words("select from with table values default pivot unpivot show describe desc summarize")
+_COLUMNS: Final = 'SELECT name, type, "notnull", dflt_value FROM pragma_table_info(?)'
+_IN_MEMORY: Final = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'temp' AND lower(table_name) = lower(?)"
+
+
+class _Insert(msgspec.Struct, frozen=True):
+    """An ``INSERT INTO target (names) VALUES …``: its text up to VALUES, and from there on."""
+
+    table: str
+    target: str
+    names: tuple[str, ...]
+    head: str
+    values: str
+
+
+def run_all(
+    connection: duckdb.DuckDBPyConnection,
+    planned: Planned,
+    statement: duckdb.Statement,
+    sets: Sequence[Bindings],
+    advance: Callable[[int], None],
+) -> int:
+    """Run a statement for each set, in the transaction that is open; returns how many rows it changed.
+
+    ``advance`` and errors are those of `run_sets`.
+    """
+    insert = None if planned.steps or planned.kind is not Kind.WRITE else _read(planned.text)
+    columns = None if insert is None else _columns_of(connection, insert)
+    if insert is None or columns is None:
+        return run_sets(connection, statement, sets, advance)
+    try:
+        _gather(connection, insert, columns, sets, advance)
+    except Interrupted:
+        raise
+    except EngineError as error:
+        error.message = error.message.replace(_ROWS, insert.table)
+        if isinstance(error, DuckDBError):
+            error.shift = len(f"{_GATHER} ") - len(insert.head.encode())
+        raise
+    with translated():
+        connection.execute(f"{insert.head}FROM temp.{_ROWS}")
+        written = changed_rows(connection)
+        connection.execute(f"DROP TABLE temp.{_ROWS}")
+    return written
+
+
+def _gather(
+    connection: duckdb.DuckDBPyConnection,
+    insert: _Insert,
+    columns: str,
+    sets: Sequence[Bindings],
+    advance: Callable[[int], None],
+) -> None:
+    """Fill the table in memory with the rows of all sets; raises `EngineError` with the number of one that failed."""
+    connection.execute(_MAKE.format(columns))
+    row = _plain_row(list(lex(insert.values))[1:])
+    needed = 0 if row is None else max((one for one in row if isinstance(one, int)), default=0)
+    if row is None or any(len(values) != needed for values in sets):
+        run_sets(connection, parse(connection, f"{_GATHER} {insert.values}")[-1], sets, advance)
+        return
+    text = f"({', '.join('?' if isinstance(one, int) else one for one in row)})"
+    places = [one - 1 for one in row if isinstance(one, int)]
+    for start in range(0, len(sets), _TOGETHER):
+        some = sets[start : start + _TOGETHER]
+        try:
+            with translated():
+                flat = [values[place] for values in some for place in places]
+                connection.execute(f"{_GATHER} VALUES {', '.join([text] * len(some))}", flat)
+        except Interrupted:
+            raise
+        except EngineError as error:
+            plain = EngineError(error.sql_state, error.message)
+            raise _failed(connection, insert, columns, some, start) or plain from error
+        advance(start + len(some))
+
+
+def _failed(
+    connection: duckdb.DuckDBPyConnection, insert: _Insert, columns: str, sets: Sequence[Bindings], before: int
+) -> EngineError | None:
+    """The error of the first set that is refused, of those that follow ``before`` others."""
+    # The transaction is aborted: another connection has its own, and its own tables in memory.
+    with contextlib.closing(connection.cursor()) as aside:
+        aside.execute(_MAKE.format(columns))
+        try:
+            run_sets(aside, parse(aside, f"{_GATHER} {insert.values}")[-1], sets, lambda _: None, before=before)
+        except EngineError as error:
+            return error
+    return None
+
+
+def _plain_row(tokens: Sequence[Token]) -> tuple[str | int, ...] | None:
+    """The one row of nothing but parameters, by their numbers, and literals; None for anything else.
+
+    Such rows have the same types when many of them stand in one statement.
+    """
+    inside = tokens[1:-1:2]
+    signs = [token.text for token in (tokens[0], *tokens[2:-1:2], tokens[-1])]
+    if signs != ["(", *[","] * (len(inside) - 1), ")"]:
+        return None
+    row: list[str | int] = []
+    for token in inside:
+        if token.text == "?":
+            row.append(1 + sum(isinstance(one, int) for one in row))
+        elif _NUMBERED.fullmatch(token.text):
+            row.append(int(token.text[1:]))
+        elif token.kind in LITERALS or token.kind == NUMBER or token.text.lower() in ("null", "true", "false"):
+            row.append(token.text)
+        else:
+            return None
+    return tuple(row)
+
+
+def _read(text: str) -> _Insert | None:
+    """The statement, if it is a plain one: nothing stands before INSERT, nor after the rows."""
+    tokens = list(lex(text))
+    while tokens and tokens[-1].text == ";":
+        tokens.pop()
+    said = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
+    if said[:2] != ["insert", "into"] or "values" not in said:
+        return None
+    at = said.index("values")
+    end = 3
+    while said[end : end + 1] == ["."]:
+        end += 2
+    names = _names(tokens[end:at])
+    if end > at or names is None or not _are_rows(said[at + 1 :]):
+        return None
+    start = tokens[at].start
+    target = text[tokens[2].start : tokens[end - 1].end]
+    return _Insert(name_of(tokens[end - 1]), target, names, text[:start], text[start : tokens[-1].end])
+
+
+def _names(tokens: Sequence[Token]) -> tuple[str, ...] | None:
+    """The columns in a list of names, none where there is no list; None where something else stands there."""
+    if not tokens:
+        return ()
+    inside, signs = tokens[1:-1:2], [token.text for token in (tokens[0], *tokens[2:-1:2], tokens[-1])]
+    if signs != ["(", *[","] * (len(inside) - 1), ")"] or any(token.kind not in NAMES for token in inside):
+        return None
+    return tuple(map(name_of, inside))
+
+
+def _are_rows(said: Sequence[str]) -> bool:
+    """Whether there is nothing but rows in parentheses, which depend on nothing but what is in them."""
+    if not said or not _DEPENDENT.isdisjoint(said):
+        return False
+    depth = 0
+    for word in said:
+        if depth == 0 and word not in ("(", ","):
+            return False
+        depth += (word in ("(", "[", "{")) - (word in (")", "]", "}"))
+    return said[-1] == ")"
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, insert: _Insert) -> str | None:
+    """The columns that are written, as a CREATE TABLE has them; None where a row may fail for another column."""
+    with contextlib.suppress(duckdb.CatalogException):
+        if connection.execute(_IN_MEMORY, [insert.table]).fetchone() is not None:
+            return None
+        known = {
+            name.lower(): (name, kind, required, default)
+            for name, kind, required, default in connection.execute(_COLUMNS, [insert.target]).fetchall()
+        }
+        named = [name.lower() for name in insert.names] or list(known)
+        missing = [name for name, (_, _, required, default) in known.items() if required and default is None]
+        if not set(named) <= set(known) or not set(missing) <= set(named) or len(set(named)) < len(named):
+            return None
+        return ", ".join(
+            f"{quoted(name)} {kind}{' NOT NULL' if required else ''}"
+            for name, kind, required, _ in (known[one] for one in named)
+        )
+    return None

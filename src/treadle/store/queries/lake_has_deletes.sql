@@ -1,0 +1,1 @@
+SELECT to_regclass('public.ducklake_delete_file') IS NOT NULL
