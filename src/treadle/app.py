@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import fcntl
 import gc
-import ipaddress
 import os
 import signal
 import socket
@@ -18,10 +17,11 @@ import structlog
 import uvicorn
 
 from treadle.api.app import build
-from treadle.api.http import Bounds, Certificate, server_config
+from treadle.api.http import Bounds, server_config
 from treadle.config import Settings
 from treadle.lakes import Lakes
 from treadle.levels import Levels
+from treadle.listening import bind, certificate
 from treadle.metrics import Metrics
 from treadle.model.errors import ConfigError, Unavailable
 from treadle.outside import SystemClock, new_id, new_secret
@@ -41,6 +41,7 @@ from treadle.slices import take_short_turns
 from treadle.store.embedded import EmbeddedPostgres
 from treadle.store.migrate import migrate
 from treadle.store.postgres import PostgresStore
+from treadle.store.postgres.gateway import GatewayLease, StoreTaken
 from treadle.store.signals import Signals
 from treadle.worker import confine
 
@@ -66,13 +67,11 @@ class Memory:
         return self._embedded
 
     async def start(self) -> str:
-        """Bring it up and its tables up to date; the dsn of the service."""
-        dsn = self._settings.database_url
-        if dsn is None:
-            self._embedded = await asyncio.to_thread(EmbeddedPostgres.start, self._settings.data_dir)
-            dsn = self._embedded.service_dsn
-        await asyncio.to_thread(migrate, dsn)
-        return dsn
+        """Bring it up; the dsn of the service."""
+        if self._settings.database_url is not None:
+            return self._settings.database_url
+        self._embedded = await asyncio.to_thread(EmbeddedPostgres.start, self._settings.data_dir)
+        return self._embedded.service_dsn
 
     async def watch(self) -> None:
         """Start the private server again whenever it has died."""
@@ -111,6 +110,7 @@ async def operator(settings: Settings, *, create: bool = False) -> AsyncIterator
         if not was_running:
             undo.push_async_callback(memory.stop)
         dsn = await memory.start()
+        await asyncio.to_thread(migrate, dsn)
         store = await PostgresStore.connect(dsn, pool_size=4)
         undo.push_async_callback(store.close)
         yield await undo.enter_async_context(_beside(settings, store, dsn))
@@ -193,6 +193,9 @@ class Gateway:
         self._memory = Memory(settings)
         self._metrics = Metrics()
         self._undo = contextlib.AsyncExitStack()
+        self._taken: StoreTaken | None = None
+        self.over = asyncio.Event()
+        """Set when another gateway has taken the store over."""
 
     async def start(self) -> None:
         """Bring everything up, and tell the truth about what an earlier run left."""
@@ -201,12 +204,19 @@ class Gateway:
         await asyncio.to_thread(end_leftovers, settings.data_dir)
         self._undo.push_async_callback(self._memory.stop)
         dsn = await self._memory.start()
-        self._store = await PostgresStore.connect(dsn, pool_size=POOL_SIZE)
+        owner_id = new_id()
+        lease = GatewayLease(dsn, owner_id, settings.data_dir, self._lose)
+        # Before the tables are changed: a gateway that runs on them would be the one to feel it.
+        await lease.acquire()
+        self._undo.push_async_callback(lease.release)
+        await asyncio.to_thread(migrate, dsn)
+        await lease.register()
+        self._store = await PostgresStore.connect(dsn, pool_size=POOL_SIZE, admission=lease)
         self._undo.push_async_callback(self._store.close)
         signals = Signals()
         lakes = Lakes(dsn, self._store, settings.data_dir)
         context = Context(
-            owner_id=new_id(),
+            owner_id=owner_id,
             store=self._store,
             signals=signals,
             clock=SystemClock(),
@@ -231,7 +241,8 @@ class Gateway:
         self.service = _service(settings, self._store, signals, lakes, self._check_ready, self._metrics)
         self.service.deps.full = quotas.full
         self._undo.push_async_callback(self.service.deps.audit.close)
-        self._undo.push_async_callback(self._owner.stop, settings.shutdown_grace)
+        self._undo.push_async_callback(self.service.deps.abandon)
+        self._undo.push_async_callback(self._stop_owner)
         maintenance = Maintenance(context, self._workers, lakes, self._metrics, self._owner.works)
         lakes.on_destroy(maintenance.leave)
         self._undo.push_async_callback(maintenance.stop)
@@ -244,7 +255,22 @@ class Gateway:
 
         A second call finds nothing to do.
         """
+        if self._taken is not None:
+            # Nothing that runs here may go on, and no end of it can be written here.
+            await self._workers.stop()
         await self._undo.aclose()
+
+    def check_kept(self) -> None:
+        """Raise `StoreTaken` when another gateway has taken the store over."""
+        if self._taken is not None:
+            raise self._taken
+
+    def _lose(self, taken: StoreTaken) -> None:
+        self._taken = taken
+        self.over.set()
+
+    async def _stop_owner(self) -> None:
+        await self._owner.stop(0.0 if self._taken is not None else self._settings.shutdown_grace)
 
     @property
     def metrics(self) -> Metrics:
@@ -302,47 +328,6 @@ def is_served(data_dir: Path) -> bool:
     return False
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; raises `ConfigError` when the address is taken or not ours."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except OSError as error:
-        sock.close()
-        raise ConfigError(f"host, port: cannot listen on {host}:{port}: {error.strerror or error}") from None
-    sock.listen(1024)
-    return sock
-
-
-def certificate(settings: Settings) -> ssl.SSLContext | None:
-    """TLS for the door, or None for plain HTTP; raises `ConfigError` where that would be heard by others."""
-    cert, key = settings.tls_cert, settings.tls_key
-    if cert is None and key is None:
-        if not settings.allow_plain_http and not _is_loopback(settings.host):
-            raise ConfigError(
-                f"host: {settings.host} is reached by others than this machine, and without TLS they can read tokens: "
-                "give tls_cert and tls_key, or set allow_plain_http"
-            )
-        return None
-    if cert is None or key is None:
-        raise ConfigError(f"{'tls_cert' if cert is None else 'tls_key'}: TLS needs both a certificate and its key")
-    try:
-        return Certificate(cert, key).context()
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"tls_cert, tls_key: {cert} and {key} cannot be used: {error}") from None
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether an address to listen on is this machine's own; a name is, if all it stands for is."""
-    try:
-        found = {info[4][0] for info in socket.getaddrinfo(host or "0.0.0.0", None)}  # noqa: S104 (that is what "" means)
-    except OSError:
-        return False
-    return all(ipaddress.ip_address(str(one).partition("%")[0]).is_loopback for one in found)
-
-
 async def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
     """Run the service until SIGINT or SIGTERM; ``say`` gets the one line that it is ready."""
     # What the service writes is for its own user: results, files, logs of the private server.
@@ -395,15 +380,17 @@ async def _answer(
         scheme = "https" if tls is not None else "http"
         say(f"treadle ready {scheme}://{f'[{host}]' if ':' in host else host}:{port}")
         log.info("ready", host=host, port=port)
-        await _first(door, stopping)
+        await _first(door, stopping, gateway.over)
         # What runs is stopped while the door is still open, so that whoever waits hears the truth.
         await gateway.stop()
         server.should_exit = True
     await door
+    gateway.check_kept()
 
 
-async def _first(door: "asyncio.Task[None]", event: asyncio.Event) -> None:
-    """Wait until the event is set or the door has closed."""
-    told = asyncio.create_task(event.wait())
-    await asyncio.wait([door, told], return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
+async def _first(door: "asyncio.Task[None]", *events: asyncio.Event) -> None:
+    """Wait until one of the events is set or the door has closed."""
+    told = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait([door, *told], return_when=asyncio.FIRST_COMPLETED)
+    for one in told:
+        one.cancel()

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
 
     # requests
     sync_wait: Seconds = Field(50.0, description="Seconds a synchronous submit waits for its end.")
+    session_wait: Seconds = Field(
+        5.0, description="Seconds a request for a session without `wait_timeout` waits for a free slot, then 429."
+    )
     max_wait: Seconds = Field(60.0, description="The most seconds a request for a result may ask to wait for its end.")
     on_disconnect: Literal["continue", "cancel"] = Field(
         "continue",

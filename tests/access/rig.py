@@ -95,7 +95,7 @@ class Rig:
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.memory = MemoryStore()
         self.spy = Spy(self.memory)
-        self.settings = Settings(data_dir=folder, sync_wait=0.05, **settings)
+        self.settings = Settings(data_dir=folder, sync_wait=0.05, session_wait=0.05, **settings)
         self.signals = Signals()
         self.signals.on_wake(self._wake)
         self._tasks: set[asyncio.Task[None]] = set()

@@ -33,6 +33,7 @@ from treadle.model.states import (
     SessionStatus,
     StatementState,
 )
+from treadle.service.delivery import Delivery
 from treadle.service.deps import Leaving
 from treadle.service.views import (
     CancelEntry,
@@ -119,6 +120,7 @@ class Twin(CallersTwin, MeteringTwin):
         )
         self.entries: Sequence[CancelEntry] = ()
         self.leaving: Leaving | None = None
+        self.delivered: list[bool] = []
         self.failure: Exception | None = None
         self.unready: RequestError | None = None
         self.gate: asyncio.Event | None = None
@@ -202,8 +204,17 @@ class Twin(CallersTwin, MeteringTwin):
     async def delete_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> None:
         await self._ask(p, "delete_endpoint", None, workspace_id, endpoint_id)
 
-    async def create_session(self, p: Principal, workspace_id: str, new: NewSession) -> SessionView:
+    async def create_session(
+        self,
+        p: Principal,
+        workspace_id: str,
+        new: NewSession,
+        leaving: Leaving | None = None,
+        delivery: Delivery | None = None,
+    ) -> SessionView:
         await self._ask(p, "create_session", new, workspace_id)
+        if delivery is not None:
+            delivery(self.delivered.append)
         return SESSION
 
     async def list_sessions(
@@ -235,7 +246,12 @@ class Twin(CallersTwin, MeteringTwin):
         await self._ask(p, "close_session", None, workspace_id, session_id)
 
     async def execute(
-        self, p: Principal, workspace_id: str, submission: Submission, leaving: Leaving | None = None
+        self,
+        p: Principal,
+        workspace_id: str,
+        submission: Submission,
+        leaving: Leaving | None = None,
+        delivery: Delivery | None = None,
     ) -> StatementView:
         self.leaving = leaving
         await self._ask(p, "execute", submission, workspace_id, submission.session_id)

@@ -43,6 +43,10 @@ class Answers(Ledger):
         if leaving:
             self._leaving.add(program)
 
+    def gives_up(self, program: int) -> None:
+        """A submit was answered that the store cannot be reached: what came of it may be cancelled."""
+        self._leaving.add(program)
+
     def told_entombed(self, public_id: str) -> None:
         """A cancel that came before its submit was kept for it."""
         self.entombed.add(public_id)

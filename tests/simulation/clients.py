@@ -21,7 +21,18 @@ from treadle.model.entities import Principal, Session
 from treadle.model.errors import NotFound, NotStopped, RequestError
 from treadle.model.states import CancelOutcome
 from treadle.service import Service
-from treadle.service.views import CancelFilter, CancelReport, NewSession, OnDisconnect, Submission
+from treadle.service.delivery import Settle
+from treadle.service.deps import Leaving
+from treadle.service.views import (
+    CancelFilter,
+    CancelReport,
+    NewSession,
+    OnDisconnect,
+    SessionView,
+    StatementView,
+    Submission,
+)
+from treadle.store.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -108,9 +119,24 @@ class Clients:
             endpoint_id=f"ep-{act.endpoint}", instance_id="default", catalog="default", wait_timeout=act.patience
         )
         self._opening.append(act)
-        await self._call("open", lambda s: s.create_session(ALICE, WORKSPACE, new))
+        await self._call("open", lambda s: self._opened(s, new, act.leaves))
         if act in self._opening:
             self._opening.remove(act)
+
+    async def _opened(self, service: Service, new: NewSession, leaves: float | None) -> SessionView:
+        """The session, if its opener is still there when the answer comes."""
+        began = self._world.loop.time()
+        settles: list[Settle] = []
+        leaving = None if leaves is None else partial(_leave, leaves)
+        view = await service.create_session(ALICE, WORKSPACE, new, leaving, settles.append)
+        delivered = leaves is None or self._world.loop.time() - began < leaves
+        if delivered:
+            self._truth.answered.add(view.session_id)
+        for settle in settles:
+            settle(delivered)
+        if not delivered:
+            raise ConnectionResetError
+        return view
 
     def session_is_born(self, session: Session) -> None:
         """A session is stored: a client that does not wait for it knows its id from a list."""
@@ -159,9 +185,19 @@ class Clients:
         )
         leaving = None if act.leaves is None else partial(_leave, act.leaves)
         self._truth.submits(act.runs, keyed=act.keyed, leaving=act.leaves is not None or act.keepalive is not None)
-        answer = await self._call("submit", lambda s: s.execute(ALICE, WORKSPACE, submission, leaving))
+        answer = await self._call("submit", lambda s: self._executed(s, act.runs, submission, leaving))
         if not isinstance(answer, Exception):
             self._truth.told_result(answer, 1, PAGE_ROWS)
+
+    async def _executed(
+        self, service: Service, program: int, submission: Submission, leaving: Leaving | None
+    ) -> StatementView:
+        """What is answered to a submit; one that fails for the store's sake is given up."""
+        try:
+            return await service.execute(ALICE, WORKSPACE, submission, leaving)
+        except StoreUnavailable:
+            self._truth.gives_up(program)
+            raise
 
     async def _cancel(self, act: Cancel) -> None:
         statement_id = self._truth.ids.get(act.target)

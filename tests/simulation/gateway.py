@@ -106,6 +106,7 @@ class Gateway:
         """Stop in good order."""
         self.service.close()
         await self.owner.stop(self._world.settings.shutdown_grace)
+        await self.service.deps.abandon()
         if self._duty is not None:
             self._duty.cancel()
         for worker in self.workers.alive:

@@ -53,6 +53,7 @@ class _Writer:
         # Of its own, so that the rest of a scenario is what it was without races.
         self._races = Random(f"races {seed}")
         self._breaks = Random(f"breaks {seed}")
+        self._openers = Random(f"openers {seed}")
         self._sessions = 0
         self._acts: list[AnyAct] = []
         self._programs: list[Program] = []
@@ -81,9 +82,13 @@ class _Writer:
                 session=session,
                 endpoint=self._random.choice((0, 0, 0, 1)),
                 patience=self._random.choice((None, None, 2, 10)),
+                leaves=self._leaving(),
                 opening=self._random.choice((Opening.WELL,) * 12 + tuple(Opening)),
             )
         )
+        if self._openers.random() < 0.06:
+            # While sessions are being opened.
+            self._acts.append(Crash(at=self._openers.random() * 0.6, pause=0.3 + self._openers.random()))
         for program in self._requests():
             self._programs.append(program)
             number = len(self._programs) - 1
@@ -95,6 +100,12 @@ class _Writer:
         for act in (CancelSession, CloseSession):
             if self._maybe(0.15):
                 self._acts.append(self._placed(act, session=session))
+
+    def _leaving(self) -> float | None:
+        """When the opener of a session goes away, if they do."""
+        if self._openers.random() >= 0.25:
+            return None
+        return self._openers.choice((0.0, 0.02, 0.1, 0.2, 0.4, 1.0)) * (0.5 + self._openers.random())
 
     def _submit(self, session: int, program: int) -> None:
         sync = self._maybe(0.4)

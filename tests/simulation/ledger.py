@@ -42,6 +42,7 @@ class Ledger:
         self.stopping = False
         self.stepped = False
         self.entombed: set[str] = set()
+        self.answered: set[str] = set()
         self._public: dict[str, Life] = {}
         self._keyed: set[int] = set()
         self._leaving: set[int] = set()

@@ -33,6 +33,7 @@ from treadle.scheduler.retries import Retries
 from treadle.scheduler.start import Start
 from treadle.scheduler.verdict import judge
 from treadle.service.cancel import Cancels
+from treadle.service.unanswered import Unanswered
 from treadle.service.views import CancelReport
 from treadle.store.base import Finish
 from treadle.store.memory import MemoryStore
@@ -415,7 +416,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         about="nothing is recovered", changes=lambda: [(recovery, "end_lost_statement", _nothing)], within=260
     ),
     "no-cut-off": Mutant(
-        about="a dead worker's backends live on", changes=lambda: [(Aftermath, "cut_off", _nothing)], within=80
+        about="a dead worker's backends live on", changes=lambda: [(Aftermath, "cut_off", _nothing)], within=400
     ),
     "no-look": Mutant(
         about="the owner hears wakes and never looks", changes=lambda: [(Owner, "_look", _nothing)], within=40
@@ -462,6 +463,16 @@ MUTANTS: Final[dict[str, Mutant]] = {
         about="a session goes on with an engine that has declared itself invalid",
         changes=_trusts_invalid_engines,
         within=80,
+    ),
+    "keeps-undelivered-sessions": Mutant(
+        about="a session whose opener has no answer is kept by the request that opened it",
+        changes=lambda: [(Unanswered, "_close", _nothing)],
+        within=900,
+    ),
+    "opens-for-the-departed": Mutant(
+        about="a session that waits is opened also when the request for it was lost",
+        changes=lambda: [(Owner, "_is_disowned", _nothing)],
+        within=2500,
     ),
     "records-after-what-waits": Mutant(
         about="what runs is recorded as waiting when another waits",

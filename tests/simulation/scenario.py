@@ -127,11 +127,14 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class OpenSession(Act, frozen=True, kw_only=True):
-    """A client opens a session; with ``patience`` it does not wait for it."""
+    """A client opens a session; with ``patience`` it does not wait for it, with ``leaves`` it goes away after so
+    many seconds.
+    """
 
     session: int
     endpoint: int = 0
     patience: int | None = None
+    leaves: float | None = None
     opening: Opening = Opening.WELL
 
 

@@ -163,6 +163,9 @@ class Truth(Deeds, Answers):
         self._on_moment(Moment.INTENDED, life.program)
 
     def _session_changed(self, before: Session, row: Session) -> None:
+        if row.close_requested_at is not None and before.close_requested_at is None:
+            gone = row.reason is Reason.CLIENT_GONE and row.id in self.answered and not before.unanswered
+            self._hold("C16", not gone, f"session {row.id} is to be closed for its opener, who had the answer")
         times = [at for at in (row.created_at, row.opened_at, row.ended_at) if at is not None]
         self._hold("C14", times == sorted(times), f"session {row.id} was created, opened and ended at {times}")
         if before.status.final:

@@ -81,6 +81,7 @@ class World:
             cancel_grace=GRACE,
             cancel_timeout=limits.cancel_timeout,
             sync_wait=limits.sync_wait,
+            session_wait=min(limits.sync_wait, 5.0),
             page_rows=PAGE_ROWS,
             worker_start=3.0,
             session_timeout=limits.session_timeout,
@@ -251,7 +252,7 @@ class World:
         """Whether a session must open, or end; until when one waits for a slot is a time of the wall clock."""
         if session.status.final:
             return False
-        if session.close_requested_at is not None:
+        if session.close_requested_at is not None or session.id not in self.truth.answered:
             return True
         return session.status != "RUNNING" and self.skew > -60
 

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from tests.store.servers import Databases
 from tests.store.test_catalogs import attach, commit, new_lake
 from tests.store.things import OWNER, at, catalog, ending, new_running, new_session
+from treadle.demo.local import TREADLE
 from treadle.model.entities import Catalog, Statement
 from treadle.store.backup import backup, restore
 from treadle.store.base import Page, RecordFilter
@@ -24,6 +26,7 @@ from treadle.store.errors import BackupError
 from treadle.store.migrate import migrate
 from treadle.store.postgres import PostgresStore
 from treadle.store.sealing import KEY_FILE, Sealer
+from treadle.store.unfinished import MARKER, is_unfinished
 
 
 @pytest.fixture
@@ -73,10 +76,20 @@ def test_a_backup_restored_elsewhere_is_the_same_service(homes: tuple[Path, Path
     shutil.rmtree(one)
 
     restore(archive, two, said.append)
+    assert readable_by_others(two) == []
     fresh = EmbeddedPostgres.start(two)
     asyncio.run(check(fresh.service_dsn, two, lake, done))
     assert Sealer.at(two / KEY_FILE).open(sealed, "A") == "secret"
     assert [path.name for path in two.iterdir() if path.name.startswith(("restore.", "backup."))] == []
+
+
+def readable_by_others(data_dir: Path) -> list[str]:
+    """Files and folders of a data folder that others than its user can do anything with."""
+    # The server looks after its own, and its user, where that is another, must pass through the data folder.
+    found = [path for path in data_dir.rglob("*") if "postgres" not in path.relative_to(data_dir).parts[0]]
+    assert found
+    wrong = [path for path in found if path.lstat().st_mode & 0o077]
+    return [str(path) for path in [*wrong, *([data_dir] if data_dir.stat().st_mode & 0o066 else [])]]
 
 
 async def check(dsn: str, data_dir: Path, lake: Catalog, done: Statement) -> None:
@@ -162,7 +175,7 @@ def test_only_plain_files_inside_are_unpacked(homes: tuple[Path, Path], name: st
         made.addfile(member)
     with pytest.raises(BackupError, match=re.escape(f"holds '{name}'")):
         restore(archive, two, lambda _: None)
-    assert list(two.iterdir()) == []
+    assert [path.name for path in two.iterdir()] == [MARKER]
 
 
 def test_an_archive_that_was_cut_off(homes: tuple[Path, Path]) -> None:
@@ -187,3 +200,70 @@ def test_an_archive_cannot_write_elsewhere(homes: tuple[Path, Path]) -> None:
     with pytest.raises(BackupError):
         restore(archive, two, lambda _: None)
     assert not (two.parent / "evil").exists()
+
+
+@pytest.fixture
+def archive(homes: tuple[Path, Path]) -> Path:
+    """A backup of a service with one catalog; its folder is gone."""
+    one, two = homes
+    server = EmbeddedPostgres.start(one)
+    migrate(server.service_dsn)
+    asyncio.run(fill(server.service_dsn, one))
+    made = two.parent / "backup.tar.gz"
+    backup(server, one, made, lambda _: None)
+    server.stop()
+    shutil.rmtree(one)
+    return made
+
+
+def treadle(data_dir: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    """A command that ends by itself."""
+    words = [*TREADLE, *command, "--data-dir", str(data_dir)]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+
+
+def refuses(data_dir: Path) -> None:
+    """Assert that no service starts in the folder and no store is made there, and that one line says why."""
+    for command in (("serve", "--port", "0"), ("token", "create", "--project", "p", "--user", "u")):
+        done = treadle(data_dir, *command)
+        assert done.returncode == 1
+        [line] = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+        assert "holds an unfinished restore" in line
+    assert not (data_dir / "postgres").exists()
+
+
+def test_a_restore_that_failed_leaves_no_store(archive: Path, homes: tuple[Path, Path]) -> None:
+    """Its folder is no empty one for a service, only for another restore."""
+    _, two = homes
+    broken = archive.with_name("broken.tar.gz")
+    with tarfile.open(archive) as whole, tarfile.open(broken, "w:gz") as made:
+        for member in whole:
+            if member.name.startswith("catalogs/"):
+                member.size //= 2
+            made.addfile(member, whole.extractfile(member))
+    with pytest.raises(BackupError, match="pg_restore"):
+        restore(broken, two, lambda _: None)
+    assert [path.name for path in two.iterdir()] == [MARKER]
+    refuses(two)
+    restore(archive, two, lambda _: None)
+    assert treadle(two, "sessions").returncode == 0
+
+
+def test_a_restore_that_was_killed_leaves_no_store(archive: Path, homes: tuple[Path, Path]) -> None:
+    """Nor one that takes the half for the whole: it is refused until a restore has come to its end."""
+    _, two = homes
+    command = [*TREADLE, "restore", str(archive), "--data-dir", str(two)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as restoring:
+        assert restoring.stderr is not None
+        assert any("restoring the store" in line for line in restoring.stderr)
+        with pytest.raises(BackupError, match="another restore works on"):
+            restore(archive, two, lambda _: None)
+        restoring.kill()
+    assert is_unfinished(two)
+    done = treadle(two, "serve", "--port", "0")
+    assert (done.returncode, "unfinished restore" in done.stderr) == (1, True)
+    said: list[str] = []
+    restore(archive, two, said.append)
+    assert "removing what an unfinished restore left" in said
+    assert readable_by_others(two) == []
+    assert treadle(two, "sessions").returncode == 0

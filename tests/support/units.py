@@ -32,6 +32,7 @@ PLACES: Final = (
 """Files, and folders as a whole."""
 
 EXCEPT: Final = (
+    "tests/api/test_delivery.py",
     "tests/api/test_http.py",
     "tests/engines/duckdb/test_conflicts.py",
     "tests/engines/duckdb/test_definitions_read_back.py",

@@ -9,15 +9,17 @@ from pathlib import Path
 import httpx
 import pytest
 import trustme
+import uvloop
 from starlette.types import ASGIApp
 from uvicorn import Server
 
+from tests.api.test_delivery import ASKED, happens, served, settled
 from tests.api.test_http import CANCEL, Wire, request
 from tests.api.twin import Twin
 from treadle.api.http import Certificate, server_config
-from treadle.app import certificate
 from treadle.config import Settings
 from treadle.demo.local import TREADLE, LocalService, make_token
+from treadle.listening import certificate
 from treadle.model.errors import ConfigError
 
 
@@ -75,6 +77,28 @@ async def test_requests_are_served_over_tls(
     assert (await wire.reply())[0] == 400
     wire.writer.close()
     assert [verb for verb, _ in twin.asked] == ["cancel"]
+
+
+def test_answers_over_tls_are_delivered_or_not(
+    files: Certificate, trusting: ssl.SSLContext, twin: Twin, settings: Settings
+) -> None:
+    """The connection below is looked at: one caller reads the answer and leaves, one leaves before."""
+
+    async def use(port: int) -> None:
+        wire = await dial(port, trusting)
+        await wire.send(ASKED)
+        assert (await wire.reply())[0] == 200
+        wire.writer.close()
+        assert await settled(twin, 1) == [True]
+        twin.gate = asyncio.Event()
+        hasty = await dial(port, trusting)
+        await hasty.send(ASKED)
+        await happens(lambda: len(twin.asked) == 2)
+        hasty.writer.transport.abort()
+        twin.gate.set()
+        assert await settled(twin, 2) == [True, False]
+
+    uvloop.run(served(twin, settings, use, tls=files.context()))
 
 
 async def test_older_tls_is_refused(port: int, trusting: ssl.SSLContext) -> None:

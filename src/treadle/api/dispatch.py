@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from treadle.api.bodies import Nothing
 from treadle.api.coding import decoded
+from treadle.api.delivery import deliver, deliveries
 from treadle.api.exchange import exchange_of
 from treadle.api.intake import read_whole
 from treadle.api.middleware import respond
@@ -38,9 +39,16 @@ async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
     exchange.holding.release()
     leaving = partial(_leaving, receive)
     caller = exchange.caller or _ANYONE
-    ask = Ask(caller, match.ids, query, body, scope["headers"], leaving, scope.get("scheme", "http"))
-    response = await route.handle(ask)
-    await respond(response, scope, receive, send)
+    with deliveries() as depending:
+        ask = Ask(
+            caller, match.ids, query, body, scope["headers"], leaving, scope.get("scheme", "http"), depending.register
+        )
+        response = await route.handle(ask)
+        answer = partial(respond, response, scope, receive)
+        if depending:
+            await deliver(answer, scope, send)
+        else:
+            await answer(send)
 
 
 async def _leaving(receive: Receive) -> None:

@@ -14,10 +14,11 @@ from typing import Any, Final, cast
 
 import httptools
 import msgspec
-from starlette.types import Message
+from starlette.types import Message, Scope
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from treadle.api.delivery import Peer, attach_peer
 from treadle.api.errors import BodyTimeout, Fault, HeadersTooLarge, UriTooLong, fault_of
 from treadle.api.middleware import new_request_id
 from treadle.model.errors import BadRequest, RequestError
@@ -63,6 +64,7 @@ class FabricHttpProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
         self._unsent = 0
+        self.lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A caller connected; one that says nothing is not kept for ever."""
@@ -74,6 +76,7 @@ class FabricHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over."""
+        self.lost = True
         for timer in (self._head_timer, self._send_timer):
             if timer is not None:
                 timer.cancel()
@@ -169,6 +172,7 @@ class FabricHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._last = self.cycle
         self.cycle.receive = _received(self.cycle)  # type: ignore[assignment, method-assign]
+        attach_peer(cast("Scope", self.cycle.scope), Peer(self, self.cycle))
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body; after the answer it is thrown away, up to a bound."""

@@ -12,6 +12,7 @@ from treadle.api.bodies import Nothing
 from treadle.api.errors import UnknownRoute, WrongMethod
 from treadle.model.entities import Principal
 from treadle.model.ids import PLAIN_ID, STATEMENT_ID
+from treadle.service.delivery import Delivery
 from treadle.service.deps import Leaving
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -37,7 +38,11 @@ WITH_BODY: Final = (400, 401, 403, 404, 408, 413, 415, 429, 500, 503)
 
 
 class Ask(msgspec.Struct, Generic[Q, B], frozen=True):
-    """A request that has been understood. ``leaving`` raises when the caller has left, ``scheme`` is how it came."""
+    """A request that has been understood.
+
+    ``leaving`` raises when the caller has left, ``scheme`` is how it came, ``delivery`` takes what depends on
+    whether its answer is delivered.
+    """
 
     caller: Principal
     ids: dict[str, str]
@@ -46,6 +51,7 @@ class Ask(msgspec.Struct, Generic[Q, B], frozen=True):
     headers: Sequence[tuple[bytes, bytes]] = ()
     leaving: Leaving | None = None
     scheme: str = "http"
+    delivery: Delivery | None = None
 
     @property
     def base(self) -> str:

@@ -26,7 +26,8 @@ class Sessions:
             catalog=body.lake_formation_config.catalog,
             wait_timeout=body.wait_timeout,
         )
-        return answer(render.session(await self._verbs.create_session(ask.caller, ask.ids["workspace_id"], new)))
+        opened = await self._verbs.create_session(ask.caller, ask.ids["workspace_id"], new, ask.leaving, ask.delivery)
+        return answer(render.session(opened))
 
     async def list(self, ask: Ask[bodies.SessionsQuery, Nothing]) -> Response:
         """List the sessions of a workspace."""

@@ -56,7 +56,7 @@ class Statements:
 
     async def submit(self, ask: Ask[Nothing, Any], submission: Submission) -> Response:
         """Submit what a body of either version says."""
-        view = await self._verbs.execute(ask.caller, ask.ids["workspace_id"], submission, ask.leaving)
+        view = await self._verbs.execute(ask.caller, ask.ids["workspace_id"], submission, ask.leaving, ask.delivery)
         # An asynchronous submit is answered with the ids alone, however far the statement has come.
         return submitted(view, with_progress=submission.is_sync)
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from treadle.model.entities import Endpoint, Principal, Statement, Workspace
 from treadle.model.identity import Project, TokenHolder
 from treadle.model.states import RecordStatus, SessionStatus
+from treadle.service.delivery import Delivery
 from treadle.service.deps import Leaving
 from treadle.service.logins import Login
 from treadle.service.profiles import OperatorMetrics, QueryMetrics
@@ -117,8 +118,17 @@ class Verbs(Callers, Protocol):
     async def delete_endpoint(self, p: Principal, workspace_id: str, endpoint_id: str) -> None:
         """Delete an endpoint; its sessions are closed and what runs on it is stopped."""
 
-    async def create_session(self, p: Principal, workspace_id: str, new: NewSession) -> SessionView:
-        """Open a session; without a ``wait_timeout`` wait until it runs."""
+    async def create_session(
+        self,
+        p: Principal,
+        workspace_id: str,
+        new: NewSession,
+        leaving: Leaving | None = None,
+        delivery: Delivery | None = None,
+    ) -> SessionView:
+        """Open a session, which is its opener's once the answer is delivered; without a ``wait_timeout`` wait until
+        it runs.
+        """
 
     async def list_sessions(
         self,
@@ -144,7 +154,12 @@ class Verbs(Callers, Protocol):
         """Close a session and stop what runs in it."""
 
     async def execute(
-        self, p: Principal, workspace_id: str, submission: Submission, leaving: Leaving | None = None
+        self,
+        p: Principal,
+        workspace_id: str,
+        submission: Submission,
+        leaving: Leaving | None = None,
+        delivery: Delivery | None = None,
     ) -> StatementView:
         """Submit a statement; ``leaving`` raises when the caller has left, and so does the verb where that matters."""
 

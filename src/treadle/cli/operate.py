@@ -1,5 +1,6 @@
 """Commands of an operator: who is there; keep a copy of everything, and bring it back."""
 
+import os
 from pathlib import Path
 
 import click
@@ -67,6 +68,8 @@ def restore(options: Options, source: Path) -> None:
     """Bring a backup into an empty data folder."""
     if options.settings.database_url is not None:
         raise ConfigError("database_url: restore works on the private PostgreSQL only")
+    # As of a service: what is written is for its own user.
+    os.umask(0o077)
     backups.restore(source, options.settings.data_dir, _progress)
     EmbeddedPostgres(options.settings.data_dir).stop()
 

@@ -121,6 +121,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     ``priority`` is 1 to 9, the highest is served first. ``threads`` and ``memory`` (bytes) are those of
     its worker, None as the service is set. An opening that fails is tried ``max_retry_times`` times again.
+    ``unanswered``: it does not run yet, and the request that opens it has had no answer.
     """
 
     id: str
@@ -145,6 +146,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     memory: int | None = None
     max_retry_times: int = 0
     opened_at: datetime | None = None
+    unanswered: bool = False
 
 
 class SessionEnd(msgspec.Struct, frozen=True, kw_only=True):

@@ -128,8 +128,10 @@ def cancel_message(reason: Reason, detail: str | None) -> str:
 SESSION_MESSAGES: Final[dict[Reason, str]] = {
     Reason.SESSION_IDLE: "it was idle for too long",
     Reason.SESSION_EXPIRED: "it was open for too long",
+    Reason.CLIENT_GONE: "its opener left before the answer",
+    Reason.WAIT_TIMEOUT: "it could not be opened in time",
 }
-"""What a session says when one of its limits closed it."""
+"""What a session says when it was closed and no caller asked for it."""
 
 SERVICE_LOST: Final = frozenset({Reason.OWNER_LOST, Reason.WORKER_CRASHED})
 """Failures that are the service's and not the SQL's: the record says ERROR."""

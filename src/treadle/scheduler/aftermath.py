@@ -9,8 +9,8 @@ from treadle.model.entities import Catalog, CommitPoint, Evidence, Session
 from treadle.model.ids import part_id
 from treadle.results.layout import discard_part
 from treadle.scheduler.context import Context
-from treadle.scheduler.endings import FIRST_PAUSE, LONGEST_PAUSE
 from treadle.staging import STAGING, clear
+from treadle.store.retrying import FIRST_PAUSE, LONGEST_PAUSE
 
 log = structlog.get_logger("treadle.owner")
 

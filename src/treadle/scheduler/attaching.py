@@ -8,6 +8,8 @@ ahead are told apart by it as well.
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import msgspec
 import structlog
@@ -75,6 +77,15 @@ class Attaching:
         await self._open(hand, session)
         return hand
 
+    @asynccontextmanager
+    async def unless_kept(self, hand: Hand) -> AsyncIterator[None]:
+        """Dismiss the worker when the block fails, whatever with."""
+        try:
+            yield
+        except BaseException:
+            await self.dismiss(hand)
+            raise
+
     async def dismiss(self, hand: Hand) -> None:
         """It is not needed."""
         hand.worker.kill()
@@ -139,11 +150,11 @@ class Attaching:
 
     async def _attach(self, workspace_id: str, catalog: Catalog, kind: Kind) -> Hand:
         hand = Hand(await self._workers.hire(), self._context.new_id())
-        order = await asyncio.to_thread(self._order, hand, workspace_id, catalog, kind)
-        answer = await self._ask(hand.worker, order)
-        if not isinstance(answer, Attached):
-            await self.dismiss(hand)
-            raise Unavailable(answer.message if isinstance(answer, AttachFailed) else answer)
+        async with self.unless_kept(hand):
+            order = await asyncio.to_thread(self._order, hand, workspace_id, catalog, kind)
+            answer = await self._ask(hand.worker, order)
+            if not isinstance(answer, Attached):
+                raise Unavailable(answer.message if isinstance(answer, AttachFailed) else answer)
         if answer.unmended:
             log.warning(
                 "catalog_not_mended",
@@ -155,10 +166,10 @@ class Attaching:
         return hand
 
     async def _open(self, hand: Hand, session: Session) -> None:
-        answer = await self._ask(hand.worker, Open(session_id=session.id, user_name=session.user_name))
-        if not isinstance(answer, Opened):
-            await self.dismiss(hand)
-            raise Unavailable(answer.message if isinstance(answer, OpenFailed) else answer)
+        async with self.unless_kept(hand):
+            answer = await self._ask(hand.worker, Open(session_id=session.id, user_name=session.user_name))
+            if not isinstance(answer, Opened):
+                raise Unavailable(answer.message if isinstance(answer, OpenFailed) else answer)
 
     async def _ask(self, worker: Worker, order: ToWorker) -> "Attached | AttachFailed | Opened | OpenFailed | str":
         """What the worker answers, or why it does not."""

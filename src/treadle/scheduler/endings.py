@@ -10,15 +10,14 @@ import structlog
 from treadle.model.entities import CancelIntent, Ending, Part, Session, SessionEnd, Statement
 from treadle.model.states import Reason, SessionStatus, StatementState
 from treadle.scheduler.context import Context
+from treadle.store import retrying
 from treadle.store.base import Asked, Scope
-from treadle.store.errors import StoreUnavailable
+from treadle.store.retrying import FIRST_PAUSE, LONGEST_PAUSE
 from treadle.store.rules import explained
 
 log = structlog.get_logger("treadle.owner")
 T = TypeVar("T")
 
-FIRST_PAUSE: Final = 0.05
-LONGEST_PAUSE: Final = 2.0
 OPEN: Final = frozenset({SessionStatus.CREATING, SessionStatus.WAITING, SessionStatus.RUNNING})
 FOR_ALL: Final = frozenset(
     {
@@ -35,14 +34,7 @@ FOR_ALL: Final = frozenset(
 
 async def until_stored(context: Context, write: Callable[[], Awaitable[T]]) -> T:
     """Do it, and while the store does not answer do it again: an end that is known must be written."""
-    pause = FIRST_PAUSE
-    while True:
-        try:
-            return await write()
-        except StoreUnavailable as error:
-            log.warning("store_unavailable", error=str(error))
-            await context.clock.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+    return await retrying.until_stored(context.clock, write)
 
 
 def told_of_session(reason: Reason | None) -> Reason:

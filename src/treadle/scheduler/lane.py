@@ -19,7 +19,7 @@ from treadle.scheduler.commits import Commits
 from treadle.scheduler.conclusion import Conclusion, Last, is_fatal
 from treadle.scheduler.context import Context
 from treadle.scheduler.deadlines import Deadline, of_session
-from treadle.scheduler.endings import Endings, until_done, until_stored
+from treadle.scheduler.endings import Endings, told_of_session, until_done, until_stored
 from treadle.scheduler.ladder import Ladder
 from treadle.scheduler.limits import Limiter
 from treadle.scheduler.line import Line
@@ -242,8 +242,7 @@ class Lane:
             # What is being submitted is stored then, or refused.
             await asyncio.wait([self._seat])
         await self.put_on_record()
-        stop_reason = Reason.SESSION_CLOSED if reason in (Reason.USER, Reason.OPERATOR) else reason
-        intent = CancelIntent(requested_at=self._context.clock.now(), reason=stop_reason, actor=actor)
+        intent = CancelIntent(requested_at=self._context.clock.now(), reason=told_of_session(reason), actor=actor)
         for statement_id, stored in await self._endings.cancel_all(intent):
             self.stop(statement_id, stored)
         if self.current is not None:

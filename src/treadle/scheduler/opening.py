@@ -54,14 +54,15 @@ class Opening:
         except Unavailable as error:
             await self._fail(session, str(error))
             return None
-        opened = await self._context.store.move_session(
-            session.id,
-            UNOPENED,
-            SessionStatus.RUNNING,
-            owner=self._context.owner_id,
-            worker=hand.name,
-            opened_at=self._context.clock.now(),
-        )
+        async with self._attaching.unless_kept(hand):
+            opened = await self._context.store.move_session(
+                session.id,
+                UNOPENED,
+                SessionStatus.RUNNING,
+                owner=self._context.owner_id,
+                worker=hand.name,
+                opened_at=self._context.clock.now(),
+            )
         if opened is None:
             await self._attaching.dismiss(hand)
             return None

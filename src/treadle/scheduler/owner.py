@@ -34,6 +34,8 @@ log = structlog.get_logger("treadle.owner")
 LEAST_SETTLING: Final = 1.0
 """Seconds of a stop that are left for what runs beside, however long the sessions took."""
 
+GOING_DOWN: Final = "the service went down"
+
 
 class Owner:
     """Runs every session of this gateway."""
@@ -95,7 +97,7 @@ class Owner:
             await self._unlisten()
         deadline = self._context.clock.monotonic() + seconds
         closings = [
-            asyncio.create_task(lane.close(SessionStatus.CLOSED, Reason.SHUTDOWN, "system", "the service went down"))
+            asyncio.create_task(lane.close(SessionStatus.CLOSED, Reason.SHUTDOWN, "system", GOING_DOWN))
             for lane in self.lanes
         ]
         if closings:
@@ -155,6 +157,9 @@ class Owner:
         elif session.id in self._opens or session.id in self._lanes:
             return
         elif session.status is not SessionStatus.RUNNING:
+            if await self._is_disowned(session):
+                await self._disown(session)
+                return
             if session.id not in self._waiting:
                 await self._learn_capacity(session)
             if session.id not in self._opens and session.id not in self._lanes:
@@ -163,6 +168,21 @@ class Owner:
         elif session.owner == self._context.owner_id:
             # Its opening was stored, but the answer was lost: nothing runs it.
             await self._opening.abandon(session, SessionStatus.FAIL, Reason.OWNER_LOST, "its opening was lost")
+
+    async def _is_disowned(self, session: Session) -> bool:
+        """Whether the request that opens the session is over without an answer, here or in an earlier gateway."""
+        if not session.unanswered or self._context.signals.is_opening(session.id):
+            return False
+        # The row may have been read before the request ended: one that is read now is decisive.
+        current = await self._context.store.session(None, session.id)
+        return current is not None and current.unanswered and not current.status.final
+
+    async def _disown(self, session: Session) -> None:
+        """Close a session that no caller knows of."""
+        now = self._context.clock.now()
+        asked = await self._context.store.request_close(session.id, now, session.user_name, Reason.CLIENT_GONE)
+        if asked is not None:
+            await self._close(asked)
 
     async def _learn_capacity(self, session: Session) -> None:
         endpoint = await self._context.store.endpoint(session.workspace_id, session.endpoint_id)
@@ -253,14 +273,17 @@ class Owner:
     async def _open(self, session: Session) -> None:
         try:
             lane = await self._opening.open(session, self._warm_up(session.endpoint_id))
+            if lane is not None:
+                self._lanes[session.id] = lane
         finally:
             self._opens.pop(session.id, None)
-        if lane is not None:
-            self._lanes[session.id] = lane
+            self._pump()
+        if lane is not None and self._stopping:
+            await lane.close(SessionStatus.CLOSED, Reason.SHUTDOWN, "system", GOING_DOWN)
+        elif lane is not None:
             current = await self._context.store.session(None, session.id)
             if current is not None:
                 await self._attend(current)
-        self._pump()
 
     def _lane_dead(self, lane: Lane) -> None:
         if self._lanes.get(lane.session.id) is lane:

@@ -89,6 +89,13 @@ class Deps:
         task.add_done_callback(self._behind.discard)
         return task
 
+    async def abandon(self) -> None:
+        """Break off what is still being carried on: the store has what the next gateway must know of it."""
+        behind = tuple(self._behind)
+        for task in behind:
+            task.cancel()
+        await asyncio.gather(*behind, return_exceptions=True)
+
 
 class Verb:
     """The base of the verbs."""

@@ -20,6 +20,7 @@ from treadle.service.deps import EVERYTHING, slice_of
 from treadle.service.views import Dpu, EndpointChange, NewEndpoint
 from treadle.store.base import EndpointFilter, Page, SessionFilter
 from treadle.store.errors import DuplicateName
+from treadle.store.retrying import until_gone
 
 MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -58,10 +59,22 @@ class Endpoints(Closing):
             owner_user_name=p.user_name,
             **self._limits(config, new.dpu),
         )
-        if not await deps.store.add_endpoint(endpoint):
-            raise _taken(new.name)
-        await self.audited(p, Action.CREATE_ENDPOINT, workspace_id, f"endpoint:{endpoint.id}", endpoint.name)
+        try:
+            if not await deps.store.add_endpoint(endpoint):
+                raise _taken(new.name)
+            await self.audited(p, Action.CREATE_ENDPOINT, workspace_id, f"endpoint:{endpoint.id}", endpoint.name)
+        except BadRequest:
+            raise
+        except BaseException:
+            # Else the name would be taken when its maker tries again.
+            deps.carry_on(self._unmake_endpoint(endpoint))
+            raise
         return endpoint
+
+    async def _unmake_endpoint(self, endpoint: Endpoint) -> None:
+        """Remove an endpoint whose creation was answered with an error."""
+        drop = partial(self.deps.store.drop_endpoint, endpoint.workspace_id, endpoint.id)
+        await until_gone(self.deps.clock, drop)
 
     async def list_endpoints(
         self,

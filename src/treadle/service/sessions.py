@@ -12,7 +12,9 @@ from treadle.model.errors import BadRequest, InvalidParameter, NotFound, Session
 from treadle.model.states import Reason, SessionStatus
 from treadle.service.attempt import in_time, not_recorded
 from treadle.service.closing import Closing
-from treadle.service.deps import unknown_marker
+from treadle.service.delivery import Delivery
+from treadle.service.deps import Leaving, unknown_marker, watched
+from treadle.service.unanswered import Unanswered
 from treadle.service.views import NewSession, SessionView
 from treadle.service.workspaces import DEFAULT_INSTANCE
 from treadle.store.base import Page, Place, SessionFilter, Wake
@@ -23,23 +25,44 @@ MEBIBYTE: Final = 2**20
 class Sessions(Closing):
     """The verbs of sessions."""
 
-    async def create_session(self, p: Principal, workspace_id: str, new: NewSession) -> SessionView:
+    async def create_session(
+        self,
+        p: Principal,
+        workspace_id: str,
+        new: NewSession,
+        leaving: Leaving | None = None,
+        delivery: Delivery | None = None,
+    ) -> SessionView:
         """Open a session on an endpoint.
 
         With a ``wait_timeout`` the answer comes at once and the session waits that long for a slot;
-        without one the answer comes when the session runs, or says why it cannot: `SessionNotReady`
-        when no slot came free within ``sync_wait``.
+        without one the answer comes when the session runs, or says why it cannot: `TooMany` when no slot
+        came free within ``session_wait``, `SessionNotReady` when its worker took too long. A session whose
+        opener has left or has no answer for another reason is closed.
         """
         endpoint, instance_id = await self._place(p, workspace_id, new)
         deps = self.deps
         most = deps.settings.project_sessions
         if await deps.store.count_open_sessions(p.project_id) >= most:
             raise TooMany(f"policy project over sessions,limit:{most}")
-        now = deps.clock.now()
-        patience = new.wait_timeout if new.wait_timeout is not None else deps.settings.sync_wait
-        session = Session(
-            id=deps.new_id(),
-            workspace_id=workspace_id,
+        session = self._session(p, new, endpoint, instance_id)
+        unanswered = Unanswered(deps, session)
+        try:
+            opened = await self._open(session, leaving, waits=new.wait_timeout is None)
+            view = self._settled(opened, endpoint, waits=new.wait_timeout is None)
+        except BaseException as error:
+            unanswered.disown(Reason.WAIT_TIMEOUT if isinstance(error, SessionNotReady) else Reason.CLIENT_GONE)
+            raise
+        unanswered.hand_over(delivery, runs=view.status is SessionStatus.RUNNING)
+        return view
+
+    def _session(self, p: Principal, new: NewSession, endpoint: Endpoint, instance_id: str) -> Session:
+        """The session as it is inserted."""
+        now, settings = self.deps.clock.now(), self.deps.settings
+        patience = new.wait_timeout if new.wait_timeout is not None else settings.session_wait
+        return Session(
+            id=self.deps.new_id(),
+            workspace_id=endpoint.workspace_id,
             endpoint_id=endpoint.id,
             instance_id=instance_id,
             catalog=new.catalog,
@@ -52,25 +75,26 @@ class Sessions(Closing):
             max_retry_times=new.max_retry_times,
             threads=self._threads(new) or endpoint.threads,
             memory=self._memory(new) or endpoint.memory,
+            unanswered=True,
         )
-        with deps.signals.watch(session.id) as told:
+
+    async def _open(self, session: Session, leaving: Leaving | None, *, waits: bool) -> Session | None:
+        """Insert the session; one that ``waits`` is returned when it runs or has ended, None when that takes too long.
+
+        Raises what ``leaving`` raises when its opener has left meanwhile.
+        """
+        deps = self.deps
+        with deps.signals.watch(session.id) as told, watched(leaving if waits else None) as gone:
             await deps.store.add_session(session)
             deps.signals.wake(Wake(session_id=session.id))
-            if new.wait_timeout is not None:
-                return view_of(session, endpoint)
-            opened = await self.wait_for(
-                lambda: deps.store.session(None, session.id), _is_settled, told, patience + deps.settings.worker_start
-            )
-        if opened is None:
-            await self._disown(session)
-        return self._settled(opened, endpoint)
-
-    async def _disown(self, session: Session) -> None:
-        """Its caller is told that it could not be opened, and never learns its id: should it open yet, it is closed."""
-        deps = self.deps
-        now = deps.clock.now()
-        if await deps.store.request_close(session.id, now, session.user_name, Reason.WAIT_TIMEOUT) is not None:
-            deps.signals.wake(Wake(session_id=session.id))
+            if not waits:
+                return session
+            look = partial(deps.store.session, None, session.id)
+            seconds = deps.settings.session_wait + deps.settings.worker_start
+            opened = await self.wait_for(look, _is_settled, told, seconds, gone)
+            if opened is None and gone is not None and gone.done():
+                gone.result()
+            return opened if isinstance(opened, Session) else None
 
     async def _place(self, p: Principal, workspace_id: str, new: NewSession) -> tuple[Endpoint, str]:
         """The endpoint a session is to run on, and the metastore instance of its catalog; raises what is wrong."""
@@ -110,13 +134,15 @@ class Sessions(Closing):
             raise InvalidParameter(f"must be an integer from 1 to {most // MEBIBYTE}", field="memory")
         return None if new.memory is None else max(new.memory * MEBIBYTE, MIN_MEMORY)
 
-    def _settled(self, opened: Statement | Session | None, endpoint: Endpoint) -> SessionView:
-        if not isinstance(opened, Session):
+    def _settled(self, opened: Session | None, endpoint: Endpoint, *, waits: bool) -> SessionView:
+        """The session that was asked for; raises what keeps it from being opened."""
+        if opened is None:
             raise SessionNotReady("the session could not be opened in time")
-        if opened.status is SessionStatus.RUNNING:
+        if not waits or opened.status is SessionStatus.RUNNING:
             return view_of(opened, endpoint)
         if opened.reason is Reason.WAIT_TIMEOUT:
-            raise SessionNotReady(opened.message)
+            limit = f"policy endpoint over sessions,limit:{endpoint.max_sessions}"
+            raise TooMany(limit, after=self.deps.settings.session_wait)
         raise Unavailable(opened.message or "the session could not be opened")
 
     async def list_sessions(

@@ -15,21 +15,30 @@ from treadle.model.errors import BadRequest, Conflict, TooMany
 from treadle.model.grants import grants_of
 from treadle.model.states import Reason, StatementState
 from treadle.service.cancel import Cancels
+from treadle.service.delivery import Delivery
 from treadle.service.deps import Leaving, watched
 from treadle.service.results import has_ended
 from treadle.service.views import OnDisconnect, StatementView, Submission
 from treadle.store.base import Wake
 from treadle.store.errors import DuplicateId, DuplicateKey, StoreUnavailable
+from treadle.store.retrying import LATE_PAUSES, until_stored
 
 
 class Statements(Cancels):
     """The verb that submits."""
 
     async def execute(
-        self, p: Principal, workspace_id: str, submission: Submission, leaving: Leaving | None = None
+        self,
+        p: Principal,
+        workspace_id: str,
+        submission: Submission,
+        leaving: Leaving | None = None,
+        delivery: Delivery | None = None,
     ) -> StatementView:
         """Submit a statement; a synchronous one is waited for up to ``sync_wait``.
 
+        One that is answered with a failure of the store, and that only the answer would have named, is cancelled;
+        so is one that is to be cancelled when its caller leaves, and whose answer does not come to them.
         Raises `BadRequest` for a session that has ended, `NotFound` for one there is not, `Conflict` for
         an id that is taken and for an idempotency key that stands for another submit.
         """
@@ -44,9 +53,20 @@ class Statements(Cancels):
                 stored = known or await self._submit(p, new, soft=submission.is_sync)
             except DuplicateKey:
                 # Submitted at the same time by another call: that one's statement is the answer.
-                return await self.execute(p, workspace_id, submission, leaving)
+                return await self.execute(p, workspace_id, submission, leaving, delivery)
+            except (StoreUnavailable, asyncio.CancelledError):
+                if new.nameless:
+                    self.deps.carry_on(self._give_up(p, new))
+                raise
             if submission.is_sync and not stored.state.final:
-                stored = await self._result(p, stored, told, submission, leaving)
+                try:
+                    stored = await self._result(p, stored, told, submission, leaving)
+                except StoreUnavailable:
+                    if self._leaves_with_caller(submission):
+                        self.deps.carry_on(self._give_up(p, stored))
+                    raise
+                if delivery is not None and not stored.state.final and self._leaves_with_caller(submission):
+                    delivery(partial(self._settle, p, stored))
         locate = submission.fetch_mode == "READ_OBS" and stored.state.final
         return await self.view_of_submit(stored, locate=locate)
 
@@ -68,19 +88,45 @@ class Statements(Cancels):
     ) -> Statement:
         """The statement when it has ended, or as it is when ``sync_wait`` is over; raises when the caller has left."""
         deps = self.deps
-        policy = submission.on_disconnect or OnDisconnect(deps.settings.on_disconnect)
-        stays = policy is OnDisconnect.CONTINUE and stored.keepalive is None
+        stays = not self._leaves_with_caller(submission) and stored.keepalive is None
         with watched(None if stays else leaving) as gone:
             look = partial(self.look_at, stored.id)
             ended = await self.wait_for(look, has_ended, told, deps.settings.sync_wait, gone)
             if isinstance(ended, Statement):
                 return ended
             if gone is not None and gone.done():
-                if policy is OnDisconnect.CANCEL:
+                if self._leaves_with_caller(submission):
                     await deps.signals.put_on_record()
                     await self.stop(stored, p.user_name, Reason.CLIENT_GONE)
                 gone.result()
         return await self._as_it_is(stored.id)
+
+    def _leaves_with_caller(self, submission: Submission) -> bool:
+        """Whether a synchronous statement is cancelled when its caller leaves."""
+        policy = submission.on_disconnect or OnDisconnect(self.deps.settings.on_disconnect)
+        return policy is OnDisconnect.CANCEL
+
+    def _settle(self, p: Principal, statement: Statement, delivered: bool) -> None:
+        """The answer that says the statement still runs was delivered, or was not."""
+        if not delivered:
+            self.deps.carry_on(self._give_up(p, statement))
+
+    async def _give_up(self, p: Principal, statement: Statement) -> None:
+        """Cancel a statement whose caller has left or cannot name it, as soon as the store takes it."""
+        deps = self.deps
+        intent = self._intent(p.user_name, Reason.CLIENT_GONE)
+        ask = partial(deps.store.request_cancel, statement.id, intent)
+        for pause in LATE_PAUSES:
+            await deps.clock.sleep(pause)
+            if deps.signals.stop(statement.session_id, statement.public_id, intent) is not None:
+                return
+            if (after := await until_stored(deps.clock, ask)) is None:
+                continue
+            if after.state.final:
+                deps.signals.ended(after)
+            else:
+                deps.signals.wake(Wake(session_id=after.session_id, statement_id=after.id, intent=after.cancel))
+            return
 
     async def _as_it_is(self, statement_id: str) -> Statement:
         """The statement as it is on record; raises `StoreUnavailable` where a crash of the store took the record."""

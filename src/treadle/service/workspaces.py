@@ -17,6 +17,7 @@ from treadle.service.views import NewWorkspace
 from treadle.store.base import Page, WorkspaceFilter
 from treadle.store.catalogs import lake_name, lake_path
 from treadle.store.errors import DuplicateName, QuotaReached, StoreUnavailable
+from treadle.store.retrying import until_gone, until_stored
 
 log = structlog.get_logger("treadle.service")
 
@@ -33,7 +34,7 @@ class Workspaces(Verb):
     """The verbs of workspaces and catalogs."""
 
     async def create_workspace(self, p: Principal, new: NewWorkspace) -> Workspace:
-        """Make a workspace and its catalog ``default``; raises `BadRequest` for a name in use."""
+        """Make a workspace and its catalog ``default``, both or none; raises `BadRequest` for a name in use."""
         self.allow(p, Action.CREATE_WORKSPACE)
         deps = self.deps
         workspace = Workspace(
@@ -51,11 +52,24 @@ class Workspaces(Verb):
         try:
             if not await deps.store.add_workspace(workspace, quota):
                 raise _taken(new.name)
+            await self._add_catalog(workspace.id, DEFAULT_INSTANCE, DEFAULT_CATALOG)
+            await self.audited(p, Action.CREATE_WORKSPACE, workspace.id, f"workspace:{workspace.id}", workspace.name)
         except QuotaReached:
             raise BadRequest(f"the project has {quota} workspaces, which is all it may have", field="name") from None
-        await self._add_catalog(workspace.id, DEFAULT_INSTANCE, DEFAULT_CATALOG)
-        await self.audited(p, Action.CREATE_WORKSPACE, workspace.id, f"workspace:{workspace.id}", workspace.name)
+        except BadRequest:
+            raise
+        except BaseException:
+            # Half of one would take the name, and no session could be opened in it.
+            deps.carry_on(self._unmake(workspace.id))
+            raise
         return workspace
+
+    async def _unmake(self, workspace_id: str) -> None:
+        """Remove a workspace whose creation was answered with an error."""
+        store, clock = self.deps.store, self.deps.clock
+        catalogs = await until_stored(clock, partial(store.catalogs, workspace_id))
+        if await until_gone(clock, partial(store.drop_workspace, workspace_id)):
+            await self._raze_all(workspace_id, catalogs)
 
     async def list_workspaces(
         self,
@@ -184,11 +198,21 @@ class Workspaces(Verb):
             password=deps.new_secret(),
             data_path=lake_path(deps.settings.data_dir, catalog_id),
         )
-        await deps.plant.provision(catalog)
-        if not await deps.store.add_catalog(catalog):
+        try:
+            await deps.plant.provision(catalog)
+            added = await deps.store.add_catalog(catalog)
+        except BaseException:
+            deps.carry_on(self._unmake_catalog(catalog))
+            raise
+        if not added:
             await deps.plant.destroy(catalog)
             raise BadRequest(f"a catalog named {name} exists already in {instance_id}", field="name")
         return catalog
+
+    async def _unmake_catalog(self, catalog: Catalog) -> None:
+        """Remove a catalog whose creation was answered with an error."""
+        await until_gone(self.deps.clock, partial(self.deps.store.drop_catalog, catalog.id))
+        await self._raze(catalog)
 
 
 def _taken(name: str) -> BadRequest:

@@ -31,6 +31,7 @@ from treadle.store.embedded import EmbeddedPostgres
 from treadle.store.errors import BackupError
 from treadle.store.migrate import migrate
 from treadle.store.sealing import KEY_FILE
+from treadle.store.unfinished import being_restored, clear
 
 FORMAT: Final = 1
 EVERY: Final = 1000
@@ -72,12 +73,25 @@ def backup(source: EmbeddedPostgres | str, data_dir: Path, target: Path, say: Sa
 def restore(source: Path, data_dir: Path, say: Say) -> None:
     """Bring an archive back into an empty ``data_dir``, with a private server that is left running.
 
-    Blocking. Raises `BackupError`; then ``data_dir`` is not to be used.
+    Blocking. Raises `BackupError`; then no service starts in ``data_dir``, and another restore may.
     """
-    if data_dir.exists() and any(data_dir.iterdir()):
-        raise BackupError(f"{data_dir} is not empty")
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    data_dir = data_dir.resolve()
+    with being_restored(data_dir) as left:
+        data_dir = data_dir.resolve()
+        server = EmbeddedPostgres(data_dir, restoring=True)
+        if left:
+            say("removing what an unfinished restore left")
+            server.stop()
+            clear(data_dir)
+        try:
+            _restore(source, data_dir, server, say)
+        except BaseException:
+            server.stop()
+            clear(data_dir)
+            raise
+    say(f"restored into {data_dir}")
+
+
+def _restore(source: Path, data_dir: Path, server: EmbeddedPostgres, say: Say) -> None:
     with tempfile.TemporaryDirectory(prefix="restore.", dir=data_dir) as folder:
         dumps = Path(folder)
         try:
@@ -87,20 +101,20 @@ def restore(source: Path, data_dir: Path, say: Say) -> None:
             raise BackupError(f"the archive cannot be read: {error}") from error
         manifest = _read_manifest(dumps)
         say("starting the private PostgreSQL")
-        server = EmbeddedPostgres.start(data_dir)
+        server.ensure_running()
         say("restoring the store")
         _restore_dump(Address.parse(server.service_dsn), dumps / "store.dump")
         migrate(server.service_dsn)
         lakes.forget_results(server.service_dsn, datetime.now(UTC))
         _restore_catalogs(server.service_dsn, data_dir, dumps, manifest, say)
-    say(f"restored into {data_dir}")
 
 
 def _write(dsn: str, data_dir: Path, archive: tarfile.TarFile, say: Say) -> None:
     with tempfile.TemporaryDirectory(prefix="backup.", dir=data_dir) as folder:
         say("dumping the store")
         store = Path(folder) / "store.dump"
-        _dump(Address.parse(dsn), store)
+        # Which gateway serves it is true of the original only.
+        _dump(Address.parse(dsn), store, "--exclude-table-data=gateway")
         catalogs = lakes.all_catalogs(dsn)
         manifest = Manifest(
             format=FORMAT, created_at=datetime.now(UTC), catalogs=tuple(catalog.id for catalog in catalogs)
@@ -157,13 +171,20 @@ def _unpack(archive: tarfile.TarFile, dumps: Path, data_dir: Path, say: Say) -> 
         target = (data_dir if path.parts[0] in ("lake", KEY_FILE) else dumps) / path
         content = archive.extractfile(member)
         assert content is not None, "a regular file has content"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         # What is there already, a link too, is never written to.
-        made = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, (member.mode & 0o644) | 0o600)
+        made = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with content, os.fdopen(made, "wb") as file:
             shutil.copyfileobj(content, file)
         if number % EVERY == 0:
             say(f"unpacked {number} files")
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those it lies in, for our own user only."""
+    if not folder.exists():
+        _make_folder(folder.parent)
+        folder.mkdir(mode=0o700)
 
 
 def _inner_path(member: tarfile.TarInfo) -> PurePosixPath:
@@ -188,7 +209,7 @@ def _restore_catalogs(dsn: str, data_dir: Path, dumps: Path, manifest: Manifest,
     for catalog in lakes.all_catalogs(dsn):
         if "://" not in catalog.data_path:
             catalog = msgspec.structs.replace(catalog, data_path=lake_path(data_dir, catalog.id))
-            Path(catalog.data_path).mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(catalog.data_path))
             lakes.move(dsn, catalog)
         lakes.provision_now(dsn, catalog)
         if catalog.id in manifest.catalogs:
@@ -197,8 +218,9 @@ def _restore_catalogs(dsn: str, data_dir: Path, dumps: Path, manifest: Manifest,
             lakes.point_to_files(catalog_address(dsn, catalog), catalog.data_path)
 
 
-def _dump(address: Address, target: Path) -> None:
-    _client("pg_dump", address, ["--format=custom", "--compress=1", "--no-owner", "--no-acl", f"--file={target}"])
+def _dump(address: Address, target: Path, *options: str) -> None:
+    form = ("--format=custom", "--compress=1", "--no-owner", "--no-acl", f"--file={target}")
+    _client("pg_dump", address, [*form, *options])
 
 
 def _restore_dump(address: Address, dump: Path) -> None:

@@ -249,6 +249,9 @@ class Store(Directory, Protocol):
     async def add_session(self, session: Session) -> None:
         """Remember a new session in ``CREATING``; raises `NotFound` unless its endpoint is there and runs."""
 
+    async def answered(self, session_id: str) -> None:
+        """The opener of the session knows its id: it stays whatever becomes of this gateway."""
+
     async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:
         """The session, if it is in the workspace (None: in any) of the project (None: of any)."""
 

@@ -18,6 +18,7 @@ import structlog
 from treadle.store import cluster
 from treadle.store.dsn import Address
 from treadle.store.errors import EmbeddedError
+from treadle.store.unfinished import is_unfinished
 
 log = structlog.get_logger("treadle")
 
@@ -42,8 +43,9 @@ class Secrets(msgspec.Struct, frozen=True):
 class EmbeddedPostgres:
     """The private server of a data folder."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, restoring: bool = False) -> None:
         self._data_dir = data_dir.resolve()
+        self._restoring = restoring
         self._pgdata = self._data_dir / "postgres"
         self._secrets: Secrets | None = None
 
@@ -64,6 +66,10 @@ class EmbeddedPostgres:
         """
         if self._secrets is not None and self.running():
             return False
+        if not self._restoring and is_unfinished(self._data_dir):
+            raise EmbeddedError(
+                f"data_dir: {self._data_dir} holds an unfinished restore: `treadle restore` it again, or remove it"
+            )
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked():
             self._secrets = self._read_secrets()

@@ -45,6 +45,7 @@ class Signals:
         self._over: Callable[[str], None] = lambda _: None
         self._listeners: list[Callable[[Wake], None]] = []
         self._watched: dict[str, list[asyncio.Future[Statement | Session]]] = {}
+        self._opening: set[str] = set()
 
     def on_wake(self, listener: Callable[[Wake], None]) -> None:
         """Call ``listener`` for every wake from now on."""
@@ -101,6 +102,18 @@ class Signals:
     def progress(self, session_id: str, statement_id: str) -> float | None:
         """Percent done of a running statement, None when nobody here knows."""
         return self._progress(session_id, statement_id)
+
+    def opening(self, session_id: str) -> None:
+        """A request of this process opens the session: begin before it is stored."""
+        self._opening.add(session_id)
+
+    def opening_over(self, session_id: str) -> None:
+        """The request has its answer, or will never have one."""
+        self._opening.discard(session_id)
+
+    def is_opening(self, session_id: str) -> bool:
+        """Whether a request of this process opens the session and has no answer yet."""
+        return session_id in self._opening
 
     def wake(self, wake: Wake) -> None:
         """Something was written that an owner should look at."""

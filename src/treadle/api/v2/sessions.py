@@ -35,7 +35,8 @@ class AuraSessions:
             cpu=body.cpu,
             memory=body.memory,
         )
-        return answer(render.session(await self._verbs.create_session(ask.caller, ask.ids["workspace_id"], new)))
+        opened = await self._verbs.create_session(ask.caller, ask.ids["workspace_id"], new, ask.leaving, ask.delivery)
+        return answer(render.session(opened))
 
     async def list(self, ask: Ask[AuraSessionsQuery, Nothing]) -> Response:
         """List the sessions of a workspace."""

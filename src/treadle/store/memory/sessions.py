@@ -31,6 +31,11 @@ class Sessions(Tables):
             raise DuplicateId(session.id)
         self._sessions[session.id] = session
 
+    async def answered(self, session_id: str) -> None:
+        """The opener of the session knows its id: it stays whatever becomes of this gateway."""
+        if (session := self._sessions.get(session_id)) is not None and session.unanswered:
+            self._sessions[session_id] = replace(session, unanswered=False)
+
     async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:
         """The session, if it is in the workspace (None: in any) of the project (None: of any)."""
         session = self._sessions.get(session_id)
@@ -104,6 +109,7 @@ class Sessions(Tables):
             message=message.replace("\x00", "") or session.message,
             ended_at=session.ended_at if ended_at is None else _after_all(ended_at, session),
             opened_at=session.opened_at if opened_at is None else max(opened_at, session.created_at),
+            unanswered=session.unanswered and to is not SessionStatus.RUNNING,
         )
         return moved
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import Final, Self
 
 from treadle.store.postgres.audit import Audit
-from treadle.store.postgres.connections import Connections
+from treadle.store.postgres.connections import Admission, Connections
 from treadle.store.postgres.pool import (
     LIST_CONNECTIONS,
     LIST_SETTINGS,
@@ -28,18 +28,19 @@ class PostgresStore(Principals, Workspaces, Sessions, Statements, Wakes, Audit):
     """
 
     @classmethod
-    async def connect(cls, dsn: str, *, pool_size: int = 10) -> Self:
+    async def connect(cls, dsn: str, *, pool_size: int = 10, admission: Admission | None = None) -> Self:
         """Open the store at a ``postgresql://`` dsn whose tables are up to date (`treadle.store.migrate`).
 
-        ``pool_size`` counts all its connections but the one of `listen`; there are at least three.
+        ``pool_size`` counts all its connections but the one of `listen`; there are at least three. A gateway's
+        ``admission`` keeps it from a store that another gateway has taken over.
         Raises `StoreUnavailable` when PostgreSQL does not answer.
         """
         lists, soft = (max(1, min(most, pool_size // 3)) for most in (LIST_CONNECTIONS, SOFT_CONNECTIONS))
         store = cls(
             dsn,
-            Connections(dsn, max(1, pool_size - lists - soft), **POINT_SETTINGS),
-            Connections(dsn, soft, **SOFT_SETTINGS),
-            Connections(dsn, lists, **LIST_SETTINGS),
+            Connections(dsn, max(1, pool_size - lists - soft), admission, **POINT_SETTINGS),
+            Connections(dsn, soft, admission, **SOFT_SETTINGS),
+            Connections(dsn, lists, admission, **LIST_SETTINGS),
         )
         try:
             await store.ping()

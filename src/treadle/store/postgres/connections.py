@@ -7,7 +7,7 @@ store leaves settings, locks or cursors behind.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import asyncpg
 
@@ -37,11 +37,27 @@ LOST: Final = (
 """What leaves nobody sure of the state of a connection, or of its server."""
 
 
-class Connections:
-    """At most ``size`` connections, made when they are needed; whoever finds none waits for one."""
+class Admission(Protocol):
+    """Who lets calls through to the server: the lease of a gateway."""
 
-    def __init__(self, dsn: str, size: int, **settings: str) -> None:
+    name: str
+    held: bool
+
+    async def admit(self, connection: "Connection") -> None:
+        """Let a new connection be used; raises `asyncpg.InterfaceError`."""
+
+
+class Connections:
+    """At most ``size`` connections, made when they are needed; whoever finds none waits for one.
+
+    With an ``admission`` only what that lets through, and under its name.
+    """
+
+    def __init__(self, dsn: str, size: int, admission: Admission | None = None, **settings: str) -> None:
         self._dsn = dsn
+        self._admission = admission
+        if admission is not None:
+            settings["application_name"] = admission.name
         self._settings = {**SERVER_SETTINGS, **settings}
         self._size = size
         self._free = asyncio.Semaphore(size)
@@ -53,6 +69,8 @@ class Connections:
         """A connection: give it back. Raises what asyncpg raises when there is none to be had."""
         await self._free.acquire()
         try:
+            if self._admission is not None and not self._admission.held:
+                raise asyncpg.InterfaceError("the lease of this gateway is interrupted")
             connection = self._kept() or await self._connect()
         except BaseException:
             self._free.release()
@@ -101,9 +119,16 @@ class Connections:
     async def _connect(self) -> "Connection":
         if self._closed:
             raise asyncpg.InterfaceError("the store is closed")
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             self._dsn, timeout=CONNECT_TIMEOUT, command_timeout=COMMAND_TIMEOUT, server_settings=self._settings
         )
+        if self._admission is not None:
+            try:
+                await self._admission.admit(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+        return connection
 
     async def close(self) -> None:
         """Wait for what is lent, then let go of all."""

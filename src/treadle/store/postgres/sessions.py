@@ -49,11 +49,16 @@ class Sessions(PoolBase):
                 session.threads,
                 session.memory,
                 session.max_retry_times,
+                session.unanswered,
             )
         except asyncpg.UniqueViolationError:
             raise DuplicateId(session.id) from None
         if not added:
             raise NotFound("no such endpoint")
+
+    async def answered(self, session_id: str) -> None:
+        """The opener of the session knows its id: it stays whatever becomes of this gateway."""
+        await self._done("session_answered", session_id)
 
     async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:
         """The session, if it is in the workspace (None: in any) of the project (None: of any)."""

@@ -1,0 +1,2 @@
+ALTER TABLE sessions DROP COLUMN IF EXISTS unanswered;
+DROP TABLE IF EXISTS gateway;

@@ -1,0 +1,1 @@
+DELETE FROM gateway WHERE holder = $1

@@ -1,0 +1,1 @@
+SELECT holder, place, pid, renewed_at FROM gateway

@@ -1,0 +1,2 @@
+UPDATE sessions SET unanswered = false WHERE id = $1 AND unanswered
+RETURNING id

@@ -1,0 +1,66 @@
+"""A data folder into which a backup is being restored, or was restored in part: no store yet, and no empty folder.
+
+A marker says so from before the first file until after the last. It is locked while a restore works on the
+folder, so that one that was broken off can be distinguished from one that goes on.
+"""
+
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from treadle.store.errors import BackupError
+
+MARKER: Final = "restore.unfinished"
+
+
+def is_unfinished(data_dir: Path) -> bool:
+    """Whether the folder is that of a restore which has not come to its end."""
+    return (data_dir / MARKER).exists()
+
+
+@contextmanager
+def being_restored(data_dir: Path) -> Iterator[bool]:
+    """Mark an empty folder, or that of a restore which was broken off, until the block is left without an error.
+
+    Yields whether there is something to be cleared first. Raises `BackupError` for any other folder.
+    """
+    if data_dir.exists() and any(data_dir.iterdir()) and not is_unfinished(data_dir):
+        raise BackupError(f"{data_dir} is not empty")
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Nobody else reads it; the user of a server that was left running may still have to pass through.
+    data_dir.chmod(stat.S_IMODE(data_dir.stat().st_mode) & ~0o066)
+    marker = data_dir / MARKER
+    with os.fdopen(os.open(marker, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupError(f"another restore works on {data_dir}") from None
+        _settle(data_dir)
+        yield any(path.name != MARKER for path in data_dir.iterdir())
+        marker.unlink()
+        _settle(data_dir)
+
+
+def clear(data_dir: Path) -> None:
+    """Remove everything but the marker."""
+    for path in data_dir.iterdir():
+        if path.name == MARKER:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _settle(folder: Path) -> None:
+    """Have on disk which files the folder has."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
