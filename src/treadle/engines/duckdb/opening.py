@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -36,6 +37,8 @@ _SURROUNDINGS: Final = frozenset(("08", "28", "53", "57", "58"))
 
 def preload() -> duckdb.DuckDBPyConnection:
     """An instance with the extensions loaded and nothing attached; raises `ExtensionDamaged`."""
+    # DuckDB looks for pandas twice for each value that is bound, and Python for its files every time.
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
     # The module's own connection has a thread for every core, and a zygote must have but one.
     duckdb.default_connection().close()
     connection = duckdb.connect(":memory:", config=_CONFIG)

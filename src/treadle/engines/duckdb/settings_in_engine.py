@@ -1,6 +1,7 @@
 """The settings of a session and those of its engine, which agree also after an interrupt or a rollback."""
 
 import contextlib
+from collections.abc import Iterator
 
 import duckdb
 
@@ -35,6 +36,7 @@ class EngineSettings:
                 for sql in change.engine:
                     self._con.execute(sql)
                 self.session = self.session.apply(change)
+                self._con.execute(self.session.published())
                 self._unsettled = False
                 return Command(tag=planned.tag)
             case Show(name=name) if name == ALL:
@@ -56,6 +58,18 @@ class EngineSettings:
                 f"SET {PROFILING} = 'on' first",
             )
 
+    @contextlib.contextmanager
+    def analyzing(self, planned: Planned) -> Iterator[None]:
+        """Have an EXPLAIN ANALYZE tell the rows and times of its operators, which no other statement pays for."""
+        if not planned.analyzes or self.session.show(PROFILING) != "on":
+            yield
+            return
+        self._unsettled = True
+        self._con.execute(profile.DETAILED)
+        yield
+        self._con.execute(profile.ON)
+        self._unsettled = False
+
     def turn_on_profiler(self) -> None:
         """Turn the profiler on for an EXPLAIN ANALYZE of ours, until the settings are settled."""
         if self._profiler_is_off():
@@ -67,7 +81,8 @@ class EngineSettings:
 
     def adopt(self, session: SessionSettings, *, later: bool = False) -> None:
         """Go on with these settings: those at the end of a transaction. ``later``: the engine follows when it can."""
-        self._unsettled = self._unsettled or session.engine() != self.session.engine()
+        if session is not self.session:  # most commits change none
+            self._unsettled = self._unsettled or session.engine() != self.session.engine()
         self.session = session
         if not later:
             self.settle()
