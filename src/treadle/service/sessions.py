@@ -56,6 +56,7 @@ class Sessions(Closing):
         with deps.signals.watch(session.id) as told:
             await deps.store.add_session(session)
             deps.signals.wake(Wake(session_id=session.id))
+            self.opened_by(p, session)
             if new.wait_timeout is not None:
                 return view_of(session, endpoint)
             opened = await self.wait_for(
@@ -132,6 +133,7 @@ class Sessions(Closing):
         limit: int,
         offset: int,
         endpoint_name: str | None = None,
+        user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[SessionView]]:
         """The sessions of a workspace, newest first; those where the caller may not look are left out.
@@ -147,6 +149,7 @@ class Sessions(Closing):
             created_from=start_time,
             created_to=end_time,
             within=within,
+            user_name=user_name,
         )
         after = (
             await self._session_place(workspace_id, SessionFilter(session_id=marker, within=within)) if marker else None
@@ -192,6 +195,7 @@ def view_of(session: Session, endpoint: Endpoint | None) -> SessionView:
         create_time=session.created_at,
         endpoint_id=session.endpoint_id,
         endpoint_name=endpoint.name if endpoint else "",
+        user_name=session.user_name,
         message=session.message,
     )
 
