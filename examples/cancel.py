@@ -3,8 +3,8 @@
 Usage: python examples/cancel.py treadle-data/demo.json
 """
 
+import argparse
 import json
-import sys
 import time
 from http.client import HTTPMessage
 from pathlib import Path
@@ -31,7 +31,9 @@ class Service:
 
 def main() -> None:
     """Run the example against the service the demo file names."""
-    demo = json.loads(Path(sys.argv[1]).read_text())
+    parser = argparse.ArgumentParser(description="Open a session, start an endless statement, cancel it.")
+    parser.add_argument("demo", type=Path, help="the file scripts/run has written: treadle-data/demo.json")
+    demo = json.loads(parser.parse_args().demo.read_text())
     service = Service(demo)
     lake = {"instance_id": "default", "catalog": "default"}
     opened, _ = service.call("POST", "/sessions", {"endpoint_id": demo["endpoint_id"], "lake_formation_config": lake})

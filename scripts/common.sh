@@ -12,7 +12,33 @@ fail() {
     exit 1
 }
 
-# Install Debian packages, loudly.
+# quietly WHAT LINES TOTAL COMMAND...: run the command and show how far it is: how many of the lines that begin with
+# LINES it has written, of TOTAL; what it writes itself is shown only when it fails.
+quietly() {
+    local what=$1 lines=$2 total=$3 log code=0 ticker
+    shift 3
+    log=$(mktemp)
+    progress "$what" "$lines" "$total" "$log" &
+    ticker=$!
+    "$@" >"$log" 2>&1 || code=$?
+    kill "$ticker" 2>/dev/null || true
+    wait "$ticker" 2>/dev/null || true
+    if [ "$code" -ne 0 ]; then cat "$log" >&2; fi
+    rm -f "$log"
+    return "$code"
+}
+
+# A line every few seconds, until this script ends.
+progress() {
+    local seconds=0 done
+    while sleep 2 && kill -0 $$ 2>/dev/null; do
+        seconds=$((seconds + 2))
+        done=$(grep -c "^$2" "$4" || true)
+        say "  $1: $done of $3 after $seconds s"
+    done
+}
+
+# Install Debian packages.
 apt_install() {
     command -v apt-get >/dev/null || fail "this machine lacks $* and has no apt-get: install it by hand"
     local as_root=()
@@ -21,8 +47,9 @@ apt_install() {
         as_root=(sudo)
     fi
     say "$(basename "$0"): this machine lacks $*, installing with apt-get"
-    "${as_root[@]}" apt-get update -q >&2
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2
+    quietly "lists" "Get:" "all" "${as_root[@]}" apt-get update -q
+    quietly "packages" "Setting up" "all" "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -q --no-install-recommends "$@"
 }
 
 need_command() { command -v "$1" >/dev/null || apt_install "${2:-$1}"; }
@@ -119,10 +146,12 @@ install() {
     venv_is_usable || make_venv
     say "$(basename "$0"): installing requirements/$lock.txt into $venv"
     rm -f "$stamp"
-    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
-        -r "$root/requirements/$lock.txt" >&2 || fail "the packages of requirements/$lock.txt could not be installed"
+    quietly "packages" "Collecting " "$(grep -c '==' "$root/requirements/$lock.txt")" \
+        "$python" -m pip install --disable-pip-version-check --no-input --require-hashes --only-binary :all: \
+        -r "$root/requirements/$lock.txt" || fail "the packages of requirements/$lock.txt could not be installed"
     # The build backend is in the lock too, so nothing is fetched here.
-    "$python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index \
-        -e "$root" >&2 || fail "the package itself could not be installed"
+    quietly "this package" "Successfully installed" 1 \
+        "$python" -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation --no-index \
+        -e "$root" || fail "the package itself could not be installed"
     fingerprint "$lock" >"$stamp"
 }

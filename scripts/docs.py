@@ -25,9 +25,10 @@ is taken:
 3. the TOML file given with `--config FILE`: `page_rows = 500`,
 4. the default below.
 
-Settings are read once, at the start. A value that makes no sense, or a name in the file that does not exist, stops the
-start with one line that names it. Durations are seconds. Sizes are bytes and may carry a unit: `512MiB`, `2GB`. A list
-is JSON in the environment (`TREADLE_COPY_DIRS='["/srv/in", "/srv/out"]'`) and a list in TOML; a table likewise.
+Settings are read once, at the start. A value that makes no sense, a name in the file that does not exist, and a
+variable `TREADLE_…` that is no setting stop the start with one line that names it and the nearest name that there is.
+Durations are seconds. Sizes are bytes and may carry a unit: `512MiB`, `2GB`. A list is JSON in the environment
+(`TREADLE_COPY_DIRS='["/srv/in", "/srv/out"]'`) and a list in TOML; a table likewise.
 
 | setting | kind | default | what it is |
 |---|---|---|---|

@@ -4,7 +4,9 @@ A setting ``name`` is ``TREADLE_NAME`` in the environment and ``name = …`` in 
 are seconds, sizes are bytes and may carry a unit (``512MiB``, ``2GB``).
 """
 
+import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +20,16 @@ from pydantic_settings import (
 )
 
 from treadle.model.errors import ConfigError
+from treadle.model.nearest import suggested
+
+PREFIX = "TREADLE_"
+"""How the names of settings begin in the environment."""
+
+OF_SCRIPTS = tuple(
+    f"{PREFIX}{name}"
+    for name in ("COVERAGE", "DEMO_SCALE", "FUZZ_", "PYTHON", "RACES", "SANDBOX_ROUNDS", "TEST_", "TRIALS", "VENV")
+)
+"""How the names begin that mean something to the scripts and tests beside the service, and nothing to it."""
 
 Seconds = Annotated[float, Field(gt=0)]
 TimeLimit = Annotated[float, Field(ge=0, le=2_147_483)]
@@ -62,7 +74,7 @@ DPU_SPECS = {
 class Settings(BaseSettings):
     """Every limit and switch of the service, with its default."""
 
-    model_config = SettingsConfigDict(env_prefix="TREADLE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     # where
     data_dir: Path = Field(Path("treadle-data"), description="Folder of everything the service keeps.")
@@ -313,6 +325,26 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
+def _check_environment(environment: Mapping[str, str]) -> None:
+    """Raise `ConfigError` for a variable that looks like a setting and is none: a misspelt limit would not hold."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for name in environment:
+        upper = name.upper()
+        if upper.startswith(PREFIX) and upper not in known and not upper.startswith(OF_SCRIPTS):
+            raise ConfigError(f"{name} in the environment is no setting{suggested(upper, known)}")
+
+
+def _wrong(kind: str, place: tuple[int | str, ...], message: str, file: Path | None) -> str:
+    """What is wrong with a setting, in one line."""
+    name = ".".join(map(str, place)) or "settings"
+    if kind != "extra_forbidden":
+        return f"{name}: {message}"
+    tables: dict[str, type[BaseModel]] = {"engines": Engine, "dpu_specs": DpuSpec}
+    siblings = tables.get(str(place[0]), Settings)
+    where = f"{file}: " if file is not None else ""
+    return f"{where}{name} is no setting{suggested(str(place[-1]), siblings.model_fields)}"
+
+
 def load(config: Path | None = None, **overrides: Any) -> Settings:
     """Read the settings once; ``overrides`` that are None are as if not given.
 
@@ -320,6 +352,7 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     """
     if config is not None and not config.is_file():
         raise ConfigError(f"no such configuration file: {config}")
+    _check_environment(os.environ)
     given = {name: value for name, value in overrides.items() if value is not None}
 
     class FromFile(Settings):
@@ -332,6 +365,6 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     except SettingsError as error:
         raise ConfigError(str(error)) from None
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(_wrong(one["type"], one["loc"], one["msg"], config) for one in error.errors())
         raise ConfigError(wrong) from None
     return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})

@@ -123,7 +123,7 @@ MATRIX: Final[dict[str, Line]] = {
     # statements
     "ExecuteSqlStatement": Line(
         _post(_W + "/sessions/statements", {"session_id": "{s}", "statement": "SELECT 1", "is_sync": False}),
-        _answers("                    403    200  200  200   403  200  404  404  404    401"),
+        _answers("                    403    403  200  200   403  200  404  404  404    401"),
     ),
     "ShowSqlStatementResult": Line(
         _get(_S + "/statements/{t}"),
@@ -208,7 +208,7 @@ MATRIX: Final[dict[str, Line]] = {
     ),
     "ExecuteAuraSqlStatement": Line(
         _post(_W2 + "/aura-sessions/statements", {"session_id": "{s}", "statement": "SELECT 1", "is_sync": False}),
-        _answers("                    403    200  200  200   403  200  404  404  404    401"),
+        _answers("                    403    403  200  200   403  200  404  404  404    401"),
     ),
     "ShowAuraSqlStatementResult": Line(
         _get(_S2 + "/statements/{t}"),

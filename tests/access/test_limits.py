@@ -92,7 +92,7 @@ async def test_a_project_has_a_rate_of_its_own(tmp_path: Path) -> None:
 
 async def test_cancels_are_not_held_up_by_what_else_one_asks(tmp_path: Path) -> None:
     """Whoever has used up his rate, and his project's, still stops what he started."""
-    async with rigged(tmp_path, user_rate=3.0, project_rate=3.0) as rig, rig.client("developer") as client:
+    async with rigged(tmp_path, user_rate=3.0, project_rate=3.0) as rig, rig.client("admin") as client:
         place = rig.a.places[0]
         while (await client.get(f"{rig.a.base}/endpoints")).status_code != 429:
             pass
@@ -113,7 +113,7 @@ async def submitted(rig: Rig, name: str, number: int = 1) -> list[httpx.Response
 async def test_statements_at_once_are_bounded_by_user_and_project(tmp_path: Path) -> None:
     """The one too many is refused and not stored; when one has ended the next may come."""
     async with rigged(tmp_path, user_statements=3, project_statements=5) as rig:
-        answers = await submitted(rig, "developer", 4)
+        answers = await submitted(rig, "admin", 4)
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         assert answers[-1].json()["error_msg"].endswith("policy user over statements,limit:3")
         others = await submitted(rig, "operator", 3)
@@ -121,26 +121,26 @@ async def test_statements_at_once_are_bounded_by_user_and_project(tmp_path: Path
         assert others[-1].json()["error_msg"].endswith("policy project over statements,limit:5")
         place = rig.a.places[0]
         stop = f"{rig.a.base}/sessions/{place.session.id}/statements/{answers[0].json()['statement_id']}/cancel"
-        async with rig.client("developer") as client:
+        async with rig.client("admin") as client:
             assert (await client.post(stop)).status_code == 200
-        assert [answer.status_code for answer in await submitted(rig, "developer", 2)] == [200, 429]
+        assert [answer.status_code for answer in await submitted(rig, "admin", 2)] == [200, 429]
 
 
 async def test_what_ended_unheard_of_is_found_out(tmp_path: Path) -> None:
     """A limit that seems to be reached is looked at in the store before anybody is refused."""
     async with rigged(tmp_path, user_statements=2) as rig:
-        answers = await submitted(rig, "developer", 2)
-        known = rig.service.deps.crowd._unfinished[("user", "project-a", "id-of-developer")]
+        answers = await submitted(rig, "admin", 2)
+        known = rig.service.deps.crowd._unfinished[("user", "project-a", "id-of-admin")]
         for answer in answers:
             del rig.memory._statements[answer.json()["statement_id"]]
         for one in known:
             known[one] -= 60.0
-        assert [answer.status_code for answer in await submitted(rig, "developer", 2)] == [200, 200]
+        assert [answer.status_code for answer in await submitted(rig, "admin", 2)] == [200, 200]
 
 
 async def test_a_submit_that_is_refused_counts_for_nothing(tmp_path: Path) -> None:
     """An unknown session, a taken id: what is not stored is not counted."""
-    async with rigged(tmp_path, user_statements=1) as rig, rig.client("developer") as client:
+    async with rigged(tmp_path, user_statements=1) as rig, rig.client("admin") as client:
         path = f"{rig.a.base}/sessions/statements"
         body = {"session_id": "unknown", "statement": "SELECT 1", "is_sync": False}
         for _ in range(3):
@@ -153,7 +153,7 @@ async def test_a_submit_that_is_refused_counts_for_nothing(tmp_path: Path) -> No
 
 async def test_sessions_of_a_project_are_bounded(tmp_path: Path) -> None:
     """One too many is refused; those of other projects do not count."""
-    async with rigged(tmp_path, project_sessions=3) as rig, rig.client("developer") as client:
+    async with rigged(tmp_path, project_sessions=3) as rig, rig.client("admin") as client:
         body = {
             "endpoint_id": rig.a.places[0].endpoint.id,
             "lake_formation_config": {"instance_id": "default", "catalog": "default"},
@@ -170,5 +170,5 @@ async def test_sessions_of_a_project_are_bounded(tmp_path: Path) -> None:
 async def test_many_at_once_are_counted_one_by_one(tmp_path: Path) -> None:
     """Submits at the same time do not slip through together."""
     async with rigged(tmp_path, user_statements=5) as rig:
-        answers = await asyncio.gather(*(submitted(rig, "developer") for _ in range(20)))
+        answers = await asyncio.gather(*(submitted(rig, "admin") for _ in range(20)))
         assert sorted(answer[0].status_code for answer in answers) == [200] * 5 + [429] * 15

@@ -109,7 +109,7 @@ async def test_rights_that_hang_on_the_endpoint_cost_one_look_a_session(tmp_path
     async with rigged(tmp_path) as rig:
         place = rig.a.places[0]
         body = {"session_id": place.session.id, "statement": "SELECT 1", "is_sync": False}
-        for name, looks in (("developer", (0, 0)), ("one", (1, 0))):
+        for name, looks in (("operator", (0, 0)), ("one", (1, 0))):
             async with rig.client(name) as client:
                 for expected in looks:
                     rig.spy.asked.clear()

@@ -41,7 +41,7 @@ async def test_list_sessions(client: httpx.AsyncClient, twin: Twin) -> None:
     )
     assert reply.text == (
         '{"sessions":[{"session_id":"s1","status":"RUNNING","create_time":"2026-07-13T12:00:00.125Z",'
-        '"endpoint_info":{"endpoint_id":"e1","endpoint_name":"duck"}}],"total":1}'
+        '"endpoint_info":{"endpoint_id":"e1","endpoint_name":"duck"},"user_name":"ada"}],"total":1}'
     )
     start, end = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC)
     assert twin.asked == [("list_sessions", ("e1", "s1", SessionStatus.FAIL, start, end, 10, 0))]
@@ -152,6 +152,39 @@ async def test_cancel_refuses_what_is_no_object(client: httpx.AsyncClient, twin:
     assert twin.asked == []
 
 
+CANCELS = (STATEMENT + "/cancel", SESSIONS + "/s1/cancel", "/v1/workspaces/w1/statements/cancel")
+
+
+@pytest.mark.parametrize("path", CANCELS)
+async def test_a_cancel_may_have_a_reason(client: httpx.AsyncClient, twin: Twin, path: str) -> None:
+    """In words, which arrive as one line of plain text; null and blanks are as if there were none."""
+    for given, words in (
+        ("wrong month", "wrong month"),
+        ("  two\r\nlines\t\x1b[31mand a\u202e turn\u2028 ", "two lines [31mand a turn"),
+        ("\u5de5\u4f5c \U0001f600 '; --", "\u5de5\u4f5c \U0001f600 '; --"),
+        ("x" * 512, "x" * 512),
+        ("", None),
+        (" \n ", None),
+        (None, None),
+    ):
+        twin.asked.clear()
+        assert (await client.post(path, json={"reason": given})).status_code == 200
+        ((_, asked),) = twin.asked
+        told = asked[2] if isinstance(asked, tuple) and len(asked) > 2 else None if isinstance(asked, tuple) else asked
+        assert told == words
+
+
+@pytest.mark.parametrize("path", CANCELS)
+@pytest.mark.parametrize("bad", ["x" * 513, 7, True, ["why"], {"why": "x"}, "a\x00b", "\ud800"])
+async def test_a_bad_reason_is_refused(client: httpx.AsyncClient, twin: Twin, path: str, bad: object) -> None:
+    """The documented 400 names it, and nothing is cancelled."""
+    reply = await client.post(path, content=json.dumps({"reason": bad}))
+    assert reply.status_code == 400
+    assert reply.json()["error_code"] == "common.01000001"
+    assert "reason: reason" in reply.json()["error_msg"]
+    assert twin.asked == []
+
+
 async def test_cancel_of_a_session(client: httpx.AsyncClient, twin: Twin) -> None:
     """The form of the page's own example cancels what runs in the session; an unknown rung is left out."""
     twin.report = CancelReport(state=RecordStatus.SUCCESSFUL, outcome=CancelOutcome.ALREADY_SUCCEEDED)
@@ -180,6 +213,7 @@ async def test_session_records(client: httpx.AsyncClient, twin: Twin) -> None:
         "create_time": "2026-07-13T12:00:00.125Z",
         "status": "CANCELED",
         "user_name": "ada",
+        "duration": "1500",
         "effects": "partial",
         "reason": "user",
         "actor": "ada",

@@ -58,7 +58,12 @@ VIEWER = Principal(project_id="p1", project_name="demo", user_id="u2", user_name
 TOKENS = {"operator-token": OPERATOR, "viewer-token": VIEWER}
 
 SESSION = SessionView(
-    session_id="s1", status=SessionStatus.RUNNING, create_time=NOON, endpoint_id="e1", endpoint_name="duck"
+    session_id="s1",
+    status=SessionStatus.RUNNING,
+    create_time=NOON,
+    endpoint_id="e1",
+    endpoint_name="duck",
+    user_name="ada",
 )
 COLUMN = Column(name="n", type=23, size=4, column_id=1, engine_type="INTEGER")
 ROWS = PartView(
@@ -230,6 +235,7 @@ class Twin(CallersTwin, MeteringTwin):
         limit: int,
         offset: int,
         endpoint_name: str | None = None,
+        user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[SessionView]]:
         filters: tuple[object, ...] = (endpoint_id, session_id, status, start_time, end_time, limit, offset)
@@ -274,19 +280,28 @@ class Twin(CallersTwin, MeteringTwin):
         return self.view
 
     async def cancel(
-        self, p: Principal, workspace_id: str, session_id: str, statement_id: str, *, before_submit: bool = False
+        self,
+        p: Principal,
+        workspace_id: str,
+        session_id: str,
+        statement_id: str,
+        *,
+        before_submit: bool = False,
+        words: str | None = None,
     ) -> CancelReport:
-        await self._ask(p, "cancel", before_submit or None, workspace_id, session_id, statement_id)
+        await self._ask(p, "cancel", words or before_submit or None, workspace_id, session_id, statement_id)
         return self.report
 
     async def cancel_statements(
-        self, p: Principal, workspace_id: str, where: CancelFilter, *, dry_run: bool
+        self, p: Principal, workspace_id: str, where: CancelFilter, *, dry_run: bool, words: str | None = None
     ) -> Sequence[CancelEntry]:
-        await self._ask(p, "cancel_statements", (where, dry_run), workspace_id)
+        await self._ask(p, "cancel_statements", (where, dry_run, words) if words else (where, dry_run), workspace_id)
         return self.entries
 
-    async def cancel_session_statements(self, p: Principal, workspace_id: str, session_id: str) -> CancelReport:
-        await self._ask(p, "cancel_session_statements", None, workspace_id, session_id)
+    async def cancel_session_statements(
+        self, p: Principal, workspace_id: str, session_id: str, *, words: str | None = None
+    ) -> CancelReport:
+        await self._ask(p, "cancel_session_statements", words, workspace_id, session_id)
         return self.report
 
     async def session_records(
@@ -300,6 +315,7 @@ class Twin(CallersTwin, MeteringTwin):
         tag: str | None,
         limit: int,
         offset: int,
+        user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[Statement]]:
         filters: tuple[object, ...] = (statement_id, status, tag, limit, offset)
@@ -325,6 +341,7 @@ class Twin(CallersTwin, MeteringTwin):
         created_from: datetime | None = None,
         created_to: datetime | None = None,
         statement_name: str | None = None,
+        user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[Statement]]:
         filters: tuple[object, ...] = (

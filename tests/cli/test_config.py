@@ -1,17 +1,24 @@
 """Settings: who wins, what is refused, what is never shown."""
 
 import os
+import pkgutil
+import re
+import resource
 import socket
 import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
+import treadle.cli
 from tests.cli.running import TREADLE, Cli
 from treadle import config
 from treadle.app import sole_owner
-from treadle.cli import main
+from treadle.cli import MODULES, main
 
 SECRET = "s3cret-pass"
 URL = f"postgresql://treadle:{SECRET}@127.0.0.1:1/treadle"
@@ -121,6 +128,50 @@ def test_a_wrong_file(bare: Cli, tmp_path: Path, text: str, named: str) -> None:
     assert named in bare.fails("config", "--config", str(toml))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prot = 1\n", "prot is no setting; did you mean port?"),
+        ("statement_timeuot = 1\n", "statement_timeuot is no setting; did you mean statement_timeout?"),
+        ("zzzzqqqq = 1\n", "zzzzqqqq is no setting"),
+        (
+            "[dpu_specs.big]\nmemory = '1GiB'\nthread = 1\nthreads = 1\n",
+            "dpu_specs.big.thread is no setting; did you mean threads?",
+        ),
+        ("[engines.mine]\nknid = 'duckdb'\n", "engines.mine.knid is no setting; did you mean kind?"),
+    ],
+)
+def test_a_key_that_is_no_setting(bare: Cli, tmp_path: Path, text: str, said: str) -> None:
+    """The file, the key and the nearest name, in one line of our own."""
+    toml = tmp_path / "wrong.toml"
+    toml.write_text(text)
+    assert bare.fails("config", "--config", str(toml)) == f"treadle: {toml}: {said}\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["TREADLE_STATEMENT_TIMEUOT", "treadle_statement_timeuot", "TREADLE_MAX_STATEMENT_TIMEOUTS"]
+)
+def test_a_variable_that_is_no_setting(bare: Cli, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It stops the start: whoever wrote it believes that a limit holds."""
+    monkeypatch.setenv(name, "5")
+    meant = "TREADLE_STATEMENT_TIMEOUT" if "UOT" in name.upper() else "TREADLE_MAX_STATEMENT_TIMEOUT"
+    for command in (["serve", "--port", "0"], ["config"]):
+        said = f"treadle: {name} in the environment is no setting; did you mean {meant}?\n"
+        assert bare.run(*command).stderr == said
+
+
+def test_the_variables_of_the_scripts_are_no_mistakes(bare: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the scripts and the tests read are left alone, as settings in any case of their names are."""
+    root = Path(__file__).parents[2]
+    texts = [path.read_text() for path in (root / "scripts").iterdir() if path.is_file()]
+    names = {name for text in texts for name in re.findall(r"\bTREADLE_[A-Z_]+[A-Z]\b", text)}
+    assert {"TREADLE_VENV", "TREADLE_PYTHON", "TREADLE_DEMO_SCALE"} <= names
+    for name in names - {f"TREADLE_{field.upper()}" for field in config.Settings.model_fields}:
+        monkeypatch.setenv(name, "5")
+    monkeypatch.setenv("treadle_page_rows", "77")
+    assert "page_rows = 77" in bare.ok("config")
+
+
 def test_no_such_file(bare: Cli, tmp_path: Path) -> None:
     """A configuration file that is not there is an error, not an empty one; a folder is none."""
     for path in (tmp_path / "none.toml", tmp_path):
@@ -208,8 +259,44 @@ def test_help_and_version() -> None:
     done = subprocess.run([*TREADLE, "--version"], capture_output=True, text=True, check=True, env=dict(os.environ))
     assert done.stdout.startswith("treadle, version ")
     listed = CliRunner().invoke(main, ["--help"]).stdout
-    for name in main.commands:
-        assert name in listed
+    for name, (_, about) in MODULES.items():
+        assert f"{name} " in listed
+        assert about in listed
         explained = CliRunner().invoke(main, [name, "--help"])
         assert explained.exit_code == 0
         assert "Usage: " in explained.stdout
+
+
+def test_the_help_has_every_command_in_its_own_words() -> None:
+    """The table from which the help is made says what the commands themselves say, and leaves none out."""
+    context = click.Context(main)
+    for name, (module, about) in MODULES.items():
+        found = main.get_command(context, name)
+        assert found is not None
+        assert found.get_short_help_str(limit=200) == about
+        assert found in import_module(f"treadle.cli.{module}").COMMANDS
+    files = [one.name for one in pkgutil.iter_modules(treadle.cli.__path__)]
+    made = [one for file in files for one in getattr(import_module(f"treadle.cli.{file}"), "COMMANDS", ())]
+    assert sorted(str(one.name) for one in made) == sorted(MODULES)
+
+
+def processor_seconds(*command: str) -> float:
+    """The least of what a command takes of processors, started five times."""
+
+    def once() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    return min(once() for _ in range(5))
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",)])
+def test_the_help_comes_at_once(arguments: tuple[str, ...]) -> None:
+    """It takes a few times as long as an interpreter that does nothing, and loads nothing that works."""
+    assert processor_seconds(*TREADLE, *arguments) < 8 * processor_seconds(sys.executable, "-c", "pass")
+    program = "import sys, treadle.cli as cli; cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    assert {"pydantic", "uvloop", "asyncpg", "pyarrow", "treadle.app", "treadle.cli.common"}.isdisjoint(loaded)

@@ -3,9 +3,11 @@
 import asyncio
 import fcntl
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -92,7 +94,18 @@ def test_see_it_and_stop_it(cli: Cli, workspace_id: str) -> None:
 def test_long_statements_are_cut_in_the_list(cli: Cli, workspace_id: str) -> None:
     """A list shows the beginning of a long statement, on one line."""
     statement = queued_statement(cli.data_dir, workspace_id, content="SELECT\n1 -- " + "x" * 5000)
-    (line,) = cli.ok("statements", "--session", statement.session_id).splitlines()
+    headings, line = cli.ok("statements", "--session", statement.session_id).splitlines()
+    assert headings.split() == [
+        "STATEMENT",
+        "STATUS",
+        "USER",
+        "ENDPOINT",
+        "SUBMITTED",
+        "AGE",
+        "DURATION",
+        "ENDED",
+        "SQL",
+    ]
     assert "SELECT 1 -- xxx" in line
     assert len(line) < 200
     (listed,) = cli.json("statements", "--session", statement.session_id)
@@ -104,6 +117,97 @@ def test_the_newest_come_first_up_to_the_limit(cli: Cli, workspace_id: str) -> N
     made = [queued_statement(cli.data_dir, workspace_id, created_at=things.at(n)) for n in range(3)]
     listed = cli.json("statements", "--workspace", workspace_id, "--limit", "2")
     assert [one["id"] for one in listed] == [made[2].id, made[1].id]
+
+
+def test_they_are_found_by_user_tag_and_time(cli: Cli, workspace_id: str) -> None:
+    """Each filter by itself; a line tells whose it is, on which endpoint, and how old it is."""
+    now = datetime.now(UTC)
+    ann = queued_statement(cli.data_dir, workspace_id, tags=("nightly", "eu"), created_at=now)
+    bob = queued_statement(cli.data_dir, workspace_id, user_name="bob", created_at=now - timedelta(days=3))
+    here = ("statements", "--workspace", workspace_id)
+
+    def found(*filters: str) -> list[str]:
+        return [one["statement_id"] for one in cli.json(*here, *filters)]
+
+    assert found() == [ann.id, bob.id]
+    assert found("--user", "bob") == [bob.id]
+    assert found("--tag", "eu") == found("--since", "1h") == found("--tag", "nightly", "--user", "ann") == [ann.id]
+    assert found("--tag", "eu", "--user", "bob") == found("--user", "carl") == []
+    headings, first, second = cli.ok(*here).splitlines()
+    assert [headings.index(word) for word in ("USER", "AGE")] == [first.index(" ann ") + 1, second.index(" 3d ") + 1]
+    place = cli.json(*here)[0]["endpoint_name"]
+    assert place
+    assert first.index(f" {place} ") + 1 == headings.index("ENDPOINT")
+
+    sessions = ("sessions", "--workspace", workspace_id)
+    assert {one["endpoint_name"] for one in cli.json(*sessions)} >= {place}
+    assert (
+        cli.json(*sessions, "--user", "nobody") == cli.json(*sessions, "--since", "2020-01-01", "--user", "bob") == []
+    )
+    assert len(cli.json(*sessions, "--user", "ann")) == 2
+    assert cli.ok(*sessions).splitlines()[0].split() == [
+        "SESSION",
+        "STATUS",
+        "USER",
+        "ENDPOINT",
+        "OPENED",
+        "AGE",
+        "DURATION",
+        "MESSAGE",
+    ]
+
+
+def test_many_are_stopped_at_once_for_a_reason(cli: Cli, workspace_id: str) -> None:
+    """By tag and by user; a dry run stops nothing, and the record has the reason in words."""
+    ann = queued_statement(cli.data_dir, workspace_id, tags=("nightly",))
+    bob = queued_statement(cli.data_dir, workspace_id, tags=("nightly",), user_name="bob")
+    place = ("--workspace", workspace_id)
+    (planned,) = cli.json("cancel", *place, "--tag", "nightly", "--user", "bob", "--dry-run")
+    assert (planned["statement_id"], planned["outcome"]) == (bob.id, "would_cancel")
+    (stopped,) = cli.json("cancel", *place, "--tag", "nightly", "--user", "bob", "--reason", "wrong\nmonth")
+    assert (stopped["statement_id"], stopped["outcome"], stopped["rung"]) == (bob.id, "cancelled", "dequeued")
+    shown = {one["statement_id"]: one for one in cli.json("statements", *place)}
+    assert shown[ann.id]["state"] == "queued"
+    ending = shown[bob.id]["ending"]
+    assert (ending["reason"], ending["actor"], ending["detail"]) == ("operator", "operator", "wrong month")
+    headings, line = cli.ok("cancel", *place, "--session", ann.session_id).splitlines()
+    assert headings.split() == ["STATEMENT", "OUTCOME", "STATUS", "RUNG", "MILLIS"]
+    assert line.split()[:4] == [ann.id, "cancelled", "CANCELED", "dequeued"]
+    assert cli.ok("cancel", *place) == ""
+    entry = cli.json("audit", *place, "--action", "cancelStatement")[-1]
+    assert (entry["resource"], entry["detail"]) == (f"statement:{bob.id}", "wrong month")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["s1", "--user", "ann"],
+        ["s1", "--tag", "t"],
+        ["s1", "--dry-run"],
+        ["s1", "--reason", " "],
+        ["s1", "--reason", "x" * 513],
+    ],
+)
+def test_a_cancel_that_says_too_little_or_too_much(cli: Cli, args: list[str]) -> None:
+    """It is wrong usage, and stops nothing."""
+    assert cli.run("cancel", *args).exit_code == 2
+
+
+def test_a_list_may_be_watched(cli: Cli, workspace_id: str) -> None:
+    """Look after look until it is interrupted, which is no failure."""
+    queued_statement(cli.data_dir, workspace_id)
+    command = [*TREADLE, "statements", "--workspace", workspace_id, "--watch", "0.1", "--json"]
+    process = subprocess.Popen(
+        [*command, "--data-dir", str(cli.data_dir)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    looks = [process.stdout.readline() for _ in range(3)]
+    assert len(set(looks)) == 1
+    assert looks[0].startswith("[{")
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=60)
+    assert (process.returncode, complaint) == (0, "")
 
 
 # -- ids of the caller's own, and of parts -----------------------------------------------------
@@ -132,7 +236,7 @@ def test_a_chosen_id_is_what_is_shown_and_taken(cli: Cli, workspace_id: str) -> 
     statement = queued_statement(cli.data_dir, workspace_id, chosen_id="report-2026")
     (listed,) = cli.json("statements", "--workspace", workspace_id, "--statement", "report-2026")
     assert listed["statement_id"] == "report-2026"
-    assert cli.ok("statements", "--workspace", workspace_id).split()[0] == "report-2026"
+    assert cli.ok("statements", "--workspace", workspace_id).splitlines()[1].split()[0] == "report-2026"
     assert cli.json("statements", "--workspace", workspace_id, "--statement", "another") == []
     first = cli.json("cancel", "report-2026")
     assert (first["statement_id"], first["outcome"]) == ("report-2026", "cancelled")

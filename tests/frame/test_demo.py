@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -36,6 +38,33 @@ def test_the_tables_of_tpch_are_there(running: Running) -> None:
     assert counts["nation"] == "25"
     assert counts["orders"] == "15000"
     assert counts["lineitem"] == "60175"
+
+
+def test_a_fresh_demo_has_no_failures_in_its_history(running: Running) -> None:
+    """What it asks to find out is answered, not refused: nothing a newcomer would take for an error."""
+    with Api(running.demo.url, running.demo.token) as api:
+        base = f"/v1/workspaces/{running.demo.workspace_id}/statement-records?limit=100"
+        records = api.get(dict[str, Any], base)["records"]
+        made = [one for one in records if "tpch/" in one["statement_content"]]
+    assert len(made) == len(TABLES)
+    first = max(at for at, one in enumerate(records) if one in made)
+    assert {one["status"] for one in records[first:]} == {"SUCCESSFUL"}
+
+
+def test_the_example_explains_itself() -> None:
+    """`--help` is an answer, and no traceback."""
+    example = [sys.executable, str(ROOT / "examples" / "cancel.py")]
+    explained = subprocess.run([*example, "--help"], capture_output=True, text=True, check=True)
+    assert "demo.json" in explained.stdout
+    wrong = subprocess.run(example, capture_output=True, text=True, check=False)
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
+
+
+def test_the_instructions_say_where_the_page_is(running: Running) -> None:
+    """The page of the API, which answers."""
+    assert f"{running.demo.url}/docs\n" in instructions(running.demo, running.service.data_dir)
+    with urlopen(f"{running.demo.url}/docs") as answer:
+        assert answer.status == 200
 
 
 def test_the_files_are_removed_after_loading(running: Running) -> None:

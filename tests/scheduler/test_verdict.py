@@ -165,7 +165,7 @@ def test_the_form_of_a_cancelled_part(reason: Reason) -> None:
     """A cancelled statement is 57014 with PostgreSQL's text for its reason."""
     intent = CancelIntent(requested_at=ASKED_AT, reason=reason, actor="system")
     verdict = judge(seen(rows(1), cancel=intent))
-    assert verdict.parts == (cancelled_part(2, reason),)
+    assert verdict.parts == (cancelled_part(2, intent),)
     (part,) = verdict.parts
     assert (part.sql_state, part.message) == ("57014", CANCEL_MESSAGES[reason])
     assert verdict.ending.reason is reason
@@ -174,7 +174,7 @@ def test_the_form_of_a_cancelled_part(reason: Reason) -> None:
 def test_a_found_commit_is_a_part_that_ended_well() -> None:
     """The commit that was found stands on the record as a part, the stop behind it."""
     killed = judge(seen(rows(1), died=True, asked=True, durable=True, more=True, cancel=USER))
-    assert killed.parts == (done(2, COMMITTED), cancelled_part(3, Reason.USER))
+    assert killed.parts == (done(2, COMMITTED), cancelled_part(3, USER))
     assert judge(seen(rows(1), died=True, asked=True, durable=True)).parts == (done(2, COMMITTED),)
 
 

@@ -212,11 +212,11 @@ def test_it_needs_the_right_to_maintain(idle: World) -> None:
     token = make_token(idle.service.data_dir, ALICE[0], "dave", role="developer")
     with idle.session() as owner:
         fill(owner, "held_back", 2)
-        session = Session(idle.connect(token), idle.workspace_id, owner.id)
+        session = idle.connect(token).open_session(idle.workspace_id, idle.endpoint_id)
         for sql in ("CHECKPOINT", 'CALL "default".merge_adjacent_files()'):
             assert code(session, sql) == "42501"
         assert len(session.run("FROM ducklake_list_files('default', 'held_back')").rows) == 2
-        body = {"session_id": owner.id, "statement": "CHECKPOINT", "is_maintain_statement": True}
+        body = {"session_id": session.id, "statement": "CHECKPOINT", "is_maintain_statement": True}
         answer = session.api.post(StatementReply, f"{idle.base}/sessions/statements", body)
         assert session.wait(answer).last.sql_state == "42501"
         assert owner.run("SELECT count(*) FROM held_back").rows == [["2"]]

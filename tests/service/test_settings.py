@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.service.caller import Caller, Sql
+from tests.service.caller import ENDLESS, Caller, Sql
 from tests.support.world import until
 from treadle.engines.duckdb import engine_settings
 from treadle.engines.duckdb.settings import SETTINGS
@@ -24,7 +24,7 @@ DEFAULTS = {
     "query_profiling": "on",
     "search_path": "main",
     "server_encoding": "UTF8",
-    "session_timeout": "600",
+    "session_timeout": "10min",
     "standard_conforming_strings": "on",
     "statement_timeout": "0",
     "TimeZone": "UTC",
@@ -49,7 +49,20 @@ def test_every_name_is_shown_set_and_reset(sql: Sql) -> None:
 
 @pytest.mark.parametrize(
     ("given", "seconds"),
-    [("600", "600"), ("'90s'", "90"), ("'1500ms'", "1.5"), ("'2 min'", "120"), ("'1h'", "3600"), ("'1d'", "86400")],
+    [
+        ("600", "10min"),
+        ("'90s'", "90s"),
+        ("'1500ms'", "1500ms"),
+        ("'500ms'", "500ms"),
+        ("'2 min'", "2min"),
+        ("'1h'", "1h"),
+        ("'1d'", "1d"),
+        ("1.5", "1500ms"),
+        ("'1us'", "1ms"),
+        ("0", "0"),
+        ("'0ms'", "0"),
+        ("DEFAULT", "0"),
+    ],
 )
 def test_a_bare_number_of_a_timeout_is_seconds(sql: Sql, given: str, seconds: str) -> None:
     """Units as PostgreSQL writes them."""
@@ -108,8 +121,8 @@ OTHERS = {
     "application_name": "other",
     "query_profiling": "off",
     "search_path": "elsewhere",
-    "session_timeout": "601",
-    "statement_timeout": "7",
+    "session_timeout": "601s",
+    "statement_timeout": "7s",
     "TimeZone": "Asia/Shanghai",
 }
 """A value that is not the default, for each setting that has one."""
@@ -229,3 +242,74 @@ def test_an_idle_session_is_closed_and_a_busy_one_is_not(sql: Sql) -> None:
     until(lambda: session.status() == "CLOSED", "the idle session is closed", timeout=10)
     sql.run("SET session_timeout TO 0")
     assert sql.status() == "RUNNING"
+
+
+def test_the_time_of_a_statement_is_bounded_in_milliseconds(sql: Sql) -> None:
+    """As PostgreSQL has it; LOCAL for the transaction, DEFAULT and 0 for ever."""
+    sql.run("SET statement_timeout = '500ms'")
+    assert sql.last(ENDLESS)["message"] == "canceling statement due to statement timeout"
+    sql.run("BEGIN; SET LOCAL statement_timeout = '2min'")
+    assert sql.rows("SHOW statement_timeout") == [["2min"]]
+    sql.run("COMMIT")
+    assert sql.rows("SHOW statement_timeout") == [["500ms"]]
+    for never in ("0", "DEFAULT", "'0s'"):
+        sql.run(f"SET statement_timeout = {never}")
+        assert sql.rows("SHOW statement_timeout") == [["0"]]
+
+
+@pytest.mark.parametrize("shown", ["nosuch", "NoSuch", "a.b", '"no such"'])
+def test_show_of_what_is_not_there(sql: Sql, shown: str) -> None:
+    """A parameter that nobody knows, as in PostgreSQL; a table of the name is described as ever."""
+    last = sql.last(f"SHOW {shown}")
+    assert (last["sql_state"], last["message"]) == ("42704", f'unrecognized configuration parameter "{shown}"')
+    assert sql.fails(f"SELECT 1; SHOW {shown}") == "42704"
+    assert sql.fails("DESCRIBE nosuch") == "42P01"
+    sql.run("CREATE TEMP TABLE described (x int)")
+    assert sql.rows("SHOW described")[0][:2] == ["x", "INTEGER"]
+
+
+LOOKS = (
+    "SELECT name, setting FROM pg_settings",
+    "SELECT name, value FROM duckdb_settings()",
+    "SELECT name, setting FROM looked",
+)
+
+
+def test_all_looks_agree_with_show(sql: Sql) -> None:
+    """For every setting, as it is, after SET, LOCAL, ROLLBACK and RESET, also in a view and within a script."""
+    sql.run("CREATE TEMP VIEW looked AS FROM pg_settings")
+
+    def agree() -> None:
+        shown = {name: value for name, value, _ in sql.rows("SHOW ALL")}
+        for name, value in shown.items():
+            assert sql.rows(f"SHOW {name}") == [[value]]
+        for look in LOOKS:
+            seen = [(name, value) for name, value in sql.rows(look) if name in shown]
+            assert sorted(seen) == sorted(shown.items()), look
+
+    agree()
+    sql.run("; ".join(f"SET {name} = '{value}'" for name, value in OTHERS.items() if name != "search_path"))
+    sql.run("SET threads = 1; SET application_name = 'it''s, ok'")
+    agree()
+    sql.run("SET application_name = 'a\x1fb'")
+    assert sql.rows("SELECT setting FROM pg_settings WHERE name = 'application_name'") == [["a b"]]
+    sql.run("SET application_name = 'it''s, ok'")
+    agree()
+    sql.run("BEGIN; SET LOCAL statement_timeout = '3s'; SET TimeZone = 'Asia/Tokyo'")
+    agree()
+    sql.run("ROLLBACK")
+    agree()
+    find = "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'"
+    assert sql.rows(f"SET statement_timeout = '9s'; {find}") == [["9s"]]
+    sql.run("RESET ALL")
+    agree()
+    assert sql.rows("SELECT count(*) FROM duckdb_variables()") == [["0"]]
+    assert sql.fails("SET VARIABLE __internal_settings = 'x'") == "42501"
+
+
+@pytest.mark.parametrize("name", ["current_user", "session_user", "user", "current_user()", "CURRENT_ROLE"])
+def test_the_user_is_the_caller(sql: Sql, name: str) -> None:
+    """By every name PostgreSQL has for it; a column of such a name is a column as ever."""
+    assert sql.rows(f"SELECT {name}") == [["alice"]]
+    assert sql.rows(f"SELECT upper({name}) || x FROM (SELECT '!' AS x)") == [["ALICE!"]]
+    assert sql.rows('SELECT "user" FROM (SELECT 7 AS "user")') == [["7"]]

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tests.simulation.worker import Worker
-from treadle.model.entities import Ending
+from treadle.model.entities import CancelIntent, Ending
 from treadle.model.states import CancelOutcome, Effects, Reason, RecordStatus, Rung, StatementState
 from treadle.scheduler import conclusion, lane, owner, performing, recovery
 from treadle.scheduler.aftermath import Aftermath
@@ -73,16 +73,18 @@ async def _nothing(*args: Any, **kwargs: Any) -> None:
 def _claims_at_request() -> Sequence[Change]:
     stop = Cancels._stop
 
-    async def claim(
-        self: Any, attempt: Any, statement: Any, actor: str, reason: Reason, *args: Any, **kwargs: Any
-    ) -> Any:
+    async def claim(self: Any, attempt: Any, statement: Any, intent: CancelIntent, *args: Any, **kwargs: Any) -> Any:
         store, now = self.deps.store, self.deps.clock.now()
         if statement.state is StatementState.RUNNING and statement.owner:
             ending = Ending(
-                state=StatementState.CANCELLED, finished_at=now, reason=reason, actor=actor, rung=Rung.INTERRUPTED
+                state=StatementState.CANCELLED,
+                finished_at=now,
+                reason=intent.reason,
+                actor=intent.actor,
+                rung=Rung.INTERRUPTED,
             )
             await store.finish(statement.id, statement.owner, ending, (), now)
-        return await stop(self, attempt, statement, actor, reason, *args, **kwargs)
+        return await stop(self, attempt, statement, intent, *args, **kwargs)
 
     return [(Cancels, "_stop", claim)]
 

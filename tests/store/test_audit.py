@@ -84,9 +84,10 @@ async def test_what_waits_is_cancelled_at_once_and_what_has_ended_leaves_no_row(
     scope = Scope(session_id=of.id)
     assert len(await store.request_cancels(scope, intent(), dry_run=True, by=ANN)) == 2
     assert await store.audit(EVERYTHING, 10) == []
-    await store.request_cancels(scope, intent(), by=ANN)
+    await store.request_cancels(scope, intent(detail="wrong month"), by=ANN)
     await store.request_cancels(Scope(ids=(first.id, second.id)), intent(), by=BOB)
     found = await store.audit(EVERYTHING, 10)
+    assert {entry.event.detail for entry in found} == {"wrong month"}
     assert {entry.event.resource: (entry.event.outcome, entry.others) for entry in found} == {
         f"statement:{first.id}": ("cancelled", ()),
         "statement:mine": ("cancelled", ()),

@@ -138,7 +138,7 @@ async def test_a_tag_that_cannot_be_kept_is_refused(store: Store) -> None:
 async def test_a_submit_under_a_cancelled_id_is_born_cancelled(store: Store) -> None:
     """Dequeued, without effects, by whoever cancelled; it is never claimed, and the tombstone is used up."""
     of = await new_session(store)
-    early = intent(-5, Reason.USER, "bob")
+    early = intent(-5, Reason.USER, "bob", "wrong month")
     assert await store.entomb(of, "mine", early, at(100), 10)
     born = await store.submit(statement(of, database_name="main", chosen_id="mine"), owner=OWNER)
     assert born is not None
@@ -147,6 +147,7 @@ async def test_a_submit_under_a_cancelled_id_is_born_cancelled(store: Store) -> 
     assert born.ending is not None
     assert (born.ending.rung, born.ending.effects, born.ending.cancel_millis) == (Rung.DEQUEUED, Effects.NONE, 0.0)
     assert (born.ending.reason, born.ending.actor, born.ending.finished_at) == (Reason.USER, "bob", at(0))
+    assert born.ending.detail == "wrong month"
     assert await store.claim(of.id, OWNER, at(6)) is None
     assert not await store.entomb(of, "mine", early, at(100), 10)
 

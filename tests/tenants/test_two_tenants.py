@@ -253,7 +253,7 @@ async def keyed(rig: Rig) -> Statement | None:
     """A statement of the first tenant under an idempotency key."""
     place = rig.a.places[0]
     body = {"session_id": place.session.id, "statement": "SELECT 2", "is_sync": False}
-    async with rig.client("developer") as client:
+    async with rig.client("operator") as client:
         answer = await client.post(
             f"{rig.a.base}/sessions/statements", json=body, headers={"Idempotency-Key": "key-of-a"}
         )

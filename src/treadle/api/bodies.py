@@ -25,6 +25,7 @@ from treadle.api.fields import (
     Text,
 )
 from treadle.model.states import RecordStatus, SessionStatus
+from treadle.model.words import MOST_REASON
 from treadle.service.views import OnDisconnect
 
 ALL_ENTERPRISE_PROJECTS: Final = "all_granted_eps"
@@ -125,6 +126,24 @@ class ExecuteStatement(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
 
 
+Reason = Annotated[
+    str,
+    Meta(
+        max_length=MOST_REASON,
+        description=(
+            f"Why, in words, at most {MOST_REASON} characters: on the record, in the message of the statement and in "
+            "the audit. Line breaks and other control characters become blanks."
+        ),
+    ),
+]
+
+
+class CancelStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a cancel, which may be absent; other fields do not matter."""
+
+    reason: Reason | None = None
+
+
 class CancelStatements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of CancelSqlStatements: a statement is meant when it matches every field that is given.
 
@@ -146,6 +165,7 @@ class CancelStatements(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     user_name: Annotated[str, Meta(min_length=1, max_length=256, description="Who submitted it.")] | None = None
     status: Unfinished | None = None
     submitted_before: Moment | None = None
+    reason: Reason | None = None
     dry_run: Annotated[bool, Meta(description="Only tell which statements would be cancelled.")] = False
 
 
@@ -258,6 +278,9 @@ class Visibility(StrEnum):
     ALL = "ALL"
 
 
+UserName = Annotated[str, Meta(min_length=1, max_length=256, description="The name of the user it belongs to.")]
+
+
 class Paging(msgspec.Struct, frozen=True, kw_only=True):
     """Which slice of a list."""
 
@@ -292,6 +315,7 @@ class SessionsQuery(Paging, frozen=True, kw_only=True):
     session_id: AnyId | None = None
     start_time: Moment | None = None
     end_time: Moment | None = None
+    user_name: UserName | None = None
 
 
 class ResultQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -325,6 +349,7 @@ class SessionRecordsQuery(Paging, frozen=True, kw_only=True):
     statement_id: StatementId | None = None
     status: RecordStatus | None = None
     tag: Tag | None = None
+    user_name: UserName | None = None
 
 
 class RecordsQuery(Paging, frozen=True, kw_only=True):
@@ -337,3 +362,4 @@ class RecordsQuery(Paging, frozen=True, kw_only=True):
     end_time: Moment | None = None
     status: RecordStatus | None = None
     tag: Tag | None = None
+    user_name: UserName | None = None

@@ -14,7 +14,7 @@ from treadle.api.delivery import deliver, deliveries
 from treadle.api.exchange import exchange_of
 from treadle.api.intake import read_whole
 from treadle.api.middleware import respond
-from treadle.api.reading import check_object, read_body, read_query
+from treadle.api.reading import read_any_object, read_body, read_query
 from treadle.api.routes import ID_PATTERNS, AnyRoute, Ask, Match
 from treadle.model.entities import Principal
 from treadle.model.errors import BadRequest, RequestError
@@ -73,8 +73,4 @@ async def _body(route: AnyRoute, scope: Scope, receive: Receive) -> object:
     most = exchange.most if route.secured else STRANGERS_BODY
     raw = await read_whole(receive, None if route.secured else STRANGERS_BODY)
     raw = await decoded(raw, scope["headers"], most, exchange.hold)
-    if not route.any_object:
-        return read_body(raw, route.body)
-    if raw.strip():
-        check_object(raw)
-    return _NOTHING
+    return read_any_object(raw, route.body) if route.any_object else read_body(raw, route.body)

@@ -133,12 +133,10 @@ def _header_parameters(route: AnyRoute) -> list[Schema]:
 
 
 def _request_body(route: AnyRoute) -> Schema:
-    if route.any_object:
-        return {"required": False, "content": {"application/json": {"schema": {"type": "object"}, "example": {}}}}
     content: Schema = {"schema": {"$ref": PREFIX + route.body.__name__}}
     if route.example is not None:
         content["example"] = route.example
-    return {"required": True, "content": {"application/json": content}}
+    return {"required": not route.any_object, "content": {"application/json": content}}
 
 
 def _success(route: AnyRoute) -> Schema:

@@ -92,14 +92,29 @@ def parse_json(raw: bytes) -> object:
     return value
 
 
-def check_object(raw: bytes) -> None:
-    """Return for a JSON object, whatever is in it: nothing of it is kept."""
+def read_any_object(raw: bytes, struct: type[T]) -> T:
+    """The struct in a body that may be absent, or any JSON object: of others than its own fields nothing is kept."""
+    given = _object_in(raw) if raw.strip() else {}
+    own = {name: value for name, value in given.items() if name in _shape(struct)}
+    _check_characters(own)
+    return read(own, struct)
+
+
+def _object_in(raw: bytes) -> dict[str, object]:
     try:
-        value = json.loads(raw, parse_int=str, parse_float=str, parse_constant=_constant, object_pairs_hook=_object)
+        # A number is none of the fields that are looked at, whatever its size.
+        value = json.loads(
+            raw, parse_int=_number, parse_float=_number, parse_constant=_constant, object_pairs_hook=_object
+        )
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, BadRequest):
         raise BadRequest from None
     if not isinstance(value, dict):
         raise BadRequest
+    return value
+
+
+def _number(_: str) -> object:
+    return ...
 
 
 def _refuse(why: str) -> NoReturn:

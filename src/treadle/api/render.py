@@ -50,6 +50,7 @@ def session_info(view: SessionView) -> replies.SqlSessionInfo:
         status=view.status,
         create_time=time(view.create_time),
         endpoint_info=replies.EndpointReference(endpoint_id=view.endpoint_id, endpoint_name=view.endpoint_name),
+        user_name=view.user_name,
     )
 
 
@@ -111,6 +112,7 @@ def session_record(one: Statement, chars: int) -> replies.SessionStatementRecord
         create_time=time(one.created_at),
         status=one.record_status,
         user_name=one.user_name,
+        duration=_milliseconds(one.started_at, one.ending.finished_at if one.ending else None),
         **_ending(one),
     )
 
@@ -189,7 +191,7 @@ def _failure(one: Statement) -> dict[str, str | int]:
     end = one.ending
     if end is None or end.state is not StatementState.CANCELLED or end.reason is None:
         return {}
-    return {"sql_state": _CANCELED, "message": cancel_message(end.reason, end.detail)}
+    return {"sql_state": _CANCELED, "message": cancel_message(end.reason, end.detail, end.actor)}
 
 
 def _parts(one: Statement) -> tuple[replies.PartRecord, ...]:

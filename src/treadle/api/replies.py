@@ -105,6 +105,7 @@ class SqlSessionInfo(Reply, frozen=True, kw_only=True):
     status: SessionStatus
     create_time: Time
     endpoint_info: EndpointReference
+    user_name: str
 
 
 class SqlSessions(Reply, frozen=True, kw_only=True):
@@ -125,13 +126,14 @@ class PartRecord(Reply, frozen=True, kw_only=True):
 
 
 class SessionStatementRecord(Reply, frozen=True, kw_only=True):
-    """A statement in the history of its session; what is not known is absent."""
+    """A statement in the history of its session; what is not known is absent. ``duration`` is milliseconds."""
 
     statement_id: str
     statement_content: str
     create_time: Time
     status: RecordStatus
     user_name: str
+    duration: str | UnsetType = UNSET
     effects: Effects | UnsetType = UNSET
     reason: Reason | UnsetType = UNSET
     actor: str | UnsetType = UNSET

@@ -65,9 +65,9 @@ class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
 
     ``query`` and ``body`` are the structs read from the request and ``reply`` the one sent, or with
     ``many`` an array of it; `Nothing` as ``body`` leaves a request body unread. With ``any_object`` an
-    absent body or any JSON object will do. ``errors`` are the documented error statuses, ``takes`` and
-    ``headers`` the headers of the request and of the response, ``most`` the largest values of query parameters that
-    are settings.
+    absent body or any JSON object will do, of which only the fields of ``body`` are looked at. ``errors``
+    are the documented error statuses, ``takes`` and ``headers`` the headers of the request and of the
+    response, ``most`` the largest values of query parameters that are settings.
     """
 
     operation: str
@@ -103,7 +103,7 @@ class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
     @property
     def reads_body(self) -> bool:
         """Whether the request body matters."""
-        return self.body is not Nothing or self.any_object
+        return self.body is not Nothing
 
 
 AnyRoute = Route[Any, Any]

@@ -40,6 +40,7 @@ class Sessions:
             status=query.status,
             start_time=moment(query.start_time),
             end_time=moment(query.end_time),
+            user_name=query.user_name,
             limit=query.limit,
             offset=query.offset,
         )

@@ -13,6 +13,7 @@ from treadle.api.verbs import Verbs
 from treadle.model.errors import BadRequest
 from treadle.model.ids import split_part_id
 from treadle.model.states import RecordStatus
+from treadle.model.words import reason_of
 from treadle.service.views import CancelFilter, StatementView, Submission
 
 _STATEMENT: Final = SESSION + "/statements/{statement_id}"
@@ -98,13 +99,18 @@ class Statements:
         _check_page(query.page_num, view)
         return answer(render.statement(view))
 
-    async def cancel(self, ask: Ask[bodies.CancelQuery, Nothing]) -> Response:
+    async def cancel(self, ask: Ask[bodies.CancelQuery, bodies.CancelStatement]) -> Response:
         """Stop a statement."""
         ids = ask.ids
         early = ask.query.before_submit or headers.flag(ask.headers, headers.BEFORE_SUBMIT)
         return cancelled(
             await self._verbs.cancel(
-                ask.caller, ids["workspace_id"], ids["session_id"], ids["statement_id"], before_submit=early
+                ask.caller,
+                ids["workspace_id"],
+                ids["session_id"],
+                ids["statement_id"],
+                before_submit=early,
+                words=reason_of(ask.body.reason),
             )
         )
 
@@ -121,14 +127,18 @@ class Statements:
             status=RecordStatus(body.status) if body.status is not None else None,
             submitted_before=moment(body.submitted_before),
         )
-        entries = await self._verbs.cancel_statements(ask.caller, ask.ids["workspace_id"], where, dry_run=body.dry_run)
+        entries = await self._verbs.cancel_statements(
+            ask.caller, ask.ids["workspace_id"], where, dry_run=body.dry_run, words=reason_of(body.reason)
+        )
         return answer(render.cancelled(entries, dry_run=body.dry_run))
 
-    async def cancel_all(self, ask: Ask[Nothing, Nothing]) -> Response:
+    async def cancel_all(self, ask: Ask[Nothing, bodies.CancelStatement]) -> Response:
         """Stop every statement of a session."""
         ids = ask.ids
         return cancelled(
-            await self._verbs.cancel_session_statements(ask.caller, ids["workspace_id"], ids["session_id"])
+            await self._verbs.cancel_session_statements(
+                ask.caller, ids["workspace_id"], ids["session_id"], words=reason_of(ask.body.reason)
+            )
         )
 
     async def session_records(self, ask: Ask[bodies.SessionRecordsQuery, Nothing]) -> Response:
@@ -141,6 +151,7 @@ class Statements:
             statement_id=query.statement_id,
             status=query.status,
             tag=query.tag,
+            user_name=query.user_name,
             limit=query.limit,
             offset=query.offset,
         )
@@ -159,6 +170,7 @@ class Statements:
             start_time=moment(query.start_time),
             end_time=moment(query.end_time),
             tag=query.tag,
+            user_name=query.user_name,
             limit=query.limit,
             offset=query.offset,
         )
@@ -210,9 +222,10 @@ def _statement_routes(rooms: Statements, max_wait: float) -> tuple[AnyRoute, ...
             tag="Statements",
             handle=rooms.cancel,
             query=bodies.CancelQuery,
-            body=Nothing,
+            body=bodies.CancelStatement,
             errors=(*WITH_BODY, 409),
             any_object=True,
+            example={},
             takes=CANCEL_TAKES,
             headers=CANCEL_HEADERS,
         ),
@@ -224,9 +237,10 @@ def _statement_routes(rooms: Statements, max_wait: float) -> tuple[AnyRoute, ...
             tag="Statements",
             handle=rooms.cancel_all,
             query=Nothing,
-            body=Nothing,
+            body=bodies.CancelStatement,
             errors=WITH_BODY,
             any_object=True,
+            example={},
             headers=CANCEL_HEADERS,
         ),
         Route(

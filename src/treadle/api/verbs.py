@@ -143,6 +143,7 @@ class Verbs(Callers, Protocol):
         limit: int,
         offset: int,
         endpoint_name: str | None = None,
+        user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[SessionView]]:
         """The sessions of a workspace, with a ``marker`` those that come after the session of that id."""
@@ -181,16 +182,28 @@ class Verbs(Callers, Protocol):
         """
 
     async def cancel(
-        self, p: Principal, workspace_id: str, session_id: str, statement_id: str, *, before_submit: bool = False
+        self,
+        p: Principal,
+        workspace_id: str,
+        session_id: str,
+        statement_id: str,
+        *,
+        before_submit: bool = False,
+        words: str | None = None,
     ) -> CancelReport:
-        """Return when the statement has stopped; ``before_submit`` says that there may be none yet."""
+        """Return when the statement has stopped; ``before_submit`` says that there may be none yet.
+
+        ``words`` are the caller's reason, here and below.
+        """
 
     async def cancel_statements(
-        self, p: Principal, workspace_id: str, where: CancelFilter, *, dry_run: bool
+        self, p: Principal, workspace_id: str, where: CancelFilter, *, dry_run: bool, words: str | None = None
     ) -> Sequence[CancelEntry]:
         """Return when every statement that matches and was submitted so far has stopped."""
 
-    async def cancel_session_statements(self, p: Principal, workspace_id: str, session_id: str) -> CancelReport:
+    async def cancel_session_statements(
+        self, p: Principal, workspace_id: str, session_id: str, *, words: str | None = None
+    ) -> CancelReport:
         """Return when every statement of the session submitted so far has stopped."""
 
     async def session_records(
@@ -204,6 +217,7 @@ class Verbs(Callers, Protocol):
         tag: str | None,
         limit: int,
         offset: int,
+        user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[Statement]]:
         """The history of a session; with a ``marker`` as `records`."""
@@ -227,6 +241,7 @@ class Verbs(Callers, Protocol):
         created_from: datetime | None = None,
         created_to: datetime | None = None,
         statement_name: str | None = None,
+        user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[Statement]]:
         """The history of a workspace.

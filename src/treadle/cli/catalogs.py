@@ -184,5 +184,4 @@ def _files(facts: Facts) -> list[Files]:
     return [Files(t.schema, t.name, t.files, t.bytes, t.small[0].files, t.deleted) for t in facts.tables]
 
 
-COMMANDS: tuple[click.Command, ...] = ()
-"""They are all of the group `catalog`, which `resources` adds."""
+COMMANDS = (catalog,)

@@ -5,40 +5,11 @@ from pathlib import Path
 
 import click
 
-from treadle.app import operator, require_data
-from treadle.cli.common import Options, command, lines, run_async
-from treadle.cli.resources import require_workspace
-from treadle.model.entities import Session
+from treadle.app import require_data
+from treadle.cli.common import Options, command
 from treadle.model.errors import ConfigError
-from treadle.model.states import SessionStatus
 from treadle.store import backup as backups
-from treadle.store.base import Page, SessionFilter
 from treadle.store.embedded import EmbeddedPostgres
-
-
-@command("sessions")
-@click.option("--workspace", "workspace_id", help="Only of this workspace.")
-@click.option("--status", type=click.Choice([s.value for s in SessionStatus]), help="Only in this status.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
-def sessions(options: Options, workspace_id: str | None, status: str | None, limit: int) -> None:
-    """List sessions, newest first.
-
-    A line has its id, status, user, time of creation and, when it has ended, why.
-    """
-    where = SessionFilter(status=SessionStatus(status) if status else None)
-
-    async def work() -> list[Session]:
-        async with operator(options.settings) as service:
-            await require_workspace(service, workspace_id)
-            _, found = await service.deps.store.sessions(workspace_id, where, Page(limit=limit, counted=False))
-            return list(found)
-
-    options.show(
-        run_async(work()),
-        lambda found: lines(
-            (s.id, s.status, s.user_name, f"{s.created_at:%Y-%m-%dT%H:%M:%SZ}", s.message) for s in found
-        ),
-    )
 
 
 @command("backup")
@@ -78,4 +49,4 @@ def _progress(step: str) -> None:
     click.echo(step, err=True)
 
 
-COMMANDS = (sessions, backup, restore)
+COMMANDS = (backup, restore)

@@ -235,4 +235,4 @@ def _shown(one: Catalog) -> dict[str, str]:
     }
 
 
-COMMANDS = (token, workspace, endpoint, catalog)
+COMMANDS = (token, workspace, endpoint)

@@ -1,26 +1,32 @@
 """Commands that look at statements and stop them. A statement goes by the id the API shows."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import click
 import msgspec
 
-from treadle.app import operator
-from treadle.cli.common import Options, Refused, command, lines, run_async, stopping
+from treadle.cli.common import Options, Refused, command, run_async, stopping
+from treadle.cli.listing import Words, age, duration, endpoint_names, now, show, table, watched
+from treadle.cli.moments import Moment
 from treadle.cli.resources import require_workspace
 from treadle.model.entities import Statement
 from treadle.model.errors import NotFound
 from treadle.model.ids import split_part_id
 from treadle.model.states import Reason, RecordStatus
 from treadle.service import Service
-from treadle.store.base import Page, RecordFilter
+from treadle.service.views import CancelEntry
+from treadle.store.base import Page, RecordFilter, Scope
 
-SHOWN_CHARS = 60
+SHOWN_CHARS = 50
 """Characters of SQL in a line."""
 
 SHOWN_WORKSPACES = 10
 """Workspaces that are told when an id is used in several."""
+
+_HEADINGS = ("STATEMENT", "STATUS", "USER", "ENDPOINT", "SUBMITTED", "AGE", "DURATION", "ENDED", "SQL")
+_OUTCOMES = ("STATEMENT", "OUTCOME", "STATUS", "RUNG", "MILLIS")
 
 
 @command("statements")
@@ -28,70 +34,129 @@ SHOWN_WORKSPACES = 10
 @click.option("--session", "session_id", help="Only of this session.")
 @click.option("--statement", "statement_id", help="Only of this id, as the API shows it.")
 @click.option("--status", type=click.Choice([s.value for s in RecordStatus]), help="Only in this status.")
+@click.option("--user", "user_name", help="Only those a user of that name has submitted.")
+@click.option("--since", type=Moment(), help="Only those submitted from then on: a date and time, or 90s, 24h, 7d ago.")
+@click.option("--tag", help="Only those with this tag.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@watched
 def statements(
     options: Options,
     workspace_id: str | None,
     session_id: str | None,
     statement_id: str | None,
     status: str | None,
+    user_name: str | None,
+    since: datetime | None,
+    tag: str | None,
     limit: int,
+    watch: float | None,
 ) -> None:
     """List statements, newest first.
 
-    A line has its id, status, user, time of submission, who ended it and why, and the beginning of its SQL.
+    A line has its id, status, user, endpoint, time of submission and age, how long it ran, why it was ended and by
+    whom, and the beginning of its SQL.
     """
     where = RecordFilter(
-        session_id=session_id, statement_id=statement_id, status=RecordStatus(status) if status else None
+        session_id=session_id,
+        statement_id=statement_id,
+        status=RecordStatus(status) if status else None,
+        user_name=user_name,
+        created_from=since,
+        tag=tag,
     )
 
-    async def work() -> list[Statement]:
-        async with operator(options.settings) as service:
-            await require_workspace(service, workspace_id)
-            if session_id is not None and await service.deps.store.session(workspace_id, session_id) is None:
-                raise Refused(f"no such session: {session_id}")
-            chars = options.settings.record_chars
-            _, found = await service.deps.store.records(workspace_id, where, Page(limit=limit, counted=False), chars)
-            return list(found)
+    async def look(service: Service) -> list[dict[str, Any]]:
+        await require_workspace(service, workspace_id)
+        if session_id is not None and await service.deps.store.session(workspace_id, session_id) is None:
+            raise Refused(f"no such session: {session_id}")
+        chars = options.settings.record_chars
+        page = Page(limit=limit, counted=False)
+        _, found = await service.deps.store.records(workspace_id, where, page, chars)
+        endpoints = await endpoint_names(service, found)
+        return [_told(one, endpoints.get(one.endpoint_id, "")) for one in found]
 
-    found = run_async(work())
-    options.show([_told(one) for one in found], lambda _: lines(map(_row, found)))
+    show(options, look, lambda found: table(_HEADINGS, map(_row, found)), watch)
 
 
-def _told(statement: Statement) -> dict[str, Any]:
+def _told(statement: Statement, endpoint_name: str) -> dict[str, Any]:
     """A statement as JSON has it: what the API shows first, then all that is kept."""
-    told: dict[str, Any] = msgspec.to_builtins(statement)
-    return {"statement_id": statement.public_id, "status": statement.record_status, **told}
+    kept: dict[str, Any] = msgspec.to_builtins(statement, builtin_types=(datetime,))
+    shown = {"statement_id": statement.public_id, "status": statement.record_status, "endpoint_name": endpoint_name}
+    return {**shown, **kept}
 
 
-def _row(statement: Statement) -> tuple[str, ...]:
-    ending = statement.ending
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    ending = one["ending"]
+    made: datetime = one["created_at"]
     return (
-        statement.public_id,
-        statement.record_status,
-        statement.user_name,
-        f"{statement.created_at:%Y-%m-%dT%H:%M:%SZ}",
-        f"{ending.reason} by {ending.actor or 'system'}" if ending and ending.reason else "",
-        " ".join(statement.content.split())[:SHOWN_CHARS],
+        one["statement_id"],
+        one["status"],
+        one["user_name"],
+        one["endpoint_name"] or one["endpoint_id"],
+        f"{made:%Y-%m-%dT%H:%M:%SZ}",
+        age(made, now()),
+        duration(one["started_at"], ending["finished_at"] if ending else now()),
+        f"{ending['reason']} by {ending['actor'] or 'system'}" if ending and ending["reason"] else "",
+        " ".join(one["content"].split())[:SHOWN_CHARS],
     )
 
 
 @command("cancel")
-@click.argument("statement_id")
+@click.argument("statement_id", required=False)
 @click.option("--workspace", "workspace_id", help="Its workspace: needed where an id is used in several.")
-def cancel(options: Options, statement_id: str, workspace_id: str | None) -> None:
-    """Stop a statement and wait until it has stopped.
+@click.option("--session", "session_id", help="Without an id: those of this session.")
+@click.option("--user", "user_name", help="Without an id: those a user of that name has submitted.")
+@click.option("--tag", "tags", multiple=True, help="Without an id: those with this tag; several: with all of them.")
+@click.option("--dry-run", is_flag=True, help="Without an id: only show which would be stopped.")
+@click.option("--reason", type=Words(), help="Why, in words: for the record, the message of the statement, the audit.")
+def cancel(
+    options: Options,
+    statement_id: str | None,
+    workspace_id: str | None,
+    session_id: str | None,
+    user_name: str | None,
+    tags: tuple[str, ...],
+    dry_run: bool,
+    reason: str | None,
+) -> None:
+    """Stop statements and wait until they have stopped.
 
     STATEMENT_ID is the id the API shows, one that its caller chose included. The id of a script's part stands for
-    the script, unless that part has ended: then nothing changes.
+    the script, unless that part has ended: then nothing changes. Without an id every unfinished statement is stopped
+    that matches all of the options, of which one is needed.
     """
+    scope = Scope(workspace_id=workspace_id, session_id=session_id, user_name=user_name, tags=tags)
+    if statement_id is None and scope == Scope():
+        raise click.UsageError("say which: STATEMENT_ID, or one of --tag, --user, --session, --workspace")
+    if statement_id is None:
+        _cancel_many(options, scope, dry_run=dry_run, reason=reason)
+    elif session_id or user_name or tags or dry_run:
+        raise click.UsageError("--tag, --user, --session and --dry-run go without a STATEMENT_ID")
+    else:
+        _cancel_one(options, workspace_id, statement_id, reason)
 
+
+def _cancel_many(options: Options, scope: Scope, *, dry_run: bool, reason: str | None) -> None:
+    async def work() -> list[CancelEntry]:
+        async with stopping(options.settings) as service:
+            await require_workspace(service, scope.workspace_id)
+            found = await service.stop_matching(scope, "operator", Reason.OPERATOR, dry_run=dry_run, words=reason)
+            return list(found)
+
+    options.show(run_async(work()), lambda found: table(_OUTCOMES, map(_outcome, found)))
+
+
+def _outcome(one: CancelEntry) -> tuple[str, ...]:
+    return (one.statement_id, one.outcome, one.state or "", one.rung or "", f"{one.millis:.1f}")
+
+
+def _cancel_one(options: Options, workspace_id: str | None, statement_id: str, reason: str | None) -> None:
     async def work() -> dict[str, Any]:
         async with stopping(options.settings) as service:
             await require_workspace(service, workspace_id)
             statement, part = await _named(service, workspace_id, statement_id)
             try:
-                report = await service.stop(statement, "operator", Reason.OPERATOR, part=part)
+                report = await service.stop(statement, "operator", Reason.OPERATOR, part=part, words=reason)
             except NotFound:
                 raise Refused(f"statement {statement.public_id} has no part {part}") from None
             return {"statement_id": statement.public_id, **msgspec.to_builtins(report)}

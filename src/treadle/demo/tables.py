@@ -7,14 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from treadle.demo.client import Session, StatementFailed
+from treadle.demo.client import Session
 
 TABLES: Final = ("region", "nation", "supplier", "customer", "part", "partsupp", "orders", "lineitem")
 
 FOLDER: Final = "tpch"
 """Where the files lie for the moment of loading, inside the workspace's files folder."""
-
-UNDEFINED_TABLE: Final = "42P01"
 
 Say = Callable[[str], None]
 
@@ -28,7 +26,8 @@ def load_tpch(session: Session, files_folder: Path, scale: float, say: Say) -> d
 
     ``files_folder`` is the workspace's files folder. Raises `GenerationFailed`, `StatementFailed`.
     """
-    rows = {table: _rows(session, table) for table in TABLES}
+    there = _tables(session)
+    rows = {table: _rows(session, table) if table in there else None for table in TABLES}
     missing = [table for table, count in rows.items() if count is None]
     if missing:
         folder = files_folder / FOLDER
@@ -43,15 +42,15 @@ def load_tpch(session: Session, files_folder: Path, scale: float, say: Say) -> d
     return {table: count or 0 for table, count in rows.items()}
 
 
-def _rows(session: Session, table: str) -> int | None:
-    """How many rows the table has; None when there is no such table."""
-    try:
-        result = session.run(f"SELECT count(*) FROM {table}")
-    except StatementFailed as failed:
-        if failed.sql_state == UNDEFINED_TABLE:
-            return None
-        raise
-    return int(result.rows[0][0] or 0)
+def _tables(session: Session) -> frozenset[str]:
+    """The names of the tables in the session's schema."""
+    result = session.run("SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()")
+    return frozenset(str(name) for (name,) in result.rows)
+
+
+def _rows(session: Session, table: str) -> int:
+    """How many rows the table has."""
+    return int(session.run(f"SELECT count(*) FROM {table}").rows[0][0] or 0)
 
 
 def _generate(folder: Path, scale: float, say: Say) -> None:

@@ -80,6 +80,8 @@ Run a statement in it (put the session_id for SESSION):
 Cancel one (200 means it has stopped; -i shows the verdict in the headers):
   curl -i -X POST {here}/sessions/SESSION/statements/STATEMENT/cancel {auth}
 
+Try every operation in a browser: {demo.url}/docs
+
 The same values for scripts: {data_dir / "demo.json"} and, for a shell, {data_dir / "demo.env"}
 """
 

@@ -66,7 +66,8 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     """A result set: its columns and its batches, which stream from the engine; of a write, how many rows there are.
 
     ``commits`` says that `Engine.commit` or `Engine.rollback` must follow when they are drained;
-    ``repeatable`` that `Engine.rollback` undoes the statement whole, so that it may run again.
+    ``repeatable`` that `Engine.rollback` undoes the statement whole, so that it may run again;
+    ``private`` that the commit changes nothing beyond the session, such as its temporary tables.
     """
 
     columns: tuple[Column, ...]
@@ -75,19 +76,22 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
     changed: int = 0
     commits: bool = False
     repeatable: bool = False
+    private: bool = False
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A command without rows: its tag (``INSERT 0 5``) and how many rows it changed.
 
     ``commits`` says that `Engine.commit` or `Engine.rollback` must follow; ``repeatable`` that
-    `Engine.rollback` undoes the statement whole, so that it may run again.
+    `Engine.rollback` undoes the statement whole, so that it may run again; ``private`` that the
+    commit changes nothing beyond the session, such as its temporary tables.
     """
 
     tag: str
     changed: int = 0
     commits: bool = False
     repeatable: bool = False
+    private: bool = False
 
 
 class Prepared(Protocol):

@@ -20,6 +20,8 @@ class Action(StrEnum):
     LIST_SESSIONS = "DataArtsFabric:workspace:listSqlSessions"
     SHOW_SESSION = "DataArtsFabric:workspace:showSqlSession"
     CLOSE_SESSION = "DataArtsFabric:workspace:deleteSqlSession"
+    USE_SESSION = "DataArtsFabric:workspace:useSession"
+    """To submit to a session that somebody else has opened."""
     EXECUTE = "DataArtsFabric:workspace:executeStatement"
     SHOW_RESULT = "DataArtsFabric:workspace:showStatementResult"
     CANCEL = "DataArtsFabric:workspace:cancelStatement"

@@ -118,9 +118,14 @@ CANCEL_MESSAGES: Final[dict[Reason, str]] = {
 }
 
 
-def cancel_message(reason: Reason, detail: str | None) -> str:
-    """The text of a cancelled statement: why, and what exactly where PostgreSQL has no words for it."""
+def cancel_message(reason: Reason, detail: str | None, actor: str | None = None) -> str:
+    """The text of a cancelled statement: why, and what exactly where PostgreSQL has no words for it.
+
+    What a person gave as their reason follows their name.
+    """
     message = CANCEL_MESSAGES[reason]
+    if detail and reason in (Reason.USER, Reason.OPERATOR):
+        return f"{message}: canceled by {actor or 'system'}: {detail}"
     # Clients look for PostgreSQL's own text of this one; the record has the detail.
     return message if not detail or reason is Reason.STATEMENT_TIMEOUT else f"{message}: {detail}"
 

@@ -48,7 +48,12 @@ def folder(results_dir: Path | str, statement_id: str) -> Path:
 
 def data_path(results_dir: Path | str, statement_id: str, part: int) -> Path:
     """The Arrow file of a part."""
-    return folder(results_dir, statement_id) / f"{part}.arrow"
+    return folder(results_dir, statement_id) / data_name(part)
+
+
+def data_name(part: int) -> str:
+    """The name of the Arrow file of a part in its statement's folder."""
+    return f"{part}.arrow"
 
 
 def index_path(results_dir: Path | str, statement_id: str, part: int) -> Path:
@@ -58,7 +63,12 @@ def index_path(results_dir: Path | str, statement_id: str, part: int) -> Path:
 
 def unfinished(path: Path) -> Path:
     """The name a file has until it is whole."""
-    return path.with_name(f"{path.name}.unfinished")
+    return path.with_name(unfinished_name(path.name))
+
+
+def unfinished_name(name: str) -> str:
+    """The same for a name alone."""
+    return f"{name}.unfinished"
 
 
 def index_bytes(ends: Sequence[int]) -> bytes:

@@ -14,7 +14,7 @@ from treadle.results.inline import INLINE_BYTES, inline_bytes
 from treadle.results.paging import PageBreaks
 from treadle.results.rows import FEW, rows_json
 from treadle.results.standard import standard_batch, standard_schema
-from treadle.results.writer import PartWriter
+from treadle.results.writer import PartWriter, write_whole
 from treadle.wire import Excess
 
 
@@ -39,17 +39,18 @@ class Output:
         self._place = (results_dir, statement_id, part)
         self._schema = standard_schema(schema)
         self._columns = columns
+        self._as_file = as_file
         self._breaks = breaks
         self._held: list[pa.RecordBatch] = []
         self._file: PartWriter | None = None
+        self._whole = False
+        """Whether the part was written as a file in one step."""
         self.rows = 0
         self.bytes = 0
         """As Arrow holds them in memory."""
         self.inline: bytes | None = None
         self.json: bytes | None = None
         """Of a result of few rows in hand: them as JSON, which costs less here than to read them again."""
-        if as_file:
-            self._spill()
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +89,12 @@ class Output:
     def finish(self) -> None:
         """Make the result readable: as `inline` if it is small and has one page of bytes, else as a file."""
         page_ends = self._breaks.ends()
-        if self._file is None and page_ends is None:
+        if self._file is None and page_ends is None and self._as_file and len(self._held) <= 1:
+            # A script may have thousands of such parts: one write costs a third of a stream's.
+            write_whole(*self._place, self._schema, self._columns, self._held)
+            self._whole = True
+            return
+        if self._file is None and page_ends is None and not self._as_file:
             self.inline = inline_bytes(self._held, self._schema, self._columns)
             if self.inline is not None and self.rows <= FEW:
                 self.json = b"[" + b",".join(map(rows_json, self._held)) + b"]"
@@ -100,7 +106,7 @@ class Output:
     def discard(self) -> None:
         """Take a finished result back; what a broken disk keeps belongs to a part that has failed, and is not read."""
         self.inline = self.json = None
-        if self._file is not None:
+        if self._file is not None or self._whole:
             with suppress(OSError):
                 layout.discard_part(*self._place)
 

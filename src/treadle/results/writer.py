@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 import msgspec
 import pyarrow as pa
@@ -21,6 +21,43 @@ COLUMNS_KEY: Final = b"treadle.columns"
 def described(schema: pa.Schema, columns: Sequence[Column]) -> pa.Schema:
     """The schema with the columns in its metadata."""
     return schema.with_metadata({**(schema.metadata or {}), COLUMNS_KEY: msgspec.json.encode(columns)})
+
+
+def write_whole(
+    results_dir: Path | str,
+    statement_id: str,
+    part: int,
+    schema: pa.Schema,
+    columns: Sequence[Column],
+    batches: Sequence[pa.RecordBatch],
+) -> None:
+    """Write a part of one batch, or of none, in one step; a failure leaves no trace of it."""
+    place = layout.folder(results_dir, statement_id)
+    data = f"{place}/{layout.data_name(part)}"
+    unfinished = layout.unfinished_name(data)
+    content = pa.BufferOutputStream()
+    with pa.ipc.new_file(content, described(schema, columns)) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    try:
+        with _created(place, unfinished) as file:
+            file.write(content.getvalue())
+        os.replace(unfinished, data)
+    except BaseException:
+        with suppress(OSError):
+            layout.discard_part(results_dir, statement_id, part)
+        with suppress(OSError):  # other parts are in it
+            place.rmdir()
+        raise
+
+
+def _created(place: Path, path: str) -> BinaryIO:
+    """A new file, in a folder that may have to be made first."""
+    try:
+        return open(path, "wb")
+    except FileNotFoundError:
+        place.mkdir(parents=True, exist_ok=True)
+        return open(path, "wb")
 
 
 class PartWriter:

@@ -1,13 +1,15 @@
 """What a worker is given to do: one statement after another, each from the order to the last word about it."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from treadle.model.entities import CancelIntent, Statement
+from treadle.model.entities import CancelIntent, Part, Statement
 from treadle.scheduler.commits import Commits
 from treadle.scheduler.conclusion import Last, is_fatal
 from treadle.scheduler.context import Context
+from treadle.scheduler.ended_parts import EndedParts
 from treadle.scheduler.endings import until_stored
 from treadle.scheduler.inbox import Inbox
 from treadle.scheduler.ladder import Ladder
@@ -132,8 +134,12 @@ class Performer:
 
     async def _follow(self, run: Run) -> Last:
         """Everything the worker says about the statement, up to its last word."""
+        parts = EndedParts(lambda ended: self._record(run, ended))
         while True:
-            match await self.inbox.get():
+            message = await self._next(parts)
+            if not isinstance(message, Progress):
+                await parts.flush()  # what follows rests on them
+            match message:
                 case Finished() | Failed() | Cancelled() as last:
                     self.settings = last.settings or self.settings
                     return last
@@ -142,7 +148,7 @@ class Performer:
                 case CommitLost(part=part):
                     await self._commits.lost(run, part)
                 case Progress() as progress:
-                    await self._progress(run, self.inbox.run_of(Progress, progress))
+                    await self._progress(run, parts, self.inbox.run_of(Progress, progress))
                 case Exceeded(what=what):
                     self._limiter.exceeded(run, what)
                 case None:
@@ -150,8 +156,18 @@ class Performer:
                 case unexpected:
                     log.error("unexpected_message", statement_id=run.id, message=type(unexpected).__name__)
 
-    async def _progress(self, run: Run, news: Sequence[Progress]) -> None:
-        """Parts have ended: many small ones are written at once, or their records would fall behind."""
+    async def _next(self, parts: EndedParts) -> FromWorker | None:
+        """The next message; parts that are due are recorded meanwhile."""
+        if parts.due is not None:
+            try:
+                async with asyncio.timeout_at(parts.due):
+                    return await self.inbox.get()
+            except TimeoutError:
+                await parts.flush()
+        return await self.inbox.get()
+
+    async def _progress(self, run: Run, parts: EndedParts, news: Sequence[Progress]) -> None:
+        """Parts have ended."""
         self._commits.end_turn(run)
         for progress in news:
             self.settings = progress.settings or self.settings
@@ -161,12 +177,12 @@ class Performer:
         if not run.ended.is_set():
             self._limiter.arm(run, self.seconds("statement_timeout"))
             self._ladder.press(run)
-        parts = [progress.part for progress in news]
+        await parts.add([progress.part for progress in news])
+
+    async def _record(self, run: Run, parts: Sequence[Part]) -> None:
         if await self._recording.start(run):
-            await until_stored(
-                self._context,
-                lambda: self._context.store.add_parts(run.id, self._context.owner_id, parts),
-            )
+            store, owner_id = self._context.store, self._context.owner_id
+            await until_stored(self._context, lambda: store.add_parts(run.id, owner_id, parts))
 
     async def _death(self) -> None:
         """Wait until the killed worker is gone; nothing it says meanwhile matters."""

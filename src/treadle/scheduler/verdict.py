@@ -95,12 +95,12 @@ def _cancelled(seen: Seen, found: tuple[Part, ...], cancel: CancelIntent) -> Ver
     rung = _death(seen) if seen.died else Rung.INTERRUPTED
     ending = _ending(seen, StatementState.CANCELLED, _kept((*seen.before, *found)), rung)
     number = len(seen.before) + len(found) + 1
-    return Verdict(ending=ending, parts=(*found, cancelled_part(number, cancel.reason, cancel.detail)))
+    return Verdict(ending=ending, parts=(*found, cancelled_part(number, cancel)))
 
 
-def cancelled_part(number: int, reason: Reason, detail: str | None = None) -> Part:
+def cancelled_part(number: int, cancel: CancelIntent) -> Part:
     """The SQL-visible form of a cancelled statement (design §3)."""
-    message = cancel_message(reason, detail)
+    message = cancel_message(cancel.reason, cancel.detail, cancel.actor)
     return Part(number=number, status=PartStatus.FATAL_ERROR, sql_state="57014", message=message)
 
 

@@ -49,32 +49,41 @@ class Cancels(Results):
     """The verbs that stop. Each answers within ``cancel_timeout``, whatever the store does (C18)."""
 
     async def cancel(
-        self, p: Principal, workspace_id: str, session_id: str, statement_id: str, *, before_submit: bool = False
+        self,
+        p: Principal,
+        workspace_id: str,
+        session_id: str,
+        statement_id: str,
+        *,
+        before_submit: bool = False,
+        words: str | None = None,
     ) -> CancelReport:
         """Return when the statement has stopped; raises `NotFound`, `Forbidden`, `NotStopped`.
 
         The id of a script's part stands for its script, unless that part has ended: then nothing
         changes (C8). An unknown id is remembered for a while: what is submitted under it is born
         cancelled (C15). The answer is `NotFound` all the same, unless the caller says that the cancel
-        comes ``before_submit``; then it is `Conflict` when it cannot be remembered.
+        comes ``before_submit``; then it is `Conflict` when it cannot be remembered. ``words`` are the
+        caller's reason, here and below: on the record, in its message and in the audit.
         """
         by = asker(p)
         async with self._in_time() as attempt:
             await self.allow_in_session(p, Action.CANCEL, workspace_id, session_id)
             if self.deps.signals.serves(session_id, workspace_id, p.project_id):
                 # It runs here, so its owner is known: one step does for most.
-                running = self.deps.signals.stop(session_id, statement_id, self._intent(p.user_name, Reason.USER))
+                intent = self._intent(p.user_name, Reason.USER, words)
+                running = self.deps.signals.stop(session_id, statement_id, intent)
                 if running is not None:
-                    self._note_strike(by, workspace_id, statement_id, running)
+                    self._note_strike(by, workspace_id, statement_id, running, words)
                     return await self._wait_for_end(attempt, running, by)
                 here = Scope(ids=(statement_id,), workspace_id=workspace_id, session_id=session_id)
-                for one in await self._stop_all(attempt, here, by):
+                for one in await self._stop_all(attempt, here, by, words):
                     return _report(one.statement, one.before, one.millis)
             session = await self.own_session(p, workspace_id, session_id)
             found = await self.statement_in(session, statement_id)
             if found is None:
-                if await self._remember(session, statement_id, p.user_name):
-                    self._note_early(by, session, statement_id)
+                if await self._remember(session, statement_id, self._intent(p.user_name, Reason.USER, words)):
+                    self._note_early(by, session, statement_id, words)
                     if before_submit:
                         return CancelReport(state=RecordStatus.CANCELED, outcome=CancelOutcome.TOMBSTONED)
                     raise NotFound
@@ -87,18 +96,20 @@ class Cancels(Results):
             statement, number = found
             if number is not None and number <= len(statement.parts):
                 return _report_of_part(statement, number)
-            return await self._stop(attempt, statement, p.user_name, Reason.USER, by)
+            return await self._stop(attempt, statement, self._intent(p.user_name, Reason.USER, words), by)
 
-    async def cancel_session_statements(self, p: Principal, workspace_id: str, session_id: str) -> CancelReport:
+    async def cancel_session_statements(
+        self, p: Principal, workspace_id: str, session_id: str, *, words: str | None = None
+    ) -> CancelReport:
         """Return when every statement submitted to the session before this call has stopped."""
         async with self._in_time() as attempt:
             session = await self.permitted_session(p, Action.CANCEL, workspace_id, session_id)
             started = self.deps.clock.monotonic()
-            ended = await self._stop_all(attempt, Scope(session_id=session.id), asker(p))
+            ended = await self._stop_all(attempt, Scope(session_id=session.id), asker(p), words)
         return _common_report(ended, (self.deps.clock.monotonic() - started) * 1000)
 
     async def cancel_statements(
-        self, p: Principal, workspace_id: str, where: CancelFilter, *, dry_run: bool
+        self, p: Principal, workspace_id: str, where: CancelFilter, *, dry_run: bool, words: str | None = None
     ) -> Sequence[CancelEntry]:
         """Return when every statement that matches and was submitted before this call has stopped.
 
@@ -126,35 +137,45 @@ class Cancels(Results):
         else:
             async with self._in_time() as attempt:
                 await self.own_workspace(p, workspace_id)
-                entries = [_entry(one) for one in await self._stop_all(attempt, scope, asker(p))]
+                entries = [_entry(one) for one in await self._stop_all(attempt, scope, asker(p), words)]
         if where.statement_ids is None:
             return entries
         known = {entry.statement_id: entry for entry in entries}
         missing = CancelOutcome.NOT_FOUND
         return [known.get(one) or CancelEntry(statement_id=one, outcome=missing) for one in where.statement_ids]
 
-    async def stop(self, statement: Statement, actor: str, reason: Reason, *, part: int | None = None) -> CancelReport:
+    async def stop_matching(
+        self, scope: Scope, actor: str, reason: Reason, *, dry_run: bool, words: str | None = None
+    ) -> Sequence[CancelEntry]:
+        """Return when every statement of a scope that was submitted before this call has stopped, whatever it is."""
+        if dry_run:
+            asked = await self.deps.store.request_cancels(scope, self._intent(actor, reason), dry_run=True)
+            return [_planned(one) for one in asked]
+        async with self._in_time() as attempt:
+            by = By(user_name=actor, address=ORIGIN.get().address)
+            return [_entry(one) for one in await self._stop_all(attempt, scope, by, words, reason)]
+
+    async def stop(
+        self, statement: Statement, actor: str, reason: Reason, *, part: int | None = None, words: str | None = None
+    ) -> CancelReport:
         """Cancel one statement and wait for its end, whatever it is; a ``part`` that has ended stays as it is."""
         refuse_unknown_part(statement, part)
         if part is not None and part <= len(statement.parts):
             return _report_of_part(statement, part)
         async with self._in_time() as attempt:
             by = By(user_name=actor, address=ORIGIN.get().address) if reason is Reason.OPERATOR else None
-            return await self._stop(attempt, statement, actor, reason, by)
+            return await self._stop(attempt, statement, self._intent(actor, reason, words), by)
 
     def _in_time(self) -> AbstractAsyncContextManager[Attempt]:
         seconds = self.deps.settings.cancel_timeout
         return in_time(seconds, partial(not_recorded, "the cancel", seconds))
 
-    async def _stop(
-        self, attempt: Attempt, statement: Statement, actor: str, reason: Reason, by: By | None
-    ) -> CancelReport:
+    async def _stop(self, attempt: Attempt, statement: Statement, intent: CancelIntent, by: By | None) -> CancelReport:
         deps = self.deps
         if statement.state.final:
             self._note(by, statement.state, statement)
             return _report(statement, statement.state)
         started = deps.clock.monotonic()
-        intent = self._intent(actor, reason)
         with deps.signals.watch(statement.id) as told:
             after = await deps.store.request_cancel(statement.id, intent, by=by)
             if after is None:
@@ -185,12 +206,14 @@ class Cancels(Results):
         self._note(by, StatementState.RUNNING, ended)
         return _report(ended, StatementState.RUNNING, (deps.clock.monotonic() - started) * 1000)
 
-    async def _stop_all(self, attempt: Attempt, scope: Scope, by: By) -> Sequence[Stopped]:
+    async def _stop_all(
+        self, attempt: Attempt, scope: Scope, by: By, words: str | None = None, reason: Reason = Reason.USER
+    ) -> Sequence[Stopped]:
         """Cancel the whole scope in one step and wait for every end; raises `NotStopped` when one cannot be proven."""
         deps = self.deps
         started = deps.clock.monotonic()
         await deps.signals.put_on_record()
-        asked = await deps.store.request_cancels(scope, self._intent(by.user_name, Reason.USER), by=by)
+        asked = await deps.store.request_cancels(scope, self._intent(by.user_name, reason, words), by=by)
         for one in asked:
             if one.statement.state.final:
                 self._tell_dequeued(one.before, one.statement, started)
@@ -228,11 +251,11 @@ class Cancels(Results):
                 if waited:
                     await asyncio.wait(waited, timeout=deps.look_seconds)
 
-    async def _remember(self, session: Session, statement_id: str, actor: str) -> bool:
+    async def _remember(self, session: Session, statement_id: str, intent: CancelIntent) -> bool:
         """Keep the cancel for the submit to come; False where none can come or too many are kept."""
         if session.status.final or split_part_id(statement_id) is not None:
             return False
-        settings, intent = self.deps.settings, self._intent(actor, Reason.USER)
+        settings = self.deps.settings
         until = intent.requested_at + timedelta(seconds=settings.tombstone_ttl)
         return await self.deps.store.entomb(session, statement_id, intent, until, settings.session_tombstones)
 
@@ -252,7 +275,7 @@ class Cancels(Results):
             )
             self.deps.audit.note(event)
 
-    def _note_strike(self, by: By, workspace_id: str, public_id: str, statement_id: str) -> None:
+    def _note_strike(self, by: By, workspace_id: str, public_id: str, statement_id: str, words: str | None) -> None:
         """A stop was asked of the owner himself, before anything of it is on record."""
         event = Event(
             at=self.deps.clock.now(),
@@ -261,11 +284,12 @@ class Cancels(Results):
             outcome=Outcome.REQUESTED,
             workspace_id=workspace_id,
             resource=f"statement:{public_id}",
+            detail=words or "",
             key=cancel_key(statement_id),
         )
         self.deps.audit.note(event)
 
-    def _note_early(self, by: By, session: Session, statement_id: str) -> None:
+    def _note_early(self, by: By, session: Session, statement_id: str, words: str | None) -> None:
         event = Event(
             at=self.deps.clock.now(),
             by=by,
@@ -273,6 +297,7 @@ class Cancels(Results):
             outcome=CancelOutcome.TOMBSTONED,
             workspace_id=session.workspace_id,
             resource=f"statement:{statement_id}",
+            detail=words or "",
             key=f"cancel:{session.id}/{statement_id}",
         )
         self.deps.audit.note(event)
@@ -290,8 +315,8 @@ class Cancels(Results):
         self.deps.metrics.statement_ended(statement.state, reason, None)
         self.deps.metrics.cancel_ended(Rung.DEQUEUED, CancelOutcome.CANCELLED, seconds)
 
-    def _intent(self, actor: str, reason: Reason) -> CancelIntent:
-        return CancelIntent(requested_at=self.deps.clock.now(), reason=reason, actor=actor)
+    def _intent(self, actor: str, reason: Reason, words: str | None = None) -> CancelIntent:
+        return CancelIntent(requested_at=self.deps.clock.now(), reason=reason, actor=actor, detail=words)
 
     def _not_stopped(self, left: int, total: int) -> NotStopped:
         what = "the stop" if total == 1 else f"the stop of {left} of {total} statements"

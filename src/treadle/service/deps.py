@@ -79,6 +79,7 @@ class Deps:
         signals.on_over(self.crowd.over)
         self.full: Callable[[str], str | None] = lambda _: None
         self.places: dict[tuple[str, str, str], str] = {}
+        self.openers: dict[tuple[str, str, str], str] = {}
         self.closing = False
         self._behind: set[asyncio.Task[None]] = set()
 
@@ -138,9 +139,31 @@ class Verb:
         if endpoint_id is None:
             if len(places) >= PLACES_MOST:
                 places.clear()
-            endpoint_id = (await self.own_session(p, workspace_id, session_id)).endpoint_id
-            places[place] = endpoint_id
+            session = await self.own_session(p, workspace_id, session_id)
+            self.opened_by(p, session)
+            places[place] = endpoint_id = session.endpoint_id
         self.allow(p, action, workspace_id, endpoint_id)
+
+    def opened_by(self, p: Principal, session: Session) -> None:
+        """Remember whose session it is."""
+        openers = self.deps.openers
+        if len(openers) >= PLACES_MOST:
+            openers.clear()
+        openers[p.project_id, session.workspace_id, session.id] = session.user_id
+
+    async def allow_use(self, p: Principal, workspace_id: str, session_id: str) -> None:
+        """Return when the caller may submit to the session: one they have opened, or with the right to use others'.
+
+        Raises `Forbidden`, `NotFound`.
+        """
+        grants = grants_of(p.policies)
+        if grants.allows(Action.USE_SESSION, workspace_id) and not grants.depends(Action.USE_SESSION, workspace_id):
+            return
+        place = (p.project_id, workspace_id, session_id)
+        if place not in self.deps.openers:
+            self.opened_by(p, await self.own_session(p, workspace_id, session_id))
+        if self.deps.openers.get(place) != p.user_id:
+            await self.allow_in_session(p, Action.USE_SESSION, workspace_id, session_id)
 
     def allow_among(self, p: Principal, action: Action) -> Callable[[str], bool] | None:
         """Which workspaces the caller may do that in; None for all. Raises `Forbidden` when there can be none."""

@@ -26,11 +26,14 @@ class Records(Verb):
         tag: str | None,
         limit: int,
         offset: int,
+        user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[Statement]]:
         """The statements of a session, newest first."""
         await self.permitted_session(p, Action.LIST_SESSION_RECORDS, workspace_id, session_id)
-        where = RecordFilter(session_id=session_id, statement_id=statement_id, status=status, tag=tag)
+        where = RecordFilter(
+            session_id=session_id, statement_id=statement_id, status=status, tag=tag, user_name=user_name
+        )
         return await self._history(workspace_id, where, limit, offset, marker)
 
     async def records(
@@ -52,6 +55,7 @@ class Records(Verb):
         created_from: datetime | None = None,
         created_to: datetime | None = None,
         statement_name: str | None = None,
+        user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[Statement]]:
         """The statements of a workspace, newest first.
@@ -73,6 +77,7 @@ class Records(Verb):
             created_from=created_from,
             created_to=created_to,
             name=statement_name,
+            user_name=user_name,
             within=within,
         )
         return await self._history(workspace_id, where, limit, offset, marker)

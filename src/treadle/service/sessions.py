@@ -53,6 +53,7 @@ class Sessions(Closing):
         except BaseException as error:
             unanswered.disown(Reason.WAIT_TIMEOUT if isinstance(error, SessionNotReady) else Reason.CLIENT_GONE)
             raise
+        self.opened_by(p, session)
         unanswered.hand_over(delivery, runs=view.status is SessionStatus.RUNNING)
         return view
 
@@ -158,6 +159,7 @@ class Sessions(Closing):
         limit: int,
         offset: int,
         endpoint_name: str | None = None,
+        user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[SessionView]]:
         """The sessions of a workspace, newest first; those where the caller may not look are left out.
@@ -173,6 +175,7 @@ class Sessions(Closing):
             created_from=start_time,
             created_to=end_time,
             within=within,
+            user_name=user_name,
         )
         after = (
             await self._session_place(workspace_id, SessionFilter(session_id=marker, within=within)) if marker else None
@@ -218,6 +221,7 @@ def view_of(session: Session, endpoint: Endpoint | None) -> SessionView:
         create_time=session.created_at,
         endpoint_id=session.endpoint_id,
         endpoint_name=endpoint.name if endpoint else "",
+        user_name=session.user_name,
         message=session.message,
     )
 

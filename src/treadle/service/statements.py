@@ -39,10 +39,12 @@ class Statements(Cancels):
 
         One that is answered with a failure of the store, and that only the answer would have named, is cancelled;
         so is one that is to be cancelled when its caller leaves, and whose answer does not come to them.
-        Raises `BadRequest` for a session that has ended, `NotFound` for one there is not, `Conflict` for
+        Raises `Forbidden` for a session of somebody else's,
+        `BadRequest` for one that has ended, `NotFound` for one there is not, `Conflict` for
         an id that is taken and for an idempotency key that stands for another submit.
         """
         await self.allow_in_session(p, Action.EXECUTE, workspace_id, submission.session_id)
+        await self.allow_use(p, workspace_id, submission.session_id)
         self.may_begin()
         if submission.bindings:
             await asyncio.to_thread(refuse_bound_script, submission.statement)

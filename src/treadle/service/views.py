@@ -89,6 +89,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     create_time: datetime
     endpoint_id: str
     endpoint_name: str
+    user_name: str
     message: str = ""
 
 

@@ -57,6 +57,7 @@ class SessionFilter(msgspec.Struct, frozen=True, kw_only=True):
     created_from: datetime | None = None
     created_to: datetime | None = None
     within: Reach | None = None
+    user_name: str | None = None
 
 
 class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +81,7 @@ class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
     created_from: datetime | None = None
     created_to: datetime | None = None
     name: str | None = None
+    user_name: str | None = None
 
 
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -165,14 +165,15 @@ def is_within(within: Reach | None, workspace_id: str, endpoint_id: str) -> bool
     return within is None or re.search(within.pattern, resource_of(workspace_id, endpoint_id)) is not None
 
 
-def cancel_event(statement: Statement, before: StatementState, by: By, at: datetime) -> Event:
+def cancel_event(statement: Statement, before: StatementState, by: By, intent: CancelIntent) -> Event:
     """What the audit says of a request to stop a statement that had not ended."""
     outcome = CancelOutcome.CANCELLED if before is StatementState.QUEUED else Outcome.REQUESTED
     return Event(
-        at=at,
+        at=intent.requested_at,
         by=by,
         action=Action.CANCEL,
         outcome=outcome,
+        detail=intent.detail or "",
         workspace_id=statement.workspace_id,
         resource=f"statement:{statement.public_id}",
         key=cancel_key(statement.id),

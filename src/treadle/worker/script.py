@@ -261,6 +261,9 @@ class Script(Generic[P]):
         """Ask the owner, then commit where no interrupt can reach (C7), if there is something to commit."""
         if not outcome.commits:
             return Effects.NONE
+        if outcome.private:
+            self._commit_privately()
+            return Effects.NONE
         with self._timing.committing():
             self._ask_to_commit(number, last=last)
             try:
@@ -271,6 +274,14 @@ class Script(Generic[P]):
                 raise CommitFailed(error) from error
         self._fence.unshield()
         return Effects.COMMITTED if changed else Effects.NONE
+
+    def _commit_privately(self) -> None:
+        """Commit what is lost with the session anyway: there is nothing the owner would have to look up."""
+        with self._timing.committing():
+            if not self._fence.shield():
+                raise Interrupted
+            self._engine.commit()
+        self._fence.unshield()
 
     def _ask_to_commit(self, number: int, *, last: bool) -> None:
         statement_id = self._order.statement_id

@@ -55,7 +55,31 @@ def test_setting_is_read(judge: Judge, script: str, name: str, value: str) -> No
     """A setting is known by its name in any case, its value in any form it may take."""
     read = change(judge, script)
     assert (read.name, read.value) == (name, value)
-    assert OPENING.apply(read).show(name) == value
+    after = OPENING.apply(read)
+    assert after.as_wire().get(name, after.show(name)) == value
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        *(
+            ("0", "0"),
+            ("1", "1s"),
+            ("90", "90s"),
+            ("600", "10min"),
+            ("3600", "1h"),
+            ("86400", "1d"),
+            ("86401", "86401s"),
+        ),
+        *(("'500ms'", "500ms"), ("'1500ms'", "1500ms"), ("'0.4ms'", "1ms"), ("'2.0s'", "2s"), ("'36h'", "36h")),
+    ],
+)
+def test_a_time_is_shown_with_its_unit(judge: Judge, given: str, shown: str) -> None:
+    """The largest that leaves no fraction, as in PostgreSQL; none for 0; set to what is shown it stays what it is."""
+    once = OPENING.apply(change(judge, f"SET statement_timeout = {given}"))
+    assert once.show("statement_timeout") == shown
+    again = OPENING.apply(change(judge, f"SET statement_timeout = '{shown}'"))
+    assert again.as_wire() == once.as_wire()
 
 
 @pytest.mark.parametrize(
@@ -207,6 +231,6 @@ def test_show_names_the_setting(judge: Judge, script: str, name: str) -> None:
 def test_show_all_has_every_setting() -> None:
     """SHOW ALL gives each setting with its value and what it is for."""
     rows = OPENING.show_all()
-    assert ("session_timeout", "600") in [row[:2] for row in rows]
+    assert ("session_timeout", "10min") in [row[:2] for row in rows]
     assert len({name for name, _, _ in rows}) == len(rows)
     assert all(about.endswith(".") for _, _, about in rows)

@@ -139,6 +139,7 @@ class AuraSessionsQuery(Marked, frozen=True, kw_only=True):
     status: SessionStatus | None = None
     start_time: Seconds | None = None
     end_time: Seconds | None = None
+    user_name: bodies.UserName | None = None
 
 
 class AuraSessionRecordsQuery(Marked, frozen=True, kw_only=True):
@@ -146,6 +147,7 @@ class AuraSessionRecordsQuery(Marked, frozen=True, kw_only=True):
 
     statement_id: StatementId | None = None
     status: RecordStatus | None = None
+    user_name: bodies.UserName | None = None
 
 
 class AuraRecordsQuery(Marked, frozen=True, kw_only=True):
@@ -160,3 +162,4 @@ class AuraRecordsQuery(Marked, frozen=True, kw_only=True):
     status: RecordStatus | None = None
     start_time: Seconds | None = None
     end_time: Seconds | None = None
+    user_name: bodies.UserName | None = None

@@ -52,6 +52,7 @@ class AuraSessions:
             end_time=moment(query.end_time),
             limit=query.limit + 1,
             offset=0,
+            user_name=query.user_name,
             marker=query.marker,
         )
         page, marker = cut(found, query.limit, lambda one: one.session_id)

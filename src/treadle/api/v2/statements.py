@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from treadle.api import render
 from treadle.api.answers import answer
-from treadle.api.bodies import CancelQuery, Nothing
+from treadle.api.bodies import CancelQuery, CancelStatement, Nothing
 from treadle.api.fields import moment
 from treadle.api.replies import StatementResponse
 from treadle.api.routes import WITH_BODY, AnyRoute, Ask, Route
@@ -49,6 +49,7 @@ class AuraStatements:
             tag=None,
             limit=query.limit + 1,
             offset=0,
+            user_name=query.user_name,
             marker=query.marker,
         )
         page, marker = cut(found, query.limit, lambda one: one.public_id)
@@ -75,6 +76,7 @@ class AuraStatements:
             tag=None,
             limit=query.limit + 1,
             offset=0,
+            user_name=query.user_name,
             marker=query.marker,
         )
         page, marker = cut(found, query.limit, lambda one: one.public_id)
@@ -121,9 +123,10 @@ def routes(verbs: Verbs, *, max_chars: int, record_chars: int, max_wait: float) 
             tag="Aura statements",
             handle=first.cancel,
             query=CancelQuery,
-            body=Nothing,
+            body=CancelStatement,
             errors=(*WITH_BODY, 409),
             any_object=True,
+            example={},
             takes=CANCEL_TAKES,
             headers=CANCEL_HEADERS,
         ),

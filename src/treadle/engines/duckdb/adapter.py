@@ -17,7 +17,18 @@ import msgspec
 import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
-from treadle.engines.duckdb import conflicts, copying, kept, memory, opening, storing, upkeep
+from treadle.engines.duckdb import (
+    conflicts,
+    copying,
+    explaining,
+    kept,
+    memory,
+    naming,
+    opening,
+    storing,
+    temporary,
+    upkeep,
+)
 from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets
 from treadle.engines.duckdb.bound import require_values
 from treadle.engines.duckdb.changes import Changes
@@ -26,7 +37,6 @@ from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedI
 from treadle.engines.duckdb.gathering import run_all
 from treadle.engines.duckdb.guard import Guard, Vocabulary
 from treadle.engines.duckdb.hidden import refuse_hidden
-from treadle.engines.duckdb.outcomes import outcome_of
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
 from treadle.engines.duckdb.query import Query, parameters
@@ -109,6 +119,7 @@ class DuckDB:
         """Make sure that the catalog still answers; raises `EngineError`."""
         self._user = order.user_name
         with self._reporter.reported():
+            self._con.execute(naming.macros(order.user_name))
             opening.touch(self._con, self._catalog)
         self._rest = memory.resident()
         self._profiler.rest(self._rest)
@@ -183,6 +194,7 @@ class DuckDB:
             )
         if self._transaction.state is not State.ABORTED:
             self._settings.settle()
+            self._settings.require_profiler(prepared)
         with validated(self._con), self._honest(prepared):
             prepared = self._resolved(prepared)
             require_values(prepared, sets)
@@ -312,41 +324,48 @@ class DuckDB:
         own = planned.writes and self._transaction.state is State.NONE
         if planned.kind is Kind.UPKEEP and not own:
             raise upkeep.within_transaction()
+        private = temporary.private(self._con, planned) if own else None
         if own:
             self._transaction.open()
             self._sequences.begin(planned)
             self._changes.begin()
         if planned.kind is Kind.UPKEEP:
             upkeep.prepare(self._con, self._metadata)
-        outcome = self._run(planned, marker, bindings, row_limit, alone=own)
+        outcome = self._run(planned, marker, bindings, row_limit, private, alone=own)
         kept.refuse_after(self._con, planned)
         self._reporter.locator.remember(planned)
-        if planned.writes and self._copy is None:
+        if planned.writes and self._copy is None and private is None:
             self._changes.note(planned, outcome.changed, alone=own)
-        if own:
+        if own and private is None:
             self._changes.prepare(self._catalog)
             self._mark(marker)
-            self._transaction.to_commit = True
+        self._transaction.to_commit = self._transaction.to_commit or own
         commits = own or self._copy is not None
-        repeatable = own and conflicts.repeatable(planned) and self._sequences.untouched()
-        return msgspec.structs.replace(outcome, commits=commits, repeatable=repeatable)
+        repeatable = own and private is None and conflicts.repeatable(planned) and self._sequences.untouched()
+        return msgspec.structs.replace(outcome, commits=commits, repeatable=repeatable, private=private is not None)
 
     def _run(
-        self, planned: Planned, marker: str, bindings: Sequence[Bindings], row_limit: int | None, *, alone: bool
+        self,
+        planned: Planned,
+        marker: str,
+        bindings: Sequence[Bindings],
+        row_limit: int | None,
+        private: temporary.Private | None,
+        *,
+        alone: bool,
     ) -> Rows | Command:
         first = bindings[0] if bindings else None
-        (*preludes, final), insertion = self._steps(planned, marker, first)
+        (*preludes, final), insertion = private or self._steps(planned, marker, first)
         for prelude in preludes:
             self._con.execute(prelude)
             self._require_exact(planned, made=False)
         kept.refuse_before(self._con, planned, alone=alone)
-        with placed(insertion):
+        with placed(insertion), self._settings.analyzing(planned):
             if len(bindings) > 1:
                 outcome: Rows | Command = self._run_sets(planned, final, bindings)
             else:
-                self._con.execute(final, parameters(first))
-                outcome = outcome_of(self._con, planned, row_limit)
-        self._profiler.end()
+                outcome = explaining.run(self._con, planned, final, parameters(first), row_limit)
+            self._profiler.end()
         self._require_exact(planned, made=True)
         return outcome
 
@@ -432,6 +451,7 @@ class DuckDB:
         try:
             with self._honest(planned):
                 self._transaction.open_anew()
+                self._settings.turn_on_profiler()
                 query.run_unread()
         except EngineError as error:
             return error

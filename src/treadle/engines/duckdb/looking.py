@@ -10,27 +10,44 @@ import duckdb
 
 from treadle.engines.duckdb import engine_settings
 from treadle.engines.duckdb.edits import string
-from treadle.engines.duckdb.settings import SETTINGS
+from treadle.engines.duckdb.settings import PUBLISHED, SEPARATOR, SETTINGS
 
-READABLE: Final = frozenset(engine_settings.NAMES) | {
-    *("timezone", "calendar", "search_path", "schema", "default_order", "memory_limit", "max_memory"),
-    "max_temp_directory_size",
-}
+_ENGINES: Final = frozenset(("memory_limit", "max_memory", "max_temp_directory_size"))
+"""The engine's parameters that a session may know and not set."""
+
+READABLE: Final = (
+    frozenset(engine_settings.NAMES)
+    | _ENGINES
+    | {
+        *("timezone", "calendar", "search_path", "schema", "default_order"),
+    }
+)
 """The engine's parameters, in lower case, whose values a session may know."""
 
 QUALIFIERS: Final = frozenset(("system", "main", "pg_catalog"))
 """What may stand before the name of such a relation."""
 
-_KNOWN: Final = f"lower(name) IN ({', '.join(sorted(map(string, READABLE)))})"
 _TYPE: Final = """
     CASE WHEN input_type = 'VARCHAR' THEN 'string' WHEN input_type = 'BOOLEAN' THEN 'bool'
     WHEN input_type IN ('BIGINT', 'UBIGINT') THEN 'integer' ELSE input_type END AS vartype
 """
-_FIXED: Final = ", ".join(
-    f"({string(one.name)}, {string(one.default)}, {string(one.about)}, 'string')"
-    for one in SETTINGS.values()
-    if one.accepted is not None and one.name.lower() not in READABLE
+_VALUES: Final = f"string_split(getvariable({string(PUBLISHED)}), chr({ord(SEPARATOR)}))"
+"""The values of all settings as SHOW has them, in the order of their names."""
+
+_OWN: Final = ", ".join(
+    f"({position}, {string(SETTINGS[key].name)}, {string(SETTINGS[key].about)})"
+    for position, key in enumerate(sorted(SETTINGS), start=1)
 )
+_ALL_SETTINGS: Final = f"""
+    SELECT own.name, {_VALUES}[own.place] AS value, own.about AS description,
+        coalesce(engine.input_type, 'VARCHAR') AS input_type, coalesce(engine.scope, 'LOCAL') AS scope,
+        coalesce(engine.aliases, []::VARCHAR[]) AS aliases
+    FROM (VALUES {_OWN}) AS own(place, name, about)
+    LEFT JOIN duckdb_settings() AS engine ON lower(engine.name) = lower(own.name)
+    UNION ALL
+    SELECT name, value, description, input_type, scope, aliases FROM duckdb_settings()
+    WHERE name IN ({", ".join(sorted(map(string, _ENGINES)))})
+"""  # noqa: S608
 _EXTENSIONS: Final = ", ".join(
     f"({string(name)}, {string(duckdb.__version__)})"
     for name in ("core_functions", "ducklake", "icu", "json", "parquet", "postgres_scanner")
@@ -39,9 +56,8 @@ _NO_TAGS: Final = "MAP([]::VARCHAR[], []::VARCHAR[])"
 
 # None of these has anything in it but words of ours.
 _CALLED: Final = {
-    "duckdb_settings": f"""
-        SELECT name, value, description, input_type, scope, aliases FROM duckdb_settings() WHERE {_KNOWN}
-    """,  # noqa: S608
+    "duckdb_settings": _ALL_SETTINGS,
+    "duckdb_variables": f"SELECT * FROM duckdb_variables() WHERE name <> {string(PUBLISHED)}",  # noqa: S608
     "duckdb_databases": f"""
         SELECT database_name, database_oid, NULL::VARCHAR AS path, comment, {_NO_TAGS} AS tags, internal, type,
         readonly, encrypted, cipher, {_NO_TAGS} AS options FROM duckdb_databases()
@@ -58,8 +74,7 @@ _CALLED: Final = {
 _NAMED: Final = {
     "duckdb_databases": f"{_CALLED['duckdb_databases']} AND NOT internal",
     "pg_settings": f"""
-        SELECT name, value AS setting, description AS short_desc, {_TYPE} FROM duckdb_settings() WHERE {_KNOWN}
-        UNION ALL VALUES {_FIXED}
+        SELECT name, value AS setting, description AS short_desc, {_TYPE} FROM ({_ALL_SETTINGS})
     """,  # noqa: S608
     "pg_database": """
         SELECT database_oid AS oid, database_name AS datname, true AS datallowconn, false AS datistemplate

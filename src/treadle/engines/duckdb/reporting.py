@@ -13,11 +13,13 @@ from treadle.engines.duckdb.errors import RAISED, DuckDBError, LostError, Refusa
 from treadle.engines.duckdb.excerpt import excerpt
 from treadle.engines.duckdb.locating import Locator
 from treadle.engines.duckdb.planned import Planned
+from treadle.engines.duckdb.showing import shown_name
 from treadle.engines.duckdb.vocabulary import Vocabulary
 from treadle.engines.duckdb.wording import shortened, without_suggestions
 from treadle.wire import Attach
 
 _UNREACHABLE: Final = "08006"
+_NO_TABLE: Final = "42P01"
 _INSIDE: Final = ("pg_", "duckdb_", "sqlite_", "pragma_", "ducklake_", "postgres_", "force_", "_")
 """How the names begin that the engine has for itself: no caller means one of them by a name that is nearly the same."""
 
@@ -57,6 +59,8 @@ class Reporter:
             return error
         message = error.message
         position = error.position
+        if error.sql_state == _NO_TABLE and planned is not None and (name := shown_name(planned.text)) is not None:
+            return Reported("42704", f'unrecognized configuration parameter "{name}"')
         if isinstance(error, DuckDBError):
             message = self._words(error, planned)
             if position is None and planned is not None:

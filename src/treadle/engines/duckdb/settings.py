@@ -28,6 +28,13 @@ _DURATION: Final = re.compile(r"\s*([+-]?[0-9]+(?:\.[0-9]*)?)\s*([a-z]*)\s*", re
 _TRUE: Final = frozenset(("on", "true", "yes", "1"))
 _FALSE: Final = frozenset(("off", "false", "no", "0"))
 _PROFILERS: Final = {"off": profile.OFF, "on": profile.ON, "detailed": profile.DETAILED}
+_SHOWN_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1))
+PUBLISHED: Final = "__internal_settings"
+"""The engine's variable that holds what SHOW shows of every setting, for the relations that list settings."""
+
+SEPARATOR: Final = "\x1f"
+"""What stands between two values there."""
+
 _NAME: Final = '"'
 _LITERAL: Final = "'"
 
@@ -140,6 +147,7 @@ class SessionSettings(msgspec.Struct, frozen=True):
             **{one.name: (engine_settings.statement(one.name, one.default),) for one in own},
             **self.changed,
             **self.changed_local,
+            PUBLISHED: (self.published(),),
         }
 
     def apply(self, change: Change) -> "SessionSettings":
@@ -177,8 +185,17 @@ class SessionSettings(msgspec.Struct, frozen=True):
         """The settings after ROLLBACK, or an error in the transaction: as it found them, as in PostgreSQL."""
         return self if self.before is None else self.before
 
+    def published(self) -> str:
+        """The engine's statement that makes what is shown of the settings known to it."""
+        values = (self.show(key).replace(SEPARATOR, " ") for key in sorted(SETTINGS))
+        return f"SET VARIABLE {PUBLISHED} = {_quoted(SEPARATOR.join(values), _LITERAL)}"
+
     def show(self, name: str) -> str:
-        """The value of a setting."""
+        """The value of a setting as SHOW has it."""
+        value = self._value(name)
+        return _with_unit(value) if name.lower() in TIMEOUTS else value
+
+    def _value(self, name: str) -> str:
         key = name.lower()
         return self.local.get(key, self.values.get(key, self._default(key)))
 
@@ -189,7 +206,7 @@ class SessionSettings(msgspec.Struct, frozen=True):
 
     def as_wire(self) -> dict[str, str]:
         """The time-outs, in seconds."""
-        return {name: self.show(name) for name in TIMEOUTS}
+        return {name: self._value(name) for name in TIMEOUTS}
 
     def _default(self, key: str) -> str:
         return self.defaults.get(key, SETTINGS[key].default)
@@ -226,10 +243,18 @@ def _seconds(name: str, text: str) -> str:
     if not 0 <= seconds <= _MOST_SECONDS[name]:
         most = int(_MOST_SECONDS[name])
         raise EngineError("22023", f'{text} is outside the valid range for parameter "{name}" (0 s .. {most} s)')
-    if name == "session_timeout":
-        # Counted in whole seconds; less than one must not become "never".
-        seconds = math.ceil(seconds)
-    return f"{seconds:.6f}".rstrip("0").rstrip(".")
+    # Less than a step must not become "never": milliseconds as in PostgreSQL, or whole seconds.
+    steps = 1 if name == "session_timeout" else 1000
+    seconds = math.ceil(round(seconds * steps, 6)) / steps
+    return f"{seconds:.3f}".rstrip("0").rstrip(".")
+
+
+def _with_unit(seconds: str) -> str:
+    """A time as PostgreSQL shows it: in the largest unit that leaves no fraction."""
+    millis = round(float(seconds) * 1000)
+    if not millis:
+        return "0"
+    return next(f"{millis // size}{unit}" for unit, size in _SHOWN_UNITS if millis % size == 0)
 
 
 def _measured(name: str, text: str) -> str:

@@ -1,13 +1,15 @@
 """The settings of a session and those of its engine, which agree also after an interrupt or a rollback."""
 
 import contextlib
+from collections.abc import Iterator
 
 import duckdb
 
 from treadle.engines.base import Command, EngineError, Rows
+from treadle.engines.duckdb import profile
 from treadle.engines.duckdb.outcomes import text_rows
 from treadle.engines.duckdb.planned import Planned
-from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
+from treadle.engines.duckdb.settings import ALL, PROFILING, Change, SessionSettings, Show
 
 
 class EngineSettings:
@@ -38,6 +40,7 @@ class EngineSettings:
                 for sql in change.engine:
                     self._con.execute(sql)
                 self.session = self.session.apply(change)
+                self._con.execute(self.session.published())
                 self._unsettled = False
                 return Command(tag=planned.tag)
             case Show(name=name) if name == ALL:
@@ -47,9 +50,43 @@ class EngineSettings:
             case _:
                 raise EngineError("0A000", "this form of SET or SHOW is not supported")
 
+    def require_profiler(self, planned: Planned) -> None:
+        """Check that the profiler is on for an EXPLAIN ANALYZE; raises `EngineError` (55000).
+
+        Once it was turned off, DuckDB 1.5.5 runs such a statement with a profiler that is not set up.
+        """
+        if planned.analyzes and (self._unsettled or self._profiler_is_off()):
+            raise EngineError(
+                "55000",
+                f"EXPLAIN ANALYZE needs the profiler, which {PROFILING} = 'off' has turned off: "
+                f"SET {PROFILING} = 'on' first",
+            )
+
+    @contextlib.contextmanager
+    def analyzing(self, planned: Planned) -> Iterator[None]:
+        """Have an EXPLAIN ANALYZE tell the rows and times of its operators, which no other statement pays for."""
+        if not planned.analyzes or self.session.show(PROFILING) != "on":
+            yield
+            return
+        self._unsettled = True
+        self._con.execute(profile.DETAILED)
+        yield
+        self._con.execute(profile.ON)
+        self._unsettled = False
+
+    def turn_on_profiler(self) -> None:
+        """Turn the profiler on for an EXPLAIN ANALYZE of ours, until the settings are settled."""
+        if self._profiler_is_off():
+            self._unsettled = True
+            self._con.execute(profile.ON)
+
+    def _profiler_is_off(self) -> bool:
+        return self.session.show(PROFILING) == "off"
+
     def adopt(self, session: SessionSettings, *, later: bool = False) -> None:
         """Go on with these settings: those at the end of a transaction. ``later``: the engine follows when it can."""
-        self._unsettled = self._unsettled or session.engine() != self.session.engine()
+        if session is not self.session:  # most commits change none
+            self._unsettled = self._unsettled or session.engine() != self.session.engine()
         self.session = session
         if not later:
             self.settle()

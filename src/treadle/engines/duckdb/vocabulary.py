@@ -46,7 +46,7 @@ JUDGED: Final = READERS | QUERIES | {"current_setting", "json_serialize_plan"}
 
 LOOKING: Final = words(
     """
-    duckdb_databases duckdb_extensions duckdb_settings pg_database pg_settings pragma_database_list
+    duckdb_databases duckdb_extensions duckdb_settings duckdb_variables pg_database pg_settings pragma_database_list
     pragma_database_size
     """
 )
@@ -56,7 +56,7 @@ _HARMLESS_FUNCTIONS: Final = words(
     """
     duckdb_columns duckdb_constraints duckdb_coordinate_systems duckdb_dependencies duckdb_functions duckdb_indexes
     duckdb_keywords duckdb_optimizers duckdb_prepared_statements duckdb_schemas duckdb_sequences duckdb_tables
-    duckdb_types duckdb_variables duckdb_views ducklake_current_snapshot ducklake_last_committed_snapshot
+    duckdb_types duckdb_views ducklake_current_snapshot ducklake_last_committed_snapshot
     ducklake_snapshots ducklake_table_changes ducklake_table_deletions ducklake_table_info ducklake_table_insertions
     generate_series histogram histogram_values icu_calendar_names json_each json_tree pg_timezone_names
     pragma_collations pragma_platform pragma_show pragma_storage_info pragma_table_info pragma_user_agent

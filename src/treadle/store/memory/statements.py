@@ -148,7 +148,7 @@ class Statements(Tables):
             if not dry_run:
                 self._statements[after.id] = after
                 if by is not None and not before.state.final:
-                    self._audit.append(cancel_event(before, before.state, by, intent.requested_at))
+                    self._audit.append(cancel_event(before, before.state, by, intent))
             found.append(Asked(before.state, light(after)))
         return found
 
@@ -356,6 +356,7 @@ def _matches(where: RecordFilter, one: Statement) -> bool:
         and (where.created_from is None or one.created_at >= where.created_from)
         and (where.created_to is None or one.created_at <= where.created_to)
         and among(where.name, one.name)
+        and among(where.user_name, one.user_name)
     )
 
 

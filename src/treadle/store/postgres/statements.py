@@ -82,6 +82,7 @@ class Statements(PoolBase):
                 requested_at=cancelled["requested_at"],
                 reason=Reason(cancelled["reason"]),
                 actor=cancelled["actor"],
+                detail=cancelled["detail"],
             )
             await connection.fetch(sql("statements_request_cancel"), *_scoped(Scope(ids=(stored.id,)), intent))
             await connection.fetchrow(sql("tombstone_drop"), *grave)
@@ -113,7 +114,7 @@ class Statements(PoolBase):
             if await connection.fetchrow(sql("statement_find"), session.workspace_id, statement_id) is not None:
                 return False
             await connection.fetchrow(sql("tombstones_drop_expired"), session.id, intent.requested_at)
-            told = (intent.requested_at, intent.reason, intent.actor, expires_at, most)
+            told = (intent.requested_at, intent.reason, intent.actor, expires_at, most, intent.detail)
             return await connection.fetchrow(sql("tombstone_add"), session.id, statement_id, *told) is not None
 
     async def statement(self, statement_id: str) -> Statement | None:
@@ -153,6 +154,7 @@ class Statements(PoolBase):
             where.created_to,
             where.name,
             pattern_of(where.within),
+            where.user_name,
         )
         total, rows = await self._page("records", filters, page, *self._after(page), content_chars)
         return total, [to_statement(row) for row in rows]

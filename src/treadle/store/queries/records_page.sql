@@ -1,4 +1,4 @@
-SELECT id, workspace_id, endpoint_id, session_id, left(content, $19) AS content, created_at, state, database_name,
+SELECT id, workspace_id, endpoint_id, session_id, left(content, $20) AS content, created_at, state, database_name,
     bindings, row_limit, fetch_mode, is_maintain, source, user_id, user_name, owner, started_at, committing_at,
     commit_point, cancel_requested_at, cancel_reason, cancel_requested_by, cancel_detail, finished_at, effects, reason,
     actor, rung, cancel_millis, detail, parts, results_expire_at, chosen_id, tags, keepalive, lease_until,
@@ -18,6 +18,7 @@ WHERE ($1::text IS NULL OR workspace_id = $1)
     AND ($12::timestamptz IS NULL OR created_at <= $12)
     AND ($13::text IS NULL OR statement_name = $13)
     AND ($14::text IS NULL OR ('workspace:' || workspace_id || '/endpoint:' || endpoint_id) ~ $14)
-    AND ($17::timestamptz IS NULL OR (created_at, id) < ($17, $18::text))
+    AND ($15::text IS NULL OR user_name = $15)
+    AND ($18::timestamptz IS NULL OR (created_at, id) < ($18, $19::text))
 ORDER BY created_at DESC, id DESC
-LIMIT $15 OFFSET $16
+LIMIT $16 OFFSET $17

@@ -6,6 +6,7 @@ WHERE ($1::text IS NULL OR workspace_id = $1)
     AND ($5::timestamptz IS NULL OR created_at >= $5)
     AND ($6::timestamptz IS NULL OR created_at <= $6)
     AND ($7::text IS NULL OR ('workspace:' || workspace_id || '/endpoint:' || endpoint_id) ~ $7)
-    AND ($10::timestamptz IS NULL OR (created_at, id) < ($10, $11::text))
+    AND ($8::text IS NULL OR user_name = $8)
+    AND ($11::timestamptz IS NULL OR (created_at, id) < ($11, $12::text))
 ORDER BY created_at DESC, id DESC
-LIMIT $8 OFFSET $9
+LIMIT $9 OFFSET $10

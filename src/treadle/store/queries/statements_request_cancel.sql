@@ -61,11 +61,11 @@ WITH candidate AS (
     FROM target t WHERE $9::boolean AND s.id = t.id AND t.before IN ('queued', 'running')
 ), noted AS (
     INSERT INTO audit (at, project_id, user_id, user_name, address, request_id, action, outcome, workspace_id,
-        resource, key)
+        resource, key, detail)
     SELECT $10::timestamptz, $15::text, $16::text, $17::text, $18::text, $19::text,
         'DataArtsFabric:workspace:cancelStatement',
         CASE WHEN before = 'queued' THEN 'cancelled' ELSE 'requested' END,
-        workspace_id, 'statement:' || coalesce(chosen_id, id), 'cancel:' || id
+        workspace_id, 'statement:' || coalesce(chosen_id, id), 'cancel:' || id, coalesce($13, '')
     FROM target WHERE $9 AND $15 IS NOT NULL AND before IN ('queued', 'running')
 )
 SELECT * FROM target ORDER BY seq

@@ -1,0 +1,103 @@
+"""Lists an operator looks at: headings, ages and durations, and a look that repeats itself."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import click
+
+from treadle.app import operator
+from treadle.cli.common import Options, lines, run_async
+from treadle.model.words import MOST_REASON, reason_of
+from treadle.service import Service
+
+T = TypeVar("T")
+
+WATCH_SECONDS: Final = 2.0
+"""Seconds between two looks, unless it is said how many."""
+
+_CLEAR: Final = "\x1b[2J\x1b[H"
+_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"))
+
+watched = click.option(
+    "--watch",
+    is_flag=False,
+    flag_value=WATCH_SECONDS,
+    type=click.FloatRange(min=0.1),
+    metavar="[SECONDS]",
+    help=f"Look again and again, every {WATCH_SECONDS:g} s unless it says how often, until Ctrl-C.",
+)
+
+
+class Words(click.ParamType[str]):
+    """A reason in words."""
+
+    name = "WORDS"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """One line of text; fails for one that is too long or has no words."""
+        text = str(value)
+        plain = reason_of(text)
+        if plain is None or len(text) > MOST_REASON:
+            self.fail(f"must be words, at most {MOST_REASON} characters", param, ctx)
+        return plain
+
+
+def show(
+    options: Options, look: Callable[[Service], Awaitable[T]], text: Callable[[T], str], watch: float | None = None
+) -> None:
+    """Print what a look finds; with ``watch`` every so many seconds, until it is interrupted."""
+
+    async def work() -> None:
+        async with operator(options.settings) as service:
+            while True:
+                found = await look(service)
+                if watch is not None and not options.as_json:
+                    click.echo(_CLEAR if sys.stdout.isatty() else "", nl=False)
+                options.show(found, text)
+                if watch is None:
+                    return
+                await asyncio.sleep(watch)
+
+    if watch is None:
+        run_async(work())
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        run_async(work())
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Rows under their headings; nothing where there are none."""
+    found = list(rows)
+    return lines((headings, *found)) if found else ""
+
+
+def now() -> datetime:
+    """The wall clock of this machine."""
+    return datetime.now(UTC)
+
+
+def age(since: datetime, until: datetime) -> str:
+    """How long something has been there, in its largest unit: ``42s``, ``7m``, ``3h``, ``12d``."""
+    seconds = max((until - since).total_seconds(), 0.0)
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{int(seconds)}s"
+
+
+def duration(since: datetime | None, until: datetime) -> str:
+    """How long something took or has taken so far; empty before its start."""
+    if since is None:
+        return ""
+    seconds = max((until - since).total_seconds(), 0.0)
+    return f"{seconds:.3f}s" if seconds < 60 else f"{int(seconds // 60)}m{int(seconds % 60):02}s"
+
+
+async def endpoint_names(service: Service, things: Iterable[Any]) -> dict[str, str]:
+    """The names of the endpoints things are on, by id."""
+    ids = list({thing.endpoint_id for thing in things})
+    return {one.id: one.name for one in await service.deps.store.endpoints_of(ids)} if ids else {}

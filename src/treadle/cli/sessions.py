@@ -1,0 +1,72 @@
+"""The command that lists sessions."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+import msgspec
+
+from treadle.cli.common import Options, command
+from treadle.cli.listing import age, duration, endpoint_names, now, show, table, watched
+from treadle.cli.moments import Moment
+from treadle.cli.resources import require_workspace
+from treadle.model.entities import Session
+from treadle.model.states import SessionStatus
+from treadle.service import Service
+from treadle.store.base import Page, SessionFilter
+
+_HEADINGS = ("SESSION", "STATUS", "USER", "ENDPOINT", "OPENED", "AGE", "DURATION", "MESSAGE")
+
+
+@command("sessions")
+@click.option("--workspace", "workspace_id", help="Only of this workspace.")
+@click.option("--status", type=click.Choice([s.value for s in SessionStatus]), help="Only in this status.")
+@click.option("--user", "user_name", help="Only those a user of that name has opened.")
+@click.option("--since", type=Moment(), help="Only those made from then on: a date and time, or 90s, 15m, 24h, 7d ago.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@watched
+def sessions(
+    options: Options,
+    workspace_id: str | None,
+    status: str | None,
+    user_name: str | None,
+    since: datetime | None,
+    limit: int,
+    watch: float | None,
+) -> None:
+    """List sessions, newest first.
+
+    A line has its id, status, user, endpoint, time of creation and age, how long it was open and, when it has ended,
+    why.
+    """
+    where = SessionFilter(status=SessionStatus(status) if status else None, user_name=user_name, created_from=since)
+
+    async def look(service: Service) -> list[dict[str, Any]]:
+        await require_workspace(service, workspace_id)
+        _, found = await service.deps.store.sessions(workspace_id, where, Page(limit=limit, counted=False))
+        return _told(found, await endpoint_names(service, found))
+
+    show(options, look, lambda found: table(_HEADINGS, map(_row, found)), watch)
+
+
+def _told(found: Sequence[Session], endpoints: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Sessions as JSON has them: with the name of the endpoint beside all that is kept."""
+    return [{**msgspec.structs.asdict(one), "endpoint_name": endpoints.get(one.endpoint_id, "")} for one in found]
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    made: datetime = one["created_at"]
+    return (
+        one["id"],
+        one["status"],
+        one["user_name"],
+        one["endpoint_name"] or one["endpoint_id"],
+        f"{made:%Y-%m-%dT%H:%M:%SZ}",
+        age(made, now()),
+        duration(one["opened_at"], one["ended_at"] or now()),
+        one["message"],
+    )
+
+
+COMMANDS = (sessions,)

@@ -1,0 +1,63 @@
+"""EXPLAIN ANALYZE: what it shows of its operators, and of its time."""
+
+import re
+from time import perf_counter
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from treadle.engines.base import Command, Rows
+from treadle.engines.duckdb.outcomes import outcome_of
+from treadle.engines.duckdb.planned import Planned
+
+_VALUE: Final = 1
+"""The column of the plan."""
+
+_TOTAL: Final = re.compile(r"(?P<before>Total Time: |\"latency\": )(?P<seconds>[0-9.e+-]+)(?P<after>s? *)")
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection,
+    planned: Planned,
+    statement: duckdb.Statement,
+    values: list[str | None] | None,
+    row_limit: int | None,
+) -> Rows | Command:
+    """Run a statement to its end; raises what DuckDB raises."""
+    began = perf_counter()
+    connection.execute(statement, values)
+    outcome = outcome_of(connection, planned, row_limit)
+    if planned.analyzes and isinstance(outcome, Rows):
+        return bounded(outcome, perf_counter() - began)
+    return outcome
+
+
+def bounded(rows: Rows, seconds: float) -> Rows:
+    """The rows of an EXPLAIN ANALYZE that took so long, with a total that is not above that.
+
+    The engine's own total also counts work that ran at the same time.
+    """
+    batches = [_bounded(batch, seconds) for batch in rows.batches]
+    return Rows(columns=rows.columns, schema=rows.schema, batches=iter(batches))
+
+
+def _bounded(batch: pa.RecordBatch, seconds: float) -> pa.RecordBatch:
+    columns = list(batch.columns)
+    if len(columns) > _VALUE:
+        texts = [None if text is None else plan(text, seconds) for text in columns[_VALUE].to_pylist()]
+        columns[_VALUE] = pa.array(texts, columns[_VALUE].type)
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def plan(text: str, seconds: float) -> str:
+    """The text of a plan with its total at most ``seconds``, in as many characters as before."""
+    return _TOTAL.sub(lambda found: _capped(found, seconds), text, count=1)
+
+
+def _capped(found: "re.Match[str]", seconds: float) -> str:
+    said = found["seconds"]
+    if float(said) <= seconds:
+        return found[0]
+    digits = f"{seconds:.9f}"[: max(len(said), 5)]
+    return f"{found['before']}{digits}{found['after']}".ljust(len(found[0]))

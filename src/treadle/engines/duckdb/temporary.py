@@ -1,0 +1,80 @@
+"""Writes to temporary tables: what they change is the session's own, and nothing of the catalog."""
+
+import contextlib
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+import duckdb
+
+from treadle.engines.duckdb.errors import Insertion
+from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
+from treadle.engines.duckdb.opening import quoted
+from treadle.engines.duckdb.parsing import parse
+from treadle.engines.duckdb.planned import Planned
+
+_TAGS: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "TRUNCATE TABLE"))
+_LEADING: Final = frozenset(("insert", "or", "replace", "ignore", "into", "update", "delete", "from", "merge"))
+_TRUNCATE: Final = frozenset(("truncate", "table"))
+_LONGEST: Final = 10
+"""Tokens up to the end of the longest beginning: ``INSERT OR REPLACE INTO temp.main.t``, and what follows."""
+_SCHEMA: Final = "main."
+
+
+class Private(NamedTuple):
+    """How a write to a temporary table runs: its statements, and the text inserted into the last one."""
+
+    statements: Sequence[duckdb.Statement]
+    insertion: Insertion | None
+
+
+def private(connection: duckdb.DuckDBPyConnection, planned: Planned) -> Private | None:
+    """The statement as a write to a temporary table, whose commit changes the session only; None for any other.
+
+    For a name of two parts, such as ``temp.t``, the engine asks the catalog whether it has a schema ``temp``, which
+    takes longer than everything else: it gets all three parts.
+    """
+    if planned.tag not in _TAGS:
+        return None
+    name = _target(planned.text)
+    parts = [name_of(token) for token in name]
+    if len(parts) == 1:
+        return Private(planned.statements, None) if _exists(connection, parts[0]) else None
+    if not parts or parts[0].lower() != "temp":
+        return None
+    if len(parts) > 2 or planned.steps:
+        return Private(planned.statements, None)
+    at = name[1].start
+    statements = parse(connection, f"{planned.text[:at]}{_SCHEMA}{planned.text[at:]}")
+    return Private(statements, Insertion(len(planned.text[:at].encode()), len(_SCHEMA)))
+
+
+def _target(text: str) -> Sequence[Token]:
+    """The name of the table a statement changes, without its dots; empty where it is not seen at once."""
+    tokens = list(islice(lex(text), _LONGEST))
+    leading = _TRUNCATE if tokens[0].text.lower() == "truncate" else _LEADING
+    at = 0
+    while at < len(tokens) and tokens[at].kind == WORD and tokens[at].text.lower() in leading:
+        at += 1
+    return _dotted(tokens[at:]) if at else ()
+
+
+def _dotted(tokens: Sequence[Token]) -> Sequence[Token]:
+    """The parts of the dotted name that comes first."""
+    parts: list[Token] = []
+    for index, token in enumerate(tokens):
+        if index % 2 == 0 and token.kind in NAMES:
+            parts.append(token)
+        elif index % 2 == 0:
+            return ()
+        elif token.text != ".":
+            break
+    return parts
+
+
+def _exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether a temporary table has the name: it comes before all others of that name."""
+    with contextlib.suppress(duckdb.Error):
+        connection.sql(f"FROM temp.main.{quoted(name)}")  # bound, not run
+        return True
+    return False
