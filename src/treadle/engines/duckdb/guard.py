@@ -69,6 +69,7 @@ class Guard:
         self._needles = _needles(
             vocabulary.refused
             | vocabulary.uncallable
+            | vocabulary.unreadable
             | JUDGED
             | LOOKING
             | _WORDS

@@ -249,10 +249,15 @@ class Walk:
     def _judge_call(self, name: str) -> None:
         if self._calls_upkeep(name):
             return
-        if name in self._rules.vocabulary.uncallable:
+        known = self._rules.vocabulary
+        if name in known.uncallable or (name in known.unreadable and self._reads()):
             raise EngineError("42501", f"permission denied for function {name}")
         if name in JUDGED:
             self._arguments.append(Argument(name, method=self._last == "."))
+
+    def _reads(self) -> bool:
+        stands = self._clause == _TABLE and self._before_chain != "copy" and self._table_may_stand(self._before_chain)
+        return stands or self._before_chain == "call"
 
     def _judge_chain(self) -> None:
         path = ".".join(self._chain)
@@ -378,9 +383,8 @@ class Walk:
 
     def _sign(self, sign: str) -> None:
         if sign in _OPEN:
-            inner = self._inner(sign)
             self._outer.append(self._clause)
-            self._clause = inner
+            self._clause = self._inner(sign)
         elif sign in _CLOSE and self._outer:
             self._clause = self._outer.pop()
 
