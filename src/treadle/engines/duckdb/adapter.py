@@ -171,6 +171,7 @@ class DuckDB:
             )
         if self._transaction.state is not State.ABORTED:
             self._settings.settle()
+            self._settings.require_profiler(prepared)
         self._changes.look(prepared)
         with validated(self._con), self._honest(prepared):
             prepared = self._resolved(prepared)
@@ -414,6 +415,7 @@ class DuckDB:
         try:
             with self._honest(planned):
                 self._transaction.open_anew()
+                self._settings.turn_on_profiler()
                 query.run_unread()
         except EngineError as error:
             return error

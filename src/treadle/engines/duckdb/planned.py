@@ -40,8 +40,9 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     ``statements`` run in order, the last one is the statement itself; those of a SET are the engine's
     share of it. ``tag`` is its command tag without counts, ``copy_to`` where a ``COPY … TO`` writes,
     ``setting`` what a SET or SHOW asks for, ``deferred`` the expressions in its text whose values are judged
-    before it runs, ``defines`` the table whose columns it makes or changes. In the script the statement begins at the
-    character ``start``, the text it was parsed from at ``origin``; ``edited`` says that the engine runs another text.
+    before it runs, ``analyzes`` whether it is an EXPLAIN ANALYZE, ``defines`` the table whose columns it makes or
+    changes. In the script the statement begins at the character ``start``, the text it was parsed from at ``origin``;
+    ``edited`` says that the engine runs another text.
     """
 
     kind: Kind
@@ -54,6 +55,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     deferred: tuple[Deferred, ...] = ()
     setting: Change | Show | None = None
     defines: Definition | None = None
+    analyzes: bool = False
     start: int = 0
     origin: int = 0
     edited: bool = False

@@ -167,6 +167,7 @@ class Planner:
             tag="EXPLAIN",
             statements=self._own(segment),
             writes=analyze and inner.writes,
+            analyzes=analyze,
             returns_rows=True,
             defines=defines,
         )

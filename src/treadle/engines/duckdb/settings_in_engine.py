@@ -5,9 +5,10 @@ import contextlib
 import duckdb
 
 from treadle.engines.base import Command, EngineError, Rows
+from treadle.engines.duckdb import profile
 from treadle.engines.duckdb.outcomes import text_rows
 from treadle.engines.duckdb.planned import Planned
-from treadle.engines.duckdb.settings import ALL, Change, SessionSettings, Show
+from treadle.engines.duckdb.settings import ALL, PROFILING, Change, SessionSettings, Show
 
 
 class EngineSettings:
@@ -42,6 +43,27 @@ class EngineSettings:
                 return text_rows((name,), ((self.session.show(name),),))
             case _:
                 raise EngineError("0A000", "this form of SET or SHOW is not supported")
+
+    def require_profiler(self, planned: Planned) -> None:
+        """Check that the profiler is on for an EXPLAIN ANALYZE; raises `EngineError` (55000).
+
+        Once it was turned off, DuckDB 1.5.5 runs such a statement with a profiler that is not set up.
+        """
+        if planned.analyzes and (self._unsettled or self._profiler_is_off()):
+            raise EngineError(
+                "55000",
+                f"EXPLAIN ANALYZE needs the profiler, which {PROFILING} = 'off' has turned off: "
+                f"SET {PROFILING} = 'on' first",
+            )
+
+    def turn_on_profiler(self) -> None:
+        """Turn the profiler on for an EXPLAIN ANALYZE of ours, until the settings are settled."""
+        if self._profiler_is_off():
+            self._unsettled = True
+            self._con.execute(profile.ON)
+
+    def _profiler_is_off(self) -> bool:
+        return self.session.show(PROFILING) == "off"
 
     def adopt(self, session: SessionSettings, *, later: bool = False) -> None:
         """Go on with these settings: those at the end of a transaction. ``later``: the engine follows when it can."""
