@@ -13,6 +13,7 @@ from treadle.model.audit import Outcome
 from treadle.model.entities import Catalog, Principal, Session, Statement, Workspace
 from treadle.model.errors import BadRequest, Forbidden, NotFound, Unavailable
 from treadle.model.grants import Reach, grants_of
+from treadle.model.growth import Full
 from treadle.model.ports import Clock, NewId
 from treadle.service.audit import Audit
 from treadle.service.limits import Crowd
@@ -77,7 +78,7 @@ class Deps:
         self.audit = Audit(store, clock)
         self.crowd = Crowd(settings, store, clock)
         signals.on_over(self.crowd.over)
-        self.full: Callable[[str], str | None] = lambda _: None
+        self.full: Callable[[str], Full | None] = lambda _: None
         self.places: dict[tuple[str, str, str], str] = {}
         self.closing = False
         self._behind: set[asyncio.Task[None]] = set()
