@@ -1,11 +1,12 @@
 """What a workspace may have on disk: results, files and spill; and that its neighbours go on."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
 
-from tests.service.caller import ENDLESS, Caller, Json, calling
+from tests.service.caller import ENDLESS, Caller, Json, Sql, calling
 from tests.support.world import until
 
 ROWS = "SELECT i, repeat(md5(i::text), 8) AS s FROM range(40000) t(i)"
@@ -42,6 +43,12 @@ def record_of(caller: Caller, statement_id: str) -> Json:
 def refused(answer: httpx.Response, what: str) -> bool:
     """Whether a submit was refused because the workspace has too much of that."""
     return answer.status_code == 429 and what in answer.json()["error_msg"]
+
+
+def refusal(sql: Sql, statement: str) -> httpx.Response | None:
+    """The answer to a submit, if it is refused."""
+    answer = sql.post(statement)
+    return answer if answer.status_code == 429 else None
 
 
 @pytest.mark.slow
@@ -97,9 +104,7 @@ def test_beyond_the_quota_of_files_what_reads_and_removes_goes_on(small: Caller)
     (caller.files / "large").write_bytes(b"x" * 5 * 2**20)
     assert record_of(caller, writing)["reason"] == "quota"
     for growing in ("COPY t TO 't.csv'", "INSERT INTO t SELECT 1", "SELECT 1; CREATE TABLE v AS FROM t"):
-        answer: httpx.Response = until(
-            lambda text=growing: (found := sql.post(text)).status_code == 429 and found, f"refused: {growing}"
-        )
+        answer: httpx.Response = until(partial(refusal, sql, growing), f"refused: {growing}")
         assert answer.json()["error_code"] == "APIG.0308"
         said = answer.json()["error_msg"]
         assert "policy workspace over quota,limit:more than 4 MiB of files (5" in said

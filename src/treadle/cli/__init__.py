@@ -3,7 +3,7 @@
 import click
 
 from treadle import __version__
-from treadle.cli import audit, catalogs, doctor, identity, operate, resources, running, statements
+from treadle.cli import audit, catalogs, doctor, identity, operate, resources, running, statements, tokens
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -12,6 +12,6 @@ def main() -> None:
     """Treadle: a SQL statement service whose cancel is true."""
 
 
-for module in (running, resources, catalogs, identity, operate, statements, audit, doctor):
+for module in (running, tokens, resources, catalogs, identity, operate, statements, audit, doctor):
     for entry in module.COMMANDS:
         main.add_command(entry)

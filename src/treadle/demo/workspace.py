@@ -80,6 +80,7 @@ Run a statement in it (put the session_id for SESSION):
 Cancel one (200 means it has stopped; -i shows the verdict in the headers):
   curl -i -X POST {here}/sessions/SESSION/statements/STATEMENT/cancel {auth}
 
+The token ends 30 days after it was made; `treadle token list` and `treadle token revoke` look after it.
 The same values for scripts: {data_dir / "demo.json"} and, for a shell, {data_dir / "demo.env"}
 """
 
