@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cli.running import UNKNOWN, Cli
+from tests.cli.running import Cli
 from treadle import config
 from treadle.store.dsn import Address
 from treadle.store.embedded import EmbeddedPostgres
@@ -107,9 +107,9 @@ def test_the_life_of_a_catalog(cli: Cli, workspace_id: str) -> None:
     assert "i1" in cli.ok("catalog", "list", *place)
     assert "c1" in cli.fails("catalog", "create", *place, "--instance", "i1", "c1")
     assert "name" in cli.fails("catalog", "create", *place, "no spaces")
-    assert cli.fails("catalog", "delete", *place, "c1") == UNKNOWN
+    assert cli.fails("catalog", "delete", *place, "c1") == "treadle: no such catalog\n"
     assert cli.ok("catalog", "delete", *place, "--instance", "i1", "c1") == ""
-    assert cli.fails("catalog", "delete", *place, "--instance", "i1", "c1") == UNKNOWN
+    assert cli.fails("catalog", "delete", *place, "--instance", "i1", "c1") == "treadle: no such catalog\n"
 
 
 @pytest.mark.parametrize(

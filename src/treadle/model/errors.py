@@ -7,6 +7,7 @@
     +-- RequestError           the caller can see it; each class is one HTTP status
     |   +-- BadRequest     400
     |   |   +-- InvalidParameter  400 with its own code
+    |   |   +-- WrongState        what is named is in a state in which that cannot be done
     |   +-- Unauthorized   401
     |   |   +-- CredentialRefused  a signature or a token, and what is wrong with it
     |   |   +-- LoginRefused       a user name and password
@@ -57,6 +58,10 @@ class InvalidParameter(BadRequest):
     """A field of version 2 whose documentation gives a value beyond its limit a code of its own."""
 
 
+class WrongState(BadRequest):
+    """A session, an endpoint or a workspace is in a state in which that cannot be done; the message says which."""
+
+
 class Unauthorized(RequestError):
     """No token, or a token that is not valid."""
 
@@ -70,11 +75,11 @@ class LoginRefused(Unauthorized):
 
 
 class Forbidden(RequestError):
-    """A valid token whose role may not do this."""
+    """A valid token whose role may not do this; the message says what, and on what."""
 
 
 class NotFound(RequestError):
-    """Unknown workspace, endpoint, session or statement, or not the caller's."""
+    """Unknown, or not the caller's: the message says what kind of thing, in the same words for both."""
 
 
 class ResultExpired(RequestError):

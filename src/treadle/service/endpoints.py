@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from treadle.config import BUILT_IN_ENGINE
 from treadle.model.access import Action
 from treadle.model.entities import Endpoint, EndpointStatus, Principal
-from treadle.model.errors import BadRequest, NotFound
+from treadle.model.errors import BadRequest, WrongState
 from treadle.model.grants import grants_of
 from treadle.model.states import Reason, SessionStatus
 from treadle.service.attempt import Attempt, in_time, not_recorded
 from treadle.service.closing import Closing
-from treadle.service.deps import EVERYTHING, slice_of
+from treadle.service.deps import ENDPOINT, EVERYTHING, missing, slice_of
 from treadle.service.views import Dpu, EndpointChange, NewEndpoint
 from treadle.store.base import EndpointFilter, Page, SessionFilter
 from treadle.store.errors import DuplicateName
@@ -121,7 +121,7 @@ class Endpoints(Closing):
             attempt.late = late
             dropped = await self.deps.store.drop_endpoint(workspace_id, endpoint_id)
             if not dropped and await self.deps.store.endpoint(workspace_id, endpoint_id) is not None:
-                raise BadRequest("the endpoint still has sessions", field="endpoint_id")
+                raise WrongState("the endpoint still has sessions")
         if dropped:
             await self.audited(p, Action.DELETE_ENDPOINT, workspace_id, f"endpoint:{endpoint_id}")
 
@@ -135,7 +135,7 @@ class Endpoints(Closing):
     async def _endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint:
         endpoint = await self.deps.store.endpoint(workspace_id, endpoint_id)
         if endpoint is None:
-            raise NotFound
+            raise missing(ENDPOINT)
         return endpoint
 
     async def _change(self, workspace_id: str, endpoint_id: str, make: Callable[[Endpoint], Endpoint]) -> Endpoint:
@@ -149,7 +149,7 @@ class Endpoints(Closing):
 
     def _changed(self, endpoint: Endpoint, change: EndpointChange) -> Endpoint:
         if endpoint.status is EndpointStatus.DELETING:
-            raise BadRequest("the endpoint is being deleted", field="endpoint_id")
+            raise WrongState("the endpoint is being deleted")
         known = endpoint.reserved_resource.get("dpu")
         dpu = change.dpu or (msgspec.convert(known, Dpu) if known is not None else None)
         config = endpoint.config if change.config is None else change.config

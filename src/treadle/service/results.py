@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from treadle.model.access import Action
 from treadle.model.entities import LEASE_RENEWAL_SHARE, Part, Principal, Session, Statement
-from treadle.model.errors import BadRequest, NotFound, RequestError, ResultExpired
+from treadle.model.errors import BadRequest, RequestError, ResultExpired
 from treadle.model.ids import part_id, split_part_id
 from treadle.model.states import PartStatus, Rung, StatementState, cancel_message
 from treadle.results.inline import materialize, read_inline_page
 from treadle.results.layout import data_path, results_root, workspace_folder
 from treadle.results.reader import PageRows, PageTooLarge, ResultMissing, count_pages, holds_wide
-from treadle.service.deps import Deps, Leaving, Verb, watched
+from treadle.service.deps import SESSION, STATEMENT, Deps, Leaving, Verb, missing, watched
 from treadle.service.pages import Pages
 from treadle.service.views import LEFT_OUT, Location, PartView, StatementView
 
@@ -62,7 +62,7 @@ class Results(Verb):
         """
         self.allow_within(p, Action.SHOW_RESULT, workspace_id)
         statement, number = await self._found(p, workspace_id, session_id, statement_id)
-        self.allow(p, Action.SHOW_RESULT, workspace_id, statement.endpoint_id)
+        self.allow(p, Action.SHOW_RESULT, workspace_id, statement.endpoint_id, within=SESSION)
         await self.keep(statement)
         if wait > 0 and not statement.state.final:
             statement = await self._awaited(statement, wait, leaving)
@@ -95,7 +95,7 @@ class Results(Verb):
         session = await self.permitted_session(p, action, workspace_id, session_id)
         found = await self.statement_in(session, statement_id)
         if found is None:
-            raise NotFound
+            raise missing(STATEMENT)
         return found
 
     async def statement_in(self, session: Session, statement_id: str) -> _Found | None:
@@ -311,7 +311,7 @@ class Results(Verb):
 def refuse_unknown_part(statement: Statement, number: int | None) -> None:
     """Raise `NotFound` for the number of a part that the ended statement has not."""
     if number is not None and statement.state.final and number > len(shown_parts(statement)):
-        raise NotFound
+        raise missing(STATEMENT)
 
 
 def last_result_set(statement: Statement) -> int | None:

@@ -8,11 +8,11 @@ from typing import Final
 from treadle.config import MIN_MEMORY
 from treadle.model.access import Action
 from treadle.model.entities import Endpoint, EndpointStatus, Principal, Session, Statement
-from treadle.model.errors import BadRequest, InvalidParameter, NotFound, SessionNotReady, TooMany, Unavailable
+from treadle.model.errors import BadRequest, InvalidParameter, SessionNotReady, TooMany, Unavailable, WrongState
 from treadle.model.states import Reason, SessionStatus
 from treadle.service.attempt import in_time, not_recorded
 from treadle.service.closing import Closing
-from treadle.service.deps import unknown_marker
+from treadle.service.deps import ENDPOINT, missing, unknown_marker
 from treadle.service.views import NewSession, SessionView
 from treadle.service.workspaces import DEFAULT_INSTANCE
 from treadle.store.base import Page, Place, SessionFilter, Wake
@@ -86,10 +86,10 @@ class Sessions(Closing):
         else:
             endpoint = await store.endpoint_named(workspace_id, new.endpoint_name)
         if endpoint is None:
-            raise NotFound
+            raise missing(ENDPOINT)
         self.allow(p, Action.CREATE_SESSION, workspace_id, endpoint.id)
         if endpoint.status is not EndpointStatus.RUNNING:
-            raise BadRequest(f"the endpoint is {endpoint.status}", field=new.endpoint_field)
+            raise WrongState(f"the endpoint is {endpoint.status}")
         instances = (new.instance_id,) if new.instance_id is not None else (workspace.metastore_id, DEFAULT_INSTANCE)
         for instance_id in dict.fromkeys(instances):
             if await store.catalog(workspace_id, instance_id, new.catalog) is not None:

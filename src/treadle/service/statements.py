@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from treadle.model.access import Action
 from treadle.model.entities import Principal, Retry, Session, Statement
-from treadle.model.errors import BadRequest, Conflict, TooMany
+from treadle.model.errors import BadRequest, Conflict, TooMany, WrongState
 from treadle.model.grants import grants_of
 from treadle.model.growth import Full
 from treadle.model.states import Reason, StatementState
@@ -163,11 +163,11 @@ class Statements(Cancels):
             max_retry_times=submission.max_retry_times,
         )
 
-    async def _session_ended(self, p: Principal, statement: Statement) -> BadRequest:
+    async def _session_ended(self, p: Principal, statement: Statement) -> WrongState:
         current = await self.own_session(p, statement.workspace_id, statement.session_id)
         why = f": {current.message}" if current.message else ""
         status = current.status if current.status.final else "being closed"
-        return BadRequest(f"the session is {status}{why}", field="session_id")
+        return WrongState(f"the session is {status}{why}")
 
 
 def retry_of(submission: Submission) -> Retry:
