@@ -14,6 +14,7 @@
     |   +-- Forbidden      403
     |   +-- NotFound       404  unknown, or not yours: the same answer
     |   +-- ResultExpired  404  it was there, and its time is over
+    |   +-- ResultLost     404  it should be there, and its files are missing or damaged
     |   +-- NotStopped     408  the stop could not be proven in time (C18)
     |   +-- SessionNotReady 408 no slot came free in time
     |   +-- Conflict       409  an id or a key that stands for another statement already
@@ -84,6 +85,10 @@ class NotFound(RequestError):
 
 class ResultExpired(RequestError):
     """The result was deleted when its time to live had passed."""
+
+
+class ResultLost(RequestError):
+    """The files of a result that has not expired are missing or damaged; the message says which result."""
 
 
 class NotStopped(RequestError):
