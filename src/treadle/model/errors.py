@@ -7,7 +7,7 @@
     +-- RequestError           the caller can see it; each class is one HTTP status
     |   +-- BadRequest     400
     |   |   +-- InvalidParameter  400 with its own code
-    |   |   +-- WrongState        what is named is in a state in which that cannot be done
+    |   |   +-- WrongState        the session is in a state in which that cannot be done
     |   +-- Unauthorized   401
     |   |   +-- CredentialRefused  a signature or a token, and what is wrong with it
     |   |   +-- LoginRefused       a user name and password
@@ -60,7 +60,7 @@ class InvalidParameter(BadRequest):
 
 
 class WrongState(BadRequest):
-    """A session, an endpoint or a workspace is in a state in which that cannot be done; the message says which."""
+    """A session is in a state in which that cannot be done; the message says which."""
 
 
 class Unauthorized(RequestError):

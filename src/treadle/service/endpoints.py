@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from treadle.config import BUILT_IN_ENGINE
 from treadle.model.access import Action
 from treadle.model.entities import Endpoint, EndpointStatus, Principal
-from treadle.model.errors import BadRequest, WrongState
+from treadle.model.errors import BadRequest
 from treadle.model.grants import grants_of
 from treadle.model.states import Reason, SessionStatus
 from treadle.service.attempt import Attempt, in_time, not_recorded
@@ -121,7 +121,7 @@ class Endpoints(Closing):
             attempt.late = late
             dropped = await self.deps.store.drop_endpoint(workspace_id, endpoint_id)
             if not dropped and await self.deps.store.endpoint(workspace_id, endpoint_id) is not None:
-                raise WrongState("the endpoint still has sessions")
+                raise BadRequest("the endpoint still has sessions", field="endpoint_id")
         if dropped:
             await self.audited(p, Action.DELETE_ENDPOINT, workspace_id, f"endpoint:{endpoint_id}")
 
@@ -149,7 +149,7 @@ class Endpoints(Closing):
 
     def _changed(self, endpoint: Endpoint, change: EndpointChange) -> Endpoint:
         if endpoint.status is EndpointStatus.DELETING:
-            raise WrongState("the endpoint is being deleted")
+            raise BadRequest("the endpoint is being deleted", field="endpoint_id")
         known = endpoint.reserved_resource.get("dpu")
         dpu = change.dpu or (msgspec.convert(known, Dpu) if known is not None else None)
         config = endpoint.config if change.config is None else change.config

@@ -71,6 +71,11 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     memory: int | None = None
 
     @property
+    def endpoint_field(self) -> str:
+        """The field of the request that tells the endpoint."""
+        return "endpoint_name" if self.endpoint_id is None else "endpoint_id"
+
+    @property
     def catalog_field(self) -> str:
         """The field of the request that tells the catalog."""
         return "catalog_context.catalog_name" if self.instance_id is None else "lake_formation_config.catalog"

@@ -10,7 +10,7 @@ import structlog
 
 from treadle.model.access import Action
 from treadle.model.entities import Catalog, Principal, Workspace
-from treadle.model.errors import BadRequest, NotStopped, WrongState
+from treadle.model.errors import BadRequest, NotStopped
 from treadle.service.attempt import in_time, not_recorded
 from treadle.service.deps import CATALOG, EVERYTHING, WORKSPACE, Verb, missing, slice_of
 from treadle.service.views import NewWorkspace
@@ -108,7 +108,7 @@ class Workspaces(Verb):
             await self.own_workspace(p, workspace_id)
             catalogs = await self.deps.store.catalogs(workspace_id)
             if not await self.deps.store.drop_workspace(workspace_id):
-                raise WrongState("the workspace still has endpoints")
+                raise BadRequest("the workspace still has endpoints", field="workspace_id")
             attempt.late = partial(self._not_razed, f"workspace {workspace_id}")
             razing = self.deps.carry_on(self._raze_all(workspace_id, catalogs))
             await self.audited(p, Action.DELETE_WORKSPACE, workspace_id, f"workspace:{workspace_id}")
