@@ -301,7 +301,9 @@ class ForkedWorkers:
                 worker = await self._bear()
         except (OSError, TimeoutError) as error:
             self._failing = True
-            raise Unavailable(f"no worker can be started: {str(error) or 'it did not answer in time'}") from error
+            # The error's own text would tell where our folders are.
+            why = error.strerror or str(error) or "it did not answer in time"
+            raise Unavailable(f"no worker can be started: {why}") from error
         self._failing = False
         self._alive.add(worker)
         worker.on_burial(lambda: self._forget(worker))
