@@ -49,7 +49,7 @@ def round_trips(count: int) -> list[float]:
 
 @contextmanager
 def _server() -> Iterator[Place]:
-    command = interpreter.command("-m", "bench.trivial")
+    command = interpreter.command("m", "bench.trivial")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

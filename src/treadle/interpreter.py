@@ -3,18 +3,18 @@
 import os
 import site
 import sys
-from typing import Final
+from typing import Final, Literal
 
-_ISOLATED: Final = "-I"
-_SAFE_PATH: Final = "-P"
+_ISOLATED: Final = "I"
+_SAFE_PATH: Final = "P"
 
 
-def command(*arguments: str) -> list[str]:
-    """Make the command that runs this interpreter with ``arguments``.
+def command(how: Literal["m", "c"], what: str) -> list[str]:
+    """Make the command that runs a module (``m``) or a text (``c``); further arguments may follow.
 
     The child is isolated as well: it has no ``PYTHON…`` variables and no packages of the user's.
     """
-    return [sys.executable, _SAFE_PATH if _extended() else _ISOLATED, *arguments]
+    return [sys.executable, f"-{_SAFE_PATH if _extended() else _ISOLATED}{how}", what]
 
 
 def _extended() -> bool:

@@ -68,7 +68,7 @@ def test_a_planted_module_is_seen(planted: Planted) -> None:
 def test_no_child_of_ours_sees_it(planted: Planted, pythonpath: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Isolated where packages need no variable to be found, and with a safe path everywhere."""
     monkeypatch.setenv("PYTHONPATH", pythonpath)
-    command = interpreter.command("-c", "import dis, platform, sys, treadle; print(sys.flags.isolated)")
+    command = interpreter.command("c", "import dis, platform, sys, treadle; print(sys.flags.isolated)")
     done = planted.run(*command, PYTHONPATH=pythonpath)
     assert (done.returncode, planted.imported()) == (0, ""), done.stderr
     assert done.stdout.strip() == ("0" if pythonpath else "1")

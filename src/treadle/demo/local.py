@@ -16,7 +16,7 @@ START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 
 # The console script may not be on the PATH of whoever runs the interpreter.
-TREADLE: Final = (*interpreter.command("-c"), "from treadle.cli import main; main()")
+TREADLE: Final = tuple(interpreter.command("c", "from treadle.cli import main; main()"))
 
 
 class ServiceFailed(Exception):

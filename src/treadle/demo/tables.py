@@ -57,7 +57,7 @@ def _rows(session: Session, table: str) -> int | None:
 def _generate(folder: Path, scale: float, say: Say) -> None:
     """Run the generator in a process of its own; the server's process must never load an engine."""
     say(f"making TPC-H data at scale {scale:g}")
-    command = interpreter.command("-m", "treadle.demo.generate", str(folder), "--scale", str(scale))
+    command = [*interpreter.command("m", "treadle.demo.generate"), str(folder), "--scale", str(scale)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         for line in child.stdout:

@@ -99,7 +99,7 @@ class Zygote:
         return ours
 
     def _command(self, fd: int) -> list[str]:
-        zygote = interpreter.command("-m", "treadle.worker.zygote")
+        zygote = interpreter.command("m", "treadle.worker.zygote")
         whose = ["--fd", str(fd), "--gateway", str(os.getpid()), "--data-dir", str(self._data_dir)]
         return [*zygote, *whose, *self._options]
 
