@@ -12,6 +12,7 @@ import time
 import msgspec
 
 from bench.lean import Place, connected, split
+from treadle import interpreter
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ class Done(msgspec.Struct, frozen=True):
 
 def run(order: Order) -> Done:
     """Carry out an order in a process of its own."""
-    command = [sys.executable, "-m", "bench.load"]
+    command = interpreter.command("m", "bench.load")
     done = subprocess.run(command, input=msgspec.json.encode(order), stdout=subprocess.PIPE, check=True)
     return msgspec.json.decode(done.stdout, type=Done)
 

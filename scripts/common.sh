@@ -5,6 +5,10 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$(realpath -m "${TREADLE_VENV:-$root/.venv}")
 python=$venv/bin/python
 
+# The folder in which a script is called must not be one that Python imports from: PYTHONSAFEPATH keeps it off the path
+# of every Python that is started from here, -I of those that may be too old to know that.
+export PYTHONSAFEPATH=1
+
 say() { printf '%s\n' "$*" >&2; }
 
 fail() {
@@ -61,7 +65,7 @@ supported=(3.14 3.13 3.12 3.11)
 # that run nothing, and the wheels are for CPython with its lock.
 version_of() {
     # shellcheck disable=SC2016
-    "$1" -c 'import platform, sys, sysconfig
+    "$1" -I -c 'import platform, sys, sysconfig
 if platform.python_implementation() != "CPython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
     sys.exit(1)
 print("%d.%d" % sys.version_info[:2])' 2>/dev/null
@@ -118,9 +122,9 @@ make_venv() {
     find_python >/dev/null || install_python
     base=$(find_python)
     # Debian ships venv without its heart, ensurepip, until the package of that version is there.
-    "$base" -c 'import ensurepip, venv' 2>/dev/null || apt_install "python$(version_of "$base")-venv"
+    "$base" -I -c 'import ensurepip, venv' 2>/dev/null || apt_install "python$(version_of "$base")-venv"
     say "$(basename "$0"): making $venv with Python $(version_of "$base") ($base)"
-    "$base" -m venv --clear "$venv"
+    "$base" -I -m venv --clear "$venv"
 }
 
 # Whether the environment is there and runs, with the version of TREADLE_PYTHON where one is named.
@@ -147,11 +151,11 @@ install() {
     say "$(basename "$0"): installing requirements/$lock.txt into $venv"
     rm -f "$stamp"
     quietly "packages" "Collecting " "$(grep -c '==' "$root/requirements/$lock.txt")" \
-        "$python" -m pip install --disable-pip-version-check --no-input --require-hashes --only-binary :all: \
+        "$python" -I -m pip install --disable-pip-version-check --no-input --require-hashes --only-binary :all: \
         -r "$root/requirements/$lock.txt" || fail "the packages of requirements/$lock.txt could not be installed"
     # The build backend is in the lock too, so nothing is fetched here.
     quietly "this package" "Successfully installed" 1 \
-        "$python" -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation --no-index \
+        "$python" -I -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation --no-index \
         -e "$root" || fail "the package itself could not be installed"
     fingerprint "$lock" >"$stamp"
 }

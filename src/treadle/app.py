@@ -38,6 +38,7 @@ from treadle.service import Deps, Service
 from treadle.service.audit import ORIGIN, Origin
 from treadle.service.deps import LOOK_SECONDS
 from treadle.slices import take_short_turns
+from treadle.store.base import Wake
 from treadle.store.embedded import EmbeddedPostgres
 from treadle.store.migrate import migrate
 from treadle.store.postgres import PostgresStore
@@ -240,6 +241,7 @@ class Gateway:
         self.levels = Levels(context, self._metrics, self._owner, self._workers)
         self.service = _service(settings, self._store, signals, lakes, self._check_ready, self._metrics)
         self.service.deps.full = quotas.full
+        self._undo.push_async_callback(await self._store.listen(self._heed))
         self._undo.push_async_callback(self.service.deps.audit.close)
         self._undo.push_async_callback(self.service.deps.abandon)
         self._undo.push_async_callback(self._stop_owner)
@@ -276,6 +278,11 @@ class Gateway:
     def metrics(self) -> Metrics:
         """The figures of this process."""
         return self._metrics
+
+    def _heed(self, wake: Wake) -> None:
+        """A command has changed what somebody may do: what is remembered of them is asked again."""
+        if wake.directory:
+            self.service.forget()
 
     async def _check_ready(self) -> None:
         if not self._workers.ready:

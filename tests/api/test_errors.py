@@ -13,6 +13,7 @@ from treadle.model.errors import (
     SessionNotReady,
     TooLarge,
     Unavailable,
+    WrongState,
 )
 
 SESSION = "/v1/workspaces/w1/sessions/s1"
@@ -40,8 +41,15 @@ NO_API = (
     [
         (BadRequest(), 400, BAD_REQUEST),
         (BadRequest("a detail that names no field"), 400, BAD_REQUEST),
-        (Forbidden("viewers may not"), 403, FORBIDDEN),
-        (NotFound("the session"), 404, NOT_FOUND),
+        (Forbidden(), 403, FORBIDDEN),
+        (Forbidden("x is not allowed"), 403, FORBIDDEN[:-1] + b',"solution_msg":"x is not allowed"}'),
+        (NotFound(), 404, NOT_FOUND),
+        (NotFound("no such session"), 404, NOT_FOUND[:-1] + b',"solution_msg":"no such session"}'),
+        (
+            WrongState("the session is CLOSED: idle for 600 s"),
+            400,
+            b'{"error_code":"common.01000001","error_msg":"the session is CLOSED: idle for 600 s"}',
+        ),
         (RequestError("of no known kind"), 500, INTERNAL),
         (NotStopped(), 408, TIMEOUT),
         (

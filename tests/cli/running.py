@@ -12,7 +12,6 @@ from click.testing import CliRunner, Result
 from treadle.cli import main
 
 TREADLE = (sys.executable, "-c", "from treadle.cli import main; main()")
-UNKNOWN = "treadle: no such workspace, endpoint, session or statement\n"
 
 
 class Cli:

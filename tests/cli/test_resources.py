@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cli.running import UNKNOWN, Cli
+from tests.cli.running import Cli
 from treadle import config
 from treadle.store.dsn import Address
 from treadle.store.embedded import EmbeddedPostgres
@@ -43,21 +43,6 @@ def holds(folder: Path, word: str) -> list[Path]:
 
 
 # -- tokens ------------------------------------------------------------------------------------
-
-
-def test_a_token_is_made_each_time(cli: Cli) -> None:
-    """Two calls for one user give two tokens of one project, as a process and as text too."""
-    first = cli.json("token", "create", "--project", "p", "--user", "u")
-    assert set(first) == {"token", "project_id"}
-    done = cli.process("token", "create", "--project", "p", "--user", "u", "--role", "viewer", "--lifetime", "60")
-    assert (done.returncode, done.stderr) == (0, "")
-    words = done.stdout.split()
-    assert words[::2] == ["token", "project_id"]
-    assert words[3] == first["project_id"]
-    assert words[1] != first["token"]
-    assert min(len(words[1]), len(first["token"])) >= 43
-    other = cli.json("token", "create", "--project", "other", "--user", "u")
-    assert other["project_id"] != first["project_id"]
 
 
 def test_no_token_is_stored(cli: Cli) -> None:
@@ -122,9 +107,9 @@ def test_the_life_of_a_catalog(cli: Cli, workspace_id: str) -> None:
     assert "i1" in cli.ok("catalog", "list", *place)
     assert "c1" in cli.fails("catalog", "create", *place, "--instance", "i1", "c1")
     assert "name" in cli.fails("catalog", "create", *place, "no spaces")
-    assert cli.fails("catalog", "delete", *place, "c1") == UNKNOWN
+    assert cli.fails("catalog", "delete", *place, "c1") == "treadle: no such catalog\n"
     assert cli.ok("catalog", "delete", *place, "--instance", "i1", "c1") == ""
-    assert cli.fails("catalog", "delete", *place, "--instance", "i1", "c1") == UNKNOWN
+    assert cli.fails("catalog", "delete", *place, "--instance", "i1", "c1") == "treadle: no such catalog\n"
 
 
 @pytest.mark.parametrize(

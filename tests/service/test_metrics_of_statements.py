@@ -291,7 +291,11 @@ def test_others_see_nothing(caller: Caller, sql: Sql) -> None:
             for what in ("query-metrics", "operator-metrics")
             for session_id, one in ((other.id, statement_id), (sql.id, "unknown"), ("unknown", statement_id))
         ]
-    assert {(answer.status_code, answer.text) for answer in answers} == {(404, answers[0].text)}
+    assert {(answer.status_code, answer.json()["error_msg"]) for answer in answers} == {
+        (404, "response status exception, code: 404")
+    }
+    kinds = ["statement", "statement", "session"]
+    assert [answer.json()["solution_msg"] for answer in answers] == [f"no such {kind}" for kind in kinds * 2]
 
 
 def test_metrics_outlive_a_restart(small: Caller) -> None:

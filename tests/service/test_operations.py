@@ -37,7 +37,9 @@ def test_a_session_is_created_shown_listed_and_closed(caller: Caller) -> None:
         closed = caller.http.delete(session.path)
         assert (closed.status_code, closed.content) == (200, b"")
     assert session.status() == "CLOSED"
-    refused(session.post("SELECT 1"), "session_id: the session is CLOSED")
+    too_late = session.post("SELECT 1")
+    assert (too_late.status_code, set(too_late.json())) == (400, {"error_code", "error_msg"})
+    assert too_late.json()["error_msg"].startswith("the session is CLOSED")
 
 
 def test_a_session_is_created_at_once_with_a_wait_timeout(caller: Caller) -> None:
@@ -78,23 +80,31 @@ def test_what_does_not_exist_is_the_same_404(caller: Caller, sql: Sql) -> None:
     statement = sql.execute("SELECT 1")["statement_id"]
     sessions = f"{caller.base}/sessions"
     execute: Json = {"session_id": "nope", "statement": "SELECT 1"}
+    nowhere = "/v1/workspaces/nope"
     answers = [
-        caller.ask_session("nope"),
-        caller.http.get("/v1/workspaces/nope/sessions"),
-        caller.http.get("/v1/workspaces/nope/statement-records"),
-        caller.http.get(f"{sessions}/nope"),
-        caller.http.delete(f"{sessions}/nope"),
-        caller.http.post(f"{sessions}/statements", json=execute),
-        caller.http.get(f"{sessions}/nope/statements"),
-        caller.http.get(f"{sql.path}/statements/nope"),
-        caller.http.get(f"{sql.path}/statements/{statement}_2"),
-        caller.http.get(f"{sql.path}/statements/{statement}_0"),
-        caller.http.get(f"{sql.path}/statements/{statement}_01"),
-        caller.http.post(f"{sql.path}/statements/nope/cancel"),
-        caller.http.get(f"{caller.base}/endpoints/nope"),
-        caller.http.delete(f"{caller.base}/endpoints/nope"),
+        ("endpoint", caller.ask_session("nope")),
+        ("workspace", caller.http.get(f"{nowhere}/sessions")),
+        ("workspace", caller.http.get(f"{nowhere}/statement-records")),
+        ("workspace", caller.http.get(f"{nowhere}/sessions/{sql.id}")),
+        ("workspace", caller.http.post(f"{nowhere}/sessions/{sql.id}/statements/{statement}/cancel")),
+        ("workspace", caller.http.get(f"{nowhere}/endpoints/nope")),
+        ("session", caller.http.get(f"{sessions}/nope")),
+        ("session", caller.http.delete(f"{sessions}/nope")),
+        ("session", caller.http.post(f"{sessions}/statements", json=execute)),
+        ("session", caller.http.get(f"{sessions}/nope/statements")),
+        ("session", caller.http.get(f"{sessions}/nope/statements/{statement}")),
+        ("session", caller.http.post(f"{sessions}/nope/statements/{statement}/cancel")),
+        ("statement", caller.http.get(f"{sql.path}/statements/nope")),
+        ("statement", caller.http.get(f"{sql.path}/statements/{statement}_2")),
+        ("statement", caller.http.get(f"{sql.path}/statements/{statement}_0")),
+        ("statement", caller.http.get(f"{sql.path}/statements/{statement}_01")),
+        ("statement", caller.http.post(f"{sql.path}/statements/nope/cancel")),
+        ("endpoint", caller.http.get(f"{caller.base}/endpoints/nope")),
+        ("endpoint", caller.http.delete(f"{caller.base}/endpoints/nope")),
     ]
-    assert [(answer.status_code, answer.json()) for answer in answers] == [(404, UNKNOWN)] * len(answers)
+    for kind, answer in answers:
+        told = (answer.status_code, answer.json())
+        assert told == (404, {**UNKNOWN, "solution_msg": f"no such {kind}"}), answer.request.url
 
 
 def test_a_statement_is_unknown_in_another_session(caller: Caller, sql: Sql) -> None:

@@ -1,11 +1,12 @@
 """What a workspace may have on disk: results, files and spill; and that its neighbours go on."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 import pytest
 
-from tests.service.caller import Caller, Json, calling
+from tests.service.caller import ENDLESS, Caller, Json, Sql, calling
 from tests.support.world import until
 
 ROWS = "SELECT i, repeat(md5(i::text), 8) AS s FROM range(40000) t(i)"
@@ -44,6 +45,12 @@ def refused(answer: httpx.Response, what: str) -> bool:
     return answer.status_code == 429 and what in answer.json()["error_msg"]
 
 
+def refusal(sql: Sql, statement: str) -> httpx.Response | None:
+    """The answer to a submit, if it is refused."""
+    answer = sql.post(statement)
+    return answer if answer.status_code == 429 else None
+
+
 @pytest.mark.slow
 def test_a_workspace_full_of_results_takes_no_statements_until_they_expire(small: Caller) -> None:
     """Refused in the gateway's form; another workspace goes on; when results have gone it takes them again."""
@@ -79,3 +86,42 @@ def test_spill_beyond_the_quota_stops_what_spills(small: Caller) -> None:
     sort = "SELECT count(*) FROM (SELECT i, md5(i::text) AS s FROM range(200000000) t(i) ORDER BY s LIMIT 100000000)"
     record = record_of(caller, sql.start(sort))
     assert (record["status"], record["reason"], record["detail"]) == ("CANCELED", "quota", "more than 64 MiB of spill")
+
+
+@pytest.mark.slow
+def test_beyond_the_quota_of_files_what_reads_and_removes_goes_on(small: Caller) -> None:
+    """What runs and what comes; only what may take more is refused, with the figures and the way out."""
+    caller = Caller(small.service, small.http, "shrinking")
+    sql, other = caller.session(), caller.session()
+    sql.run("CREATE TABLE t AS SELECT i FROM range(3000) t(i)")
+    sql.run("CREATE TABLE u AS SELECT 1 AS i")
+    sql.run("PREPARE reading AS SELECT sum(i) FROM t")
+    pages = sql.start("SELECT i FROM t ORDER BY i")
+    reading = other.start(ENDLESS)
+    writer = caller.session()
+    writing = writer.start("COPY (SELECT i, md5(i::text) AS s FROM range(100000000000) t(i)) TO 'endless.csv'")
+    until(lambda: caller.record(reading)["status"] == "RUNNING", "the query runs")
+    (caller.files / "large").write_bytes(b"x" * 5 * 2**20)
+    assert record_of(caller, writing)["reason"] == "quota"
+    for growing in ("COPY t TO 't.csv'", "INSERT INTO t SELECT 1", "SELECT 1; CREATE TABLE v AS FROM t"):
+        answer: httpx.Response = until(partial(refusal, sql, growing), f"refused: {growing}")
+        assert answer.json()["error_code"] == "APIG.0308"
+        said = answer.json()["error_msg"]
+        assert "policy workspace over quota,limit:more than 4 MiB of files (5" in said
+        assert "MiB used)" in said
+        assert "remove files that are no longer needed, or have an operator raise workspace_files" in said
+        assert int(answer.headers["retry-after"]) >= 1
+    assert sql.rows("SELECT count(*) FROM t") == [["3000"]]
+    assert sql.rows("EXECUTE reading") == [["4498500"]]
+    assert len(sql.show(pages, page_num=2)["results"][0]["result_set"]["rows"]) == 1000
+    assert sql.run("DELETE FROM t WHERE i >= 10") == "DELETE 2990"
+    assert sql.run("DROP TABLE u") == "DROP TABLE"
+    assert sql.last('CALL "default".cleanup_old_files(cleanup_all => true)')["err_code"] == "0"
+    assert caller.http.post(f"{other.path}/statements/{reading}/cancel", json={}).status_code == 200
+    assert caller.record(reading)["reason"] == "user"
+    with caller.session() as later:
+        assert later.rows("SELECT count(*) FROM t") == [["10"]]
+    (caller.files / "large").unlink()
+    until(lambda: sql.post("INSERT INTO t SELECT 1").status_code == 200, "there is room again")
+    for one in (sql, other, writer):
+        one.close()

@@ -40,6 +40,11 @@ class Worker:
         return self._pid
 
     @property
+    def death(self) -> str:
+        """How it ended."""
+        return "SIGKILL" if self.gone else ""
+
+    @property
     def temp_dir(self) -> str:
         """Its own folder, which no scripted engine uses."""
         return f"worker-{self._pid}/spill"

@@ -282,3 +282,18 @@ async def test_access_keys_stand_beside_each_other(store: Store) -> None:
     assert not await store.drop_credential("B")
     assert list(await store.credentials_of("u1")) == [last]
     assert list(await store.credentials_of("u2")) == []
+
+
+async def test_every_token_is_listed(store: Store) -> None:
+    """Oldest first, with what they may do; those that are over and those of users who are kept out as well."""
+    place = await member(store)
+    await store.add_grant(Grant(user_id="u1", project_id=place.id, policy="developer"))
+    await store.add_token(token(b"over", created_at=at(1), expires_at=at(2)))
+    await store.add_token(own(b"own", created_at=at(0)))
+    await store.add_token(token(b"lost", user_id="u9", created_at=at(1)))
+    await store.enable_user("u1", enabled=True)
+    found = [(one.token.digest, [policy.name for policy in one.principal.policies]) for one in await store.tokens()]
+    assert found == [(b"own", ["developer"]), (b"over", ["viewer"])]
+    assert {one.principal.user_name for one in await store.tokens()} == {"ann"}
+    assert await store.drop_token(b"over")
+    assert [one.token.digest for one in await store.tokens()] == [b"own"]

@@ -22,11 +22,13 @@ from treadle.model.errors import (
     NotStopped,
     RequestError,
     ResultExpired,
+    ResultLost,
     SessionNotReady,
     TooLarge,
     TooMany,
     Unauthorized,
     Unavailable,
+    WrongState,
 )
 
 MAX_TEXT: Final = 4096
@@ -64,13 +66,14 @@ class MethodDetail(ForbiddenDetail, frozen=True, kw_only=True):
     identity: Methods
 
 
-class ForbiddenBody(msgspec.Struct, frozen=True, kw_only=True):
+class ForbiddenBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The documented double form of a 403: the inner code is a string, the outer one a number."""
 
     error: ForbiddenDetail
     error_code: int
     error_msg: str
     title: str
+    solution_msg: str = ""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -149,14 +152,29 @@ def _invalid_parameter(error: InvalidParameter) -> Fault:
     return _fault(400, "INVALID_PARAMETER", f"{error.field}: {error.detail}")
 
 
-def _forbidden(_: RequestError) -> Fault:
+def _wrong_state(error: BadRequest) -> Fault:
+    # Nothing is wrong with the request as it was read, so the documented frame would mislead.
+    return _fault(400, "common.01000001", error.detail)
+
+
+def _forbidden(error: RequestError) -> Fault:
     body = ForbiddenBody(
         error=ForbiddenDetail(code="403", message=_FORBIDDEN, title="Forbidden"),
         error_code=403,
         error_msg=_FORBIDDEN,
         title="Forbidden",
+        solution_msg=_printable(str(error)),
     )
     return Fault(403, _encode(body))
+
+
+def _plain_forbidden(error: RequestError) -> Fault:
+    # The documentation of version 2 has a table for its 403 and no example; the code follows those of 408 and 500.
+    return _fault(403, "common.00000403", _FORBIDDEN, str(error))
+
+
+def _not_found(error: RequestError) -> Fault:
+    return _fault(404, "common.01000001", "response status exception, code: 404", str(error))
 
 
 def _credential_refused(error: RequestError) -> Fault:
@@ -214,9 +232,6 @@ def _wrong_method(error: WrongMethod) -> Fault:
 
 
 _UNAUTHORIZED: Final = _fault(401, "APIG.1002", "Incorrect token or token resolution failed")
-# The documentation of version 2 has a table for its 403 and no example; the code follows those of 408 and 500.
-PLAIN_FORBIDDEN: Final = _fault(403, "common.00000403", _FORBIDDEN)
-_NOT_FOUND: Final = _fault(404, "common.01000001", "response status exception, code: 404")
 _UNKNOWN_ROUTE: Final = _fault(404, "APIG.0101", NO_API)
 _TOO_LARGE: Final = _fault(413, "APIG.0201", "Request entity too large.")
 _UNSUPPORTED_CODING: Final = _fault(
@@ -235,13 +250,15 @@ INTERNAL: Final = _fault(500, "common.00000500", "internal error")
 _TABLE: Final[dict[type[RequestError], Callable[..., Fault]]] = {
     BadRequest: _bad_request,
     InvalidParameter: _invalid_parameter,
+    WrongState: _wrong_state,
     Unauthorized: lambda _: _UNAUTHORIZED,
     CredentialRefused: _credential_refused,
     LoginRefused: _login_refused,
     UnknownMethod: _unknown_method,
     Forbidden: _forbidden,
-    NotFound: lambda _: _NOT_FOUND,
+    NotFound: _not_found,
     ResultExpired: _expired,
+    ResultLost: _expired,
     NotStopped: _timeout,
     Conflict: _conflict,
     SessionNotReady: _timeout,
@@ -263,7 +280,7 @@ def fault_of(error: BaseException, *, plain: bool = False) -> Fault:
     A ``plain`` 403 is that of version 2, whose documentation gives it the shape of the others.
     """
     if plain and isinstance(error, Forbidden):
-        return PLAIN_FORBIDDEN
+        return _plain_forbidden(error)
     for kind in type(error).__mro__:
         if make := _TABLE.get(kind):
             return make(error)
@@ -274,7 +291,7 @@ SAMPLES: Final[dict[int, bytes]] = {
     400: fault_of(BadRequest()).body,
     401: _UNAUTHORIZED.body,
     403: fault_of(Forbidden()).body,
-    404: _NOT_FOUND.body,
+    404: fault_of(NotFound()).body,
     408: fault_of(NotStopped()).body,
     409: fault_of(Conflict()).body,
     413: _TOO_LARGE.body,
@@ -284,6 +301,9 @@ SAMPLES: Final[dict[int, bytes]] = {
     503: fault_of(Unavailable()).body,
 }
 """The documented body of each status, as the API description shows it."""
+
+PLAIN_FORBIDDEN: Final = fault_of(Forbidden(), plain=True).body
+"""The body of a 403 of version 2."""
 
 LOGIN_SAMPLE: Final = fault_of(LoginRefused("The username or password is wrong.")).body
 """The body of a 401 that answers a name and a password."""

@@ -161,7 +161,7 @@ def _error(code: int, route: AnyRoute) -> Schema:
     forbidden = code == HTTPStatus.FORBIDDEN
     plain = forbidden and route.plain_forbidden
     shape = errors.ForbiddenBody if refused_login or (forbidden and not plain) else errors.ErrorBody
-    sample = errors.LOGIN_SAMPLE if refused_login else errors.PLAIN_FORBIDDEN.body if plain else errors.SAMPLES[code]
+    sample = errors.LOGIN_SAMPLE if refused_login else errors.PLAIN_FORBIDDEN if plain else errors.SAMPLES[code]
     content = {"schema": {"$ref": PREFIX + shape.__name__}, "example": json.loads(sample)}
     return {
         "description": HTTPStatus(code).phrase,

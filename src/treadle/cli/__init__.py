@@ -27,7 +27,7 @@ MODULES: Final[Mapping[str, tuple[str, str]]] = {
     "serve": ("running", "Run the service until SIGINT or SIGTERM."),
     "sessions": ("sessions", "List sessions, newest first."),
     "statements": ("statements", "List statements, newest first."),
-    "token": ("resources", "Tokens for the header X-Auth-Token."),
+    "token": ("tokens", "Tokens for the header X-Auth-Token."),
     "user": ("identity", "Users, and what they may do in which project."),
     "workspace": ("resources", "Workspaces."),
 }

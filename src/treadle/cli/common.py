@@ -14,7 +14,7 @@ import uvloop
 from treadle import config, logs
 from treadle.app import is_served, operator
 from treadle.cli.terminal import seen, seen_json
-from treadle.model.errors import NotStopped, RequestError, TreadleError
+from treadle.model.errors import NotStopped, TreadleError
 from treadle.service import Service
 
 P = ParamSpec("P")
@@ -82,8 +82,6 @@ def command(
 
 def describe(error: BaseException) -> str:
     """One line for a person."""
-    if isinstance(error, RequestError) and not str(error):
-        return "no such workspace, endpoint, session or statement"
     return " ".join(str(error).split()) or type(error).__name__
 
 

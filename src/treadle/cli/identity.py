@@ -1,7 +1,8 @@
 """Commands for who there is: projects, users with what they may do, access keys, policies."""
 
 import sys
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -10,9 +11,11 @@ import msgspec
 from treadle.app import operator
 from treadle.cli.common import Options, command, lines, run_async
 from treadle.cli.names import check_name, check_new
+from treadle.cli.tokens import Lifetime, ShownToken, shown, told
 from treadle.model.access import Action, Effect, Policy, Rule
 from treadle.model.errors import BadRequest, ConfigError
-from treadle.model.identity import DEFAULT_DOMAIN, Credential, Project, User
+from treadle.model.identity import DEFAULT_DOMAIN, Credential, Project, TokenHolder, User
+from treadle.service import Service
 from treadle.service.accounts import NewCredential
 
 
@@ -62,6 +65,8 @@ class ShownUser(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
     has_password: bool
     grants: tuple[ShownGrant, ...] = ()
+    tokens: tuple[ShownToken, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Those that open something, where there are some."""
 
 
 class ShownCredential(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,28 +155,31 @@ def create_user(options: Options, project_name: str, name: str, role: str, passw
 
 
 @command("list", user)
-@click.option("--project", "project_name", help="Only of those who have been granted something there.")
+@click.option("--project", "project_name", help="Only those who have been granted something there, or have a token.")
 def list_users(options: Options, project_name: str | None) -> None:
-    """List users with what they have been granted."""
+    """List users with what they have been granted, and what their tokens may do."""
 
     async def work() -> list[ShownUser]:
         async with operator(options.settings) as service:
             store = service.deps.store
             names = {one.id: one.name for one in await store.projects()}
+            tokens = _by_user(await service.tokens(), service)
             found = []
             for one in await store.users():
                 grants = tuple(
                     ShownGrant(project_id=grant.project_id, project=names[grant.project_id], role=grant.policy)
                     for grant in await store.grants_of(one.id)
                 )
-                if project_name is None or any(grant.project == project_name for grant in grants):
-                    found.append(_user(one, grants))
+                held = tuple(tokens.get(one.id, ()))
+                places = {*(one.project for one in grants), *(one.project for one in held)}
+                if project_name is None or project_name in places:
+                    found.append(msgspec.structs.replace(_user(one, grants), tokens=held or msgspec.UNSET))
             return found
 
     options.show(
         run_async(work()),
         lambda found: lines(
-            (u.id, u.name, u.domain, "enabled" if u.enabled else "disabled", *[_grants(u)]) for u in found
+            (u.id, u.name, u.domain, "enabled" if u.enabled else "disabled", _rights(u)) for u in found
         ),
     )
 
@@ -256,7 +264,7 @@ revoke = _granting("revoke", False, "Take a role or a policy back; tokens he got
 @click.option("--user", "user_name", required=True, help="Whose key.")
 @click.option(
     "--lifetime",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Lifetime(),
     help="Seconds the key is valid: it is a temporary one then, with a security token.",
 )
 @_domain
@@ -391,8 +399,19 @@ def _user(one: User, grants: tuple[ShownGrant, ...], *, has_password: bool | Non
     )
 
 
-def _grants(one: ShownUser) -> str:
-    return ", ".join(f"{grant.role} in {grant.project}" for grant in one.grants)
+def _by_user(holders: Sequence[TokenHolder], service: Service) -> dict[str, list[ShownToken]]:
+    """The tokens that open something, by their user's id."""
+    found: defaultdict[str, list[ShownToken]] = defaultdict(list)
+    for one in holders:
+        if not (token := shown(one, service)).over:
+            found[one.principal.user_id].append(token)
+    return found
+
+
+def _rights(one: ShownUser) -> str:
+    granted = ", ".join(f"{grant.role} in {grant.project}" for grant in one.grants)
+    tokens = [] if one.tokens is msgspec.UNSET else [f"token {token.id}: {told(token)}" for token in one.tokens]
+    return "; ".join(part for part in (granted, *tokens) if part)
 
 
 def _key(made: NewCredential) -> str:

@@ -1,4 +1,4 @@
-"""Commands that make, list and delete tokens, workspaces, endpoints and catalogs."""
+"""Commands that make, list and delete workspaces, endpoints and catalogs."""
 
 import click
 
@@ -7,18 +7,12 @@ from treadle.api.reading import read
 from treadle.app import operator
 from treadle.cli.common import Options, Refused, command, lines, run_async, stopping
 from treadle.cli.names import check_new
-from treadle.model.access import BUILT_IN
 from treadle.model.entities import Catalog, Endpoint, Principal, Workspace
 from treadle.service import Service
 from treadle.service.views import NewEndpoint, NewWorkspace
 from treadle.store.base import EndpointFilter, Page, WorkspaceFilter
 
 EVERYTHING = Page(limit=1_000_000)
-
-
-@click.group()
-def token() -> None:
-    """Tokens for the header X-Auth-Token."""
 
 
 @click.group()
@@ -49,28 +43,6 @@ async def require_workspace(service: Service, workspace_id: str | None) -> None:
     """Raise `Refused` for a workspace that is named and is not there: its lists are not empty, they are wrong."""
     if workspace_id is not None:
         await principal_of(service, workspace_id)
-
-
-# -- tokens ---------------------------------------------------------------------------------
-
-
-@command("create", token)
-@click.option("--project", required=True, help="Project, made if there is none of that name.")
-@click.option("--user", required=True, help="User, made if the project has none of that name.")
-@click.option("--role", type=click.Choice([*BUILT_IN]), default="operator", show_default=True)
-@click.option(
-    "--lifetime", type=click.FloatRange(min=0, min_open=True), help="Seconds the token is valid; for ever without."
-)
-def create_token(options: Options, project: str, user: str, role: str, lifetime: float | None) -> None:
-    """Make a token and print it, once."""
-
-    async def work() -> dict[str, str]:
-        async with operator(options.settings, create=True) as service:
-            await check_new(service, project=project, user=user)
-            made, principal = await service.create_token(project, user, role, lifetime)
-            return {"token": made, "project_id": principal.project_id}
-
-    options.show(run_async(work()), lambda made: f"token       {made['token']}\nproject_id  {made['project_id']}")
 
 
 # -- workspaces -----------------------------------------------------------------------------
@@ -235,4 +207,4 @@ def _shown(one: Catalog) -> dict[str, str]:
     }
 
 
-COMMANDS = (token, workspace, endpoint)
+COMMANDS = (workspace, endpoint)

@@ -4,18 +4,19 @@ import json
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
+
+from treadle import interpreter
 
 READY: Final = "treadle ready "
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 
 # The console script may not be on the PATH of whoever runs the interpreter.
-TREADLE: Final = (sys.executable, "-c", "from treadle.cli import main; main()")
+TREADLE: Final = tuple(interpreter.command("c", "from treadle.cli import main; main()"))
 
 
 class ServiceFailed(Exception):

@@ -2,11 +2,11 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from treadle import interpreter
 from treadle.demo.client import Session
 
 TABLES: Final = ("region", "nation", "supplier", "customer", "part", "partsupp", "orders", "lineitem")
@@ -56,7 +56,7 @@ def _rows(session: Session, table: str) -> int:
 def _generate(folder: Path, scale: float, say: Say) -> None:
     """Run the generator in a process of its own; the server's process must never load an engine."""
     say(f"making TPC-H data at scale {scale:g}")
-    command = [sys.executable, "-m", "treadle.demo.generate", str(folder), "--scale", str(scale)]
+    command = [*interpreter.command("m", "treadle.demo.generate"), str(folder), "--scale", str(scale)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         for line in child.stdout:

@@ -7,12 +7,14 @@
     +-- RequestError           the caller can see it; each class is one HTTP status
     |   +-- BadRequest     400
     |   |   +-- InvalidParameter  400 with its own code
+    |   |   +-- WrongState        the session is in a state in which that cannot be done
     |   +-- Unauthorized   401
     |   |   +-- CredentialRefused  a signature or a token, and what is wrong with it
     |   |   +-- LoginRefused       a user name and password
     |   +-- Forbidden      403
     |   +-- NotFound       404  unknown, or not yours: the same answer
     |   +-- ResultExpired  404  it was there, and its time is over
+    |   +-- ResultLost     404  it should be there, and its files are missing or damaged
     |   +-- NotStopped     408  the stop could not be proven in time (C18)
     |   +-- SessionNotReady 408 no slot came free in time
     |   +-- Conflict       409  an id or a key that stands for another statement already
@@ -57,6 +59,10 @@ class InvalidParameter(BadRequest):
     """A field of version 2 whose documentation gives a value beyond its limit a code of its own."""
 
 
+class WrongState(BadRequest):
+    """A session is in a state in which that cannot be done; the message says which."""
+
+
 class Unauthorized(RequestError):
     """No token, or a token that is not valid."""
 
@@ -70,15 +76,19 @@ class LoginRefused(Unauthorized):
 
 
 class Forbidden(RequestError):
-    """A valid token whose role may not do this."""
+    """A valid token whose role may not do this; the message says what, and on what."""
 
 
 class NotFound(RequestError):
-    """Unknown workspace, endpoint, session or statement, or not the caller's."""
+    """Unknown, or not the caller's: the message says what kind of thing, in the same words for both."""
 
 
 class ResultExpired(RequestError):
     """The result was deleted when its time to live had passed."""
+
+
+class ResultLost(RequestError):
+    """The files of a result that has not expired are missing or damaged; the message says which result."""
 
 
 class NotStopped(RequestError):

@@ -11,6 +11,9 @@ from treadle.model.entities import Principal
 DEFAULT_DOMAIN: Final = "default"
 """The name, and the id, of the domain of whatever names none."""
 
+ID_CHARS: Final = 16
+"""Characters of a token's id."""
+
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True):
     """An account: projects and users belong to it."""
@@ -78,6 +81,11 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     domain_id: str | None = None
     role: str | None = None
     methods: tuple[str, ...] = ("password",)
+
+    @property
+    def id(self) -> str:
+        """What it is called where the token itself must not be told."""
+        return self.digest.hex()[:ID_CHARS]
 
 
 class TokenHolder(msgspec.Struct, frozen=True):

@@ -97,13 +97,18 @@ class Page(msgspec.Struct, frozen=True):
     count: int
 
 
+def require_page(page: int, page_rows: int) -> None:
+    """Raise ValueError when ``page`` or ``page_rows`` is less than 1."""
+    if page < 1 or page_rows < 1:
+        raise ValueError("pages count from 1 and have at least one row")
+
+
 def page_at(total: int, page: int, page_rows: int, page_ends: Sequence[int] | None = None) -> Page:
     """The rows of a page (from 1) of ``total`` rows: ``page_rows`` of them, or what ``page_ends`` say.
 
     A page past the end has none. Raises ValueError when ``page`` or ``page_rows`` is less than 1.
     """
-    if page < 1 or page_rows < 1:
-        raise ValueError("pages count from 1 and have at least one row")
+    require_page(page, page_rows)
     if page_ends is None:
         start = min((page - 1) * page_rows, total)
         return Page(start, min(start + page_rows, total), -(-total // page_rows))

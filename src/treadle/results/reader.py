@@ -1,6 +1,8 @@
 """Pages out: the gateway reads one page of a part as finished JSON."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from treadle.results import layout
+from treadle.results.checking import check
 from treadle.results.rows import rows_json
 from treadle.results.standard import holds_wide_integers
 
@@ -17,6 +20,10 @@ MOST_BYTES: Final = 2**62
 
 class ResultMissing(Exception):
     """The result is not there: never finished, discarded, or its time is over."""
+
+
+class ResultDamaged(Exception):
+    """The files of the result are not what was written; the message says what is wrong with them."""
 
 
 class PageTooLarge(Exception):
@@ -35,25 +42,55 @@ class PageRows(msgspec.Struct, frozen=True, kw_only=True):
     num_rows: int
 
 
+@contextmanager
+def _opened(results_dir: Path | str, statement_id: str, part: int) -> Iterator[pa.RecordBatchFileReader]:
+    """The file of a part; raises `ResultMissing`, `ResultDamaged`."""
+    with contextlib.ExitStack() as opened:
+        try:
+            with _readable():
+                source = opened.enter_context(pa.memory_map(str(layout.data_path(results_dir, statement_id, part))))
+                reader = pa.ipc.open_file(source)
+        except FileNotFoundError:
+            raise ResultMissing(f"part {part} of the result of {statement_id} is not there") from None
+        yield reader
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise `ResultDamaged` for what Arrow cannot make sense of, and for what the disk does not give back."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, IndexError) as error:
+        raise ResultDamaged(f"{type(error).__name__}: {error}") from error
+
+
 def _ends(reader: pa.RecordBatchFileReader, index: Path) -> tuple[Sequence[int], Sequence[int] | None]:
     """The running row counts after each batch, and after each page unless all are full by their rows.
 
     They come from the index, which a part of one batch does not have.
     """
-    batches = reader.num_record_batches
-    if batches > 1:
-        counts = layout.index_ends(index.read_bytes())
-        return counts[:batches], counts[batches:] or None
-    return [reader.get_batch(0).num_rows] if batches else [], None
+    with _readable():
+        batches = reader.num_record_batches
+        if batches <= 1:
+            return [reader.get_batch(0).num_rows] if batches else [], None
+        try:
+            counts = layout.index_ends(index.read_bytes())
+        except FileNotFoundError:
+            raise ResultMissing("its index is not there") from None
+    if len(counts) < batches:
+        raise ResultDamaged("its index is too short")
+    return counts[:batches], counts[batches:] or None
 
 
 def count_pages(results_dir: Path | str, statement_id: str, part: int, rows: int, page_rows: int) -> int:
-    """How many pages a part of ``rows`` rows has, or would have if it were there."""
+    """How many pages a part of ``rows`` rows has, or would have if it were there and whole."""
     try:
-        with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
-            _, page_ends = _ends(pa.ipc.open_file(source), layout.index_path(results_dir, statement_id, part))
+        with _opened(results_dir, statement_id, part) as reader:
+            _, page_ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
             return layout.page_at(rows, 1, page_rows, page_ends).count
-    except FileNotFoundError:
+    except (ResultMissing, ResultDamaged):
         return layout.page_at(rows, 1, page_rows).count
 
 
@@ -62,25 +99,29 @@ def read_page(
 ) -> PageRows:
     """Page ``page`` (from 1) of a part: ``page_rows`` rows, or those that were found to fill it; past the end none.
 
-    Reads only what the page needs; safe to call from many threads. Raises `ResultMissing`, `PageTooLarge`
-    for one of more than ``most`` bytes, and ValueError when ``page`` or ``page_rows`` is less than 1.
+    Reads only what the page needs; safe to call from many threads. Raises `ResultMissing`, `ResultDamaged`,
+    `PageTooLarge` for one of more than ``most`` bytes, and ValueError when ``page`` or ``page_rows`` is less than 1.
     """
-    try:
-        with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
-            reader = pa.ipc.open_file(source)
-            ends, page_ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
-            place = layout.page_at(ends[-1] if ends else 0, page, page_rows, page_ends)
-            return page_of(ends, place, reader.get_batch, most)
-    except FileNotFoundError:
-        raise ResultMissing(f"part {part} of the result of {statement_id} is not there") from None
+    layout.require_page(page, page_rows)
+    with _opened(results_dir, statement_id, part) as reader:
+        ends, page_ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
+        place = layout.page_at(ends[-1] if ends else 0, page, page_rows, page_ends)
+        return page_of(ends, place, reader.get_batch, most)
 
 
 def holds_wide(results_dir: Path | str, statement_id: str, part: int) -> bool:
-    """Whether a part has integers of more than 38 digits, which are no decimals that others may read."""
-    with pa.memory_map(str(layout.data_path(results_dir, statement_id, part))) as source:
-        reader = pa.ipc.open_file(source)
-        batches = map(reader.get_batch, range(reader.num_record_batches))
-        return any(any(map(holds_wide_integers, batch.columns)) for batch in batches)
+    """Whether a part has integers of more than 38 digits, which are no decimals that others may read.
+
+    Raises `ResultMissing`, `ResultDamaged`.
+    """
+    with _opened(results_dir, statement_id, part) as reader:
+        for number in range(reader.num_record_batches):
+            with _readable():
+                batch = reader.get_batch(number)
+                check(batch)
+            if any(map(holds_wide_integers, batch.columns)):
+                return True
+        return False
 
 
 def page_of(
@@ -90,11 +131,19 @@ def page_of(
     most: int = MOST_BYTES,
 ) -> PageRows:
     """A page of a result of known batches: ``ends`` is the running row count after each, ``batch_of`` gets one."""
-    places = layout.row_slices(ends, page.start, page.stop)
-    slices = [batch_of(place.batch).slice(place.offset, place.length) for place in places]
+    if not 0 <= page.start <= page.stop <= (ends[-1] if ends else 0):
+        raise ResultDamaged("its index leads outside of it")
+    with _readable():
+        places = layout.row_slices(ends, page.start, page.stop)
+        slices = [batch_of(place.batch).slice(place.offset, place.length) for place in places]
+    if [one.num_rows for one in slices] != [place.length for place in places]:
+        raise ResultDamaged("there are fewer rows than the index says")
     if sum(one.nbytes for one in slices) > most:
         # Before any text is made of it, which takes several times as much.
         raise PageTooLarge
+    with _readable():
+        for one in slices:
+            check(one)
     texts = [rows_json(one) for one in slices]
     if sum(map(len, texts)) > most:
         raise PageTooLarge

@@ -7,12 +7,13 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
+
+from treadle import interpreter
 
 log = structlog.get_logger("treadle.workers")
 
@@ -26,7 +27,6 @@ ZYGOTE_ENV: Final = {
     # DuckDB's allocator would keep address space for ever, and the workers' is bounded. What it gives back
     # page by page while a statement is being stopped takes longer than the stop: a worker trims itself.
     "DUCKDB_JE_MALLOC_CONF": "retain:false,dirty_decay_ms:-1,muzzy_decay_ms:-1",
-    "PYTHONUNBUFFERED": "1",
 }
 KEPT_ENV: Final = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "HOME")
 
@@ -99,8 +99,9 @@ class Zygote:
         return ours
 
     def _command(self, fd: int) -> list[str]:
-        module = ["-m", "treadle.worker.zygote", "--fd", str(fd), "--gateway", str(os.getpid())]
-        return [sys.executable, *module, "--data-dir", str(self._data_dir), *self._options]
+        zygote = interpreter.command("m", "treadle.worker.zygote")
+        whose = ["--fd", str(fd), "--gateway", str(os.getpid()), "--data-dir", str(self._data_dir)]
+        return [*zygote, *whose, *self._options]
 
     @staticmethod
     def _environment() -> dict[str, str]:

@@ -329,6 +329,8 @@ class Lane:
     async def _end(self, run: Run, last: Last) -> None:
         """From the last word, or the death, to the record."""
         if run.killed or last is None or is_fatal(last):
+            if last is None and not run.killed:
+                self._warn_of_death(run)
             self._dead = True
             await until_done(self._context, lambda: self._end_both(run, last))
             return
@@ -372,9 +374,15 @@ class Lane:
 
     async def _worker_lost(self) -> None:
         """The worker died while nothing ran."""
+        self._warn_of_death(None)
         self._dead = True
         await until_done(self._context, self._aftermath.cut_off)
         await until_done(self._context, self._end_session)
+
+    def _warn_of_death(self, run: Run | None) -> None:
+        """Log a death that nobody asked for, with what is known of its cause."""
+        during = {"statement_id": run.id, "public_id": run.statement.public_id} if run is not None else {}
+        log.warning("worker_died", session_id=self.session.id, pid=self.worker.pid, signal=self.worker.death, **during)
 
     def _bury(self) -> None:
         self._line.leave(self)

@@ -111,6 +111,8 @@ class Owner:
 
     def on_wake(self, wake: Wake) -> None:
         """Something was written: act at once where that needs no look at the store."""
+        if wake.directory:
+            return
         if wake.catalog is not None:
             self._context.spawn(self._maintain(wake.catalog))
             return

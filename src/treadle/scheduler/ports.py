@@ -16,6 +16,10 @@ class Worker(Protocol):
         """Its process id."""
 
     @property
+    def death(self) -> str:
+        """How it ended: the signal, or its exit code; empty while it lives."""
+
+    @property
     def temp_dir(self) -> str:
         """Its own folder to fill, removed at the burial."""
 

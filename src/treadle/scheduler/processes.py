@@ -59,6 +59,7 @@ class WorkerProcess:
         self._folder = folder
         self._pid = 0
         self._pidfd = -1
+        self._death = ""
         self._transport: asyncio.Transport | None = None
         self._hear: Callable[[FromWorker | None], None] | None = None
         self._unheard: list[FromWorker | None] = []
@@ -69,6 +70,11 @@ class WorkerProcess:
     def pid(self) -> int:
         """Its process id."""
         return self._pid
+
+    @property
+    def death(self) -> str:
+        """How it ended: the signal, or its exit code; empty while it lives."""
+        return self._death
 
     @property
     def temp_dir(self) -> str:
@@ -169,7 +175,7 @@ class WorkerProcess:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._pidfd)
         with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
+            self._death = _death(os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED))
         os.close(self._pidfd)
         self._pidfd = -1
         if self._transport is not None:
@@ -181,6 +187,15 @@ class WorkerProcess:
             log.warning("worker_folder_left", folder=str(self._folder), error=str(removal.exception()))
         self._buried.set_result(None)
         self._tell(None)
+
+
+def _death(ended: "os.waitid_result | None") -> str:
+    if ended is None or ended.si_code == os.CLD_EXITED:
+        return f"exit code {ended.si_status}" if ended is not None else ""
+    try:
+        return signal.Signals(ended.si_status).name
+    except ValueError:
+        return f"signal {ended.si_status}"
 
 
 def _make(folder: Path) -> None:
@@ -286,7 +301,9 @@ class ForkedWorkers:
                 worker = await self._bear()
         except (OSError, TimeoutError) as error:
             self._failing = True
-            raise Unavailable(f"no worker can be started: {str(error) or 'it did not answer in time'}") from error
+            # The error's own text would tell where our folders are.
+            why = error.strerror or str(error) or "it did not answer in time"
+            raise Unavailable(f"no worker can be started: {why}") from error
         self._failing = False
         self._alive.add(worker)
         worker.on_burial(lambda: self._forget(worker))
@@ -316,5 +333,7 @@ class ForkedWorkers:
     def _forget(self, worker: WorkerProcess) -> None:
         self._alive.discard(worker)
         if worker in self._warm:
+            if not self._closed:
+                log.warning("worker_died", pid=worker.pid, signal=worker.death)
             self._warm.remove(worker)
             self._refill()

@@ -1,19 +1,21 @@
 """How much disk a workspace may have: for kept results, for the files of COPY, and for spill.
 
-They are measured now and then, so a quota can be passed by what is written between two looks. A
-workspace beyond one has what runs in it cancelled, on the same path as every other cancel, and takes
-nothing new until there is room again: results go when their time is over, spill with its statement.
+They are measured now and then, so a quota can be passed by what is written between two looks. In a
+workspace beyond one a statement that may take more of it is cancelled, on the same path as every other cancel, and
+no new one is taken until there is room again. What reads or removes goes on.
 """
 
 import asyncio
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import structlog
 
+from treadle.model.growth import Beyond, Full, Space
 from treadle.model.states import Reason
 from treadle.results.layout import results_root
 from treadle.scheduler.context import Context
@@ -21,6 +23,12 @@ from treadle.scheduler.lane import Lane
 from treadle.scheduler.quantities import size
 
 log = structlog.get_logger("treadle.quotas")
+
+_WAYS_OUT: Final = {
+    Space.RESULTS: "results are removed when their time is over (result_ttl)",
+    Space.FILES: "remove files that are no longer needed, or have an operator raise workspace_files",
+    Space.SPILL: "there is room again when the statements that spill have ended",
+}
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -40,11 +48,11 @@ class Quotas:
     def __init__(self, context: Context, lanes: Callable[[], Sequence[Lane]]) -> None:
         self._context = context
         self._lanes = lanes
-        self._full: dict[str, str] = {}
+        self._full: dict[str, Full] = {}
         self._seen: dict[str, Seen] = {}
 
-    def full(self, workspace_id: str) -> str | None:
-        """The quota a workspace is beyond, in words; None when it is beyond none."""
+    def full(self, workspace_id: str) -> Full | None:
+        """The quotas a workspace is beyond; None when it is beyond none."""
         return self._full.get(workspace_id)
 
     async def forever(self) -> None:
@@ -57,25 +65,37 @@ class Quotas:
                 log.exception("quotas_failed")
 
     async def look(self) -> None:
-        """Measure everything, and cancel what runs in workspaces that are full."""
+        """Measure everything, and cancel what may take more in workspaces that are full."""
         settings, lanes = self._context.settings, self._lanes()
         limits = (
-            ("results", int(settings.workspace_results), self._results),
-            ("files", int(settings.workspace_files), self._files),
-            ("spill", int(settings.workspace_spill), self._spill),
+            (Space.RESULTS, int(settings.workspace_results), self._results),
+            (Space.FILES, int(settings.workspace_files), self._files),
+            (Space.SPILL, int(settings.workspace_spill), self._spill),
         )
-        full: dict[str, str] = {}
-        for what, most, measure in limits:
+        beyond: defaultdict[str, dict[Space, Beyond]] = defaultdict(dict)
+        for space, most, measure in limits:
             if most:
-                used = await measure(lanes)
-                full.update({one: f"more than {size(most)} of {what}" for one, taken in used.items() if taken > most})
+                for workspace_id, used in (await measure(lanes)).items():
+                    if used > most:
+                        beyond[workspace_id][space] = _beyond(space, most, used)
+        full = {workspace_id: Full(quotas) for workspace_id, quotas in beyond.items()}
         for workspace_id in full.keys() - self._full.keys():
-            log.warning("workspace_full", workspace_id=workspace_id, detail=full[workspace_id])
+            details = "; ".join(quota.detail for quota in full[workspace_id].quotas.values())
+            log.warning("workspace_full", workspace_id=workspace_id, detail=details)
         self._full = full
         for lane in lanes:
-            run, detail = lane.current, full.get(lane.session.workspace_id)
-            if run is not None and run.intent is None and detail is not None:
-                lane.limiter.passed(run, Reason.QUOTA, detail)
+            if (found := full.get(lane.session.workspace_id)) is not None:
+                await self._stop(lane, found)
+
+    async def _stop(self, lane: Lane, full: Full) -> None:
+        """Cancel what runs in a session if it may take more."""
+        run = lane.current
+        if run is None or run.intent is not None:
+            return
+        # Not here: a text may be long.
+        met = await asyncio.to_thread(full.met_by, run.statement.content)
+        if met is not None and run is lane.current:
+            lane.limiter.passed(run, Reason.QUOTA, met.detail)
 
     async def _results(self, lanes: Sequence[Lane]) -> Counter[str]:
         running = frozenset(lane.running for lane in lanes if lane.running is not None)
@@ -95,6 +115,11 @@ class Quotas:
         for lane, bytes_now in zip(busy, sizes, strict=True):
             taken[lane.session.workspace_id] += bytes_now
         return taken
+
+
+def _beyond(space: Space, most: int, used: int) -> Beyond:
+    detail = f"more than {size(most)} of {space}"
+    return Beyond(detail, f"{detail} ({size(used)} used); what reads or removes still runs: {_WAYS_OUT[space]}")
 
 
 def look_at_results(root: Path, before: dict[str, Seen], running: Set[str]) -> dict[str, Seen]:

@@ -15,10 +15,11 @@ import msgspec
 from treadle.model.access import BUILT_IN, Policy
 from treadle.model.entities import Principal
 from treadle.model.errors import BadRequest, NotFound
-from treadle.model.identity import DEFAULT_DOMAIN, Credential, Grant, Project, User
+from treadle.model.identity import DEFAULT_DOMAIN, Credential, Grant, Project, TokenHolder, User
 from treadle.service import passwords
-from treadle.service.identity import digest_of
+from treadle.service.identity import digest_of, token_id
 from treadle.service.logins import Logins
+from treadle.store.base import Wake
 
 ACCESS_CHARS: Final = 20
 SECRET_CHARS: Final = 40
@@ -171,12 +172,32 @@ class Accounts(Logins):
     ) -> tuple[str, Principal]:
         """A token of an operator's for the user of a project (`Identity.create_token`)."""
         token, principal = await super().create_token(project, user, role, lifetime)
-        await self._done("token:create", f"user:{principal.user_id}", f"{user}: {role}", principal.project_id)
+        detail = f"{user}: {role}, token {token_id(token)}"
+        await self._done("token:create", f"user:{principal.user_id}", detail, principal.project_id)
         return token, principal
 
+    async def tokens(self) -> Sequence[TokenHolder]:
+        """Every token, oldest first: those of operators and those that users got themselves."""
+        return await self.deps.store.tokens()
+
+    async def revoke_tokens(self, ids: Sequence[str], token: str | None = None) -> Sequence[TokenHolder]:
+        """End the tokens of these ids, and one that is given itself; raises `NotFound`, and then ends none."""
+        known = {one.token.id: one for one in await self.tokens()}
+        wanted = dict.fromkeys([*ids, *([token_id(token)] if token is not None else [])])
+        for one in wanted:
+            if one not in known:
+                raise NotFound(f"no such token: {one}")
+        revoked = [known[one] for one in wanted]
+        for held in revoked:
+            await self.deps.store.drop_token(held.token.digest)
+            who, role = held.principal, held.token.role or "as granted"
+            await self._done("token:revoke", f"token:{held.token.id}", f"{who.user_name}: {role}", who.project_id)
+        return revoked
+
     async def _done(self, action: str, resource: str, detail: str = "", project_id: str = "") -> None:
-        """Have it on record, and let nobody live on what is remembered of him here."""
+        """Have it on record, and let nobody live on what is remembered of them, here or in another process."""
         self.forget()
+        self.deps.signals.wake(Wake(directory=True))
         by = Principal(project_id=project_id, project_name="", user_id="", user_name=OPERATOR, policies=())
         audit = self.deps.audit
         await audit.record(audit.event(by, f"iam:{action}", resource=resource, detail=detail))

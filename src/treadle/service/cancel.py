@@ -16,7 +16,7 @@ import msgspec
 from treadle.model.access import Action
 from treadle.model.audit import By, Event, Outcome
 from treadle.model.entities import CancelIntent, Principal, Session, Statement
-from treadle.model.errors import Conflict, NotFound, NotStopped
+from treadle.model.errors import Conflict, NotStopped
 from treadle.model.ids import split_part_id
 from treadle.model.states import (
     CancelOutcome,
@@ -29,6 +29,7 @@ from treadle.model.states import (
 )
 from treadle.service.attempt import Attempt, in_time, not_recorded
 from treadle.service.audit import ORIGIN, asker
+from treadle.service.deps import STATEMENT, missing
 from treadle.service.results import Results, has_ended, refuse_unknown_part
 from treadle.service.views import CancelEntry, CancelFilter, CancelReport
 from treadle.store.base import Asked, Scope, Wake
@@ -86,13 +87,13 @@ class Cancels(Results):
                     self._note_early(by, session, statement_id, words)
                     if before_submit:
                         return CancelReport(state=RecordStatus.CANCELED, outcome=CancelOutcome.TOMBSTONED)
-                    raise NotFound
+                    raise missing(STATEMENT)
                 # Submitted meanwhile, or nothing that can be.
                 found = await self.statement_in(session, statement_id)
             if found is None and before_submit:
                 raise Conflict(f"the cancel of {statement_id} cannot be kept for its submit")
             if found is None:
-                raise NotFound
+                raise missing(STATEMENT)
             statement, number = found
             if number is not None and number <= len(statement.parts):
                 return _report_of_part(statement, number)

@@ -8,11 +8,12 @@ from typing import Any, Final, Protocol, TypeVar
 
 from treadle.config import Settings
 from treadle.metrics import Metrics
-from treadle.model.access import Action
+from treadle.model.access import Action, resource_of
 from treadle.model.audit import Outcome
 from treadle.model.entities import Catalog, Principal, Session, Statement, Workspace
 from treadle.model.errors import BadRequest, Forbidden, NotFound, Unavailable
 from treadle.model.grants import Reach, grants_of
+from treadle.model.growth import Full
 from treadle.model.ports import Clock, NewId
 from treadle.service.audit import Audit
 from treadle.service.limits import Crowd
@@ -27,6 +28,13 @@ PLACES_MOST: Final = 10_000
 
 EVERYTHING: Final = Page(limit=1_000_000)
 """A list that is not cut: for the few things whose list is filtered here."""
+
+WORKSPACE: Final = "workspace"
+ENDPOINT: Final = "endpoint"
+CATALOG: Final = "catalog"
+SESSION: Final = "session"
+STATEMENT: Final = "statement"
+"""The kinds of things that may be missing."""
 
 Thing = TypeVar("Thing")
 
@@ -77,7 +85,7 @@ class Deps:
         self.audit = Audit(store, clock)
         self.crowd = Crowd(settings, store, clock)
         signals.on_over(self.crowd.over)
-        self.full: Callable[[str], str | None] = lambda _: None
+        self.full: Callable[[str], Full | None] = lambda _: None
         self.places: dict[tuple[str, str, str], str] = {}
         self.openers: dict[tuple[str, str, str], str] = {}
         self.closing = False
@@ -109,14 +117,17 @@ class Verb:
         if self.deps.closing:
             raise Unavailable("the service is going down")
 
-    def allow(self, p: Principal, action: Action, workspace_id: str = "", endpoint_id: str = "") -> None:
-        """Return when the caller may do that there; raise `Forbidden`, or `NotFound` where nothing is allowed at all.
+    def allow(
+        self, p: Principal, action: Action, workspace_id: str = "", endpoint_id: str = "", *, within: str = ""
+    ) -> None:
+        """Check that the caller may do that there; raises `Forbidden`, or `NotFound` where nothing is allowed at all.
 
         Every verb comes through here or `allow_within`, before anything else is done. Nothing is looked up:
-        the answer is the same for what is another project's and for what is not there.
+        the answer is the same for what is another project's and for what is not there. ``within`` is the kind of
+        thing on the endpoint that was asked for, where that is not the endpoint itself.
         """
         if not grants_of(p.policies).allows(action, workspace_id, endpoint_id):
-            raise self._refusal(p, action, workspace_id, endpoint_id)
+            raise self._refusal(p, action, workspace_id, endpoint_id, within)
 
     def allow_within(self, p: Principal, action: Action, workspace_id: str) -> Reach | None:
         """Where in the workspace the caller may do that: None for all of it. Raises like `allow` when nowhere.
@@ -142,7 +153,7 @@ class Verb:
             session = await self.own_session(p, workspace_id, session_id)
             self.opened_by(p, session)
             places[place] = endpoint_id = session.endpoint_id
-        self.allow(p, action, workspace_id, endpoint_id)
+        self.allow(p, action, workspace_id, endpoint_id, within=SESSION)
 
     def opened_by(self, p: Principal, session: Session) -> None:
         """Remember whose session it is."""
@@ -183,31 +194,29 @@ class Verb:
         await audit.record(audit.event(p, action, workspace_id=workspace_id, resource=resource, detail=detail))
 
     def _refusal(
-        self, p: Principal, action: Action, workspace_id: str = "", endpoint_id: str = ""
+        self, p: Principal, action: Action, workspace_id: str = "", endpoint_id: str = "", within: str = ""
     ) -> Forbidden | NotFound:
-        self.deps.audit.note(
-            self.deps.audit.event(
-                p,
-                action,
-                Outcome.REFUSED,
-                workspace_id=workspace_id,
-                resource=f"endpoint:{endpoint_id}" if endpoint_id else "",
-            )
-        )
-        return Forbidden() if grants_of(p.policies).sees(workspace_id, endpoint_id) else NotFound()
+        audit, grants = self.deps.audit, grants_of(p.policies)
+        resource = resource_of(workspace_id, endpoint_id) or f"project:{p.project_id}"
+        audit.note(audit.event(p, action, Outcome.REFUSED, workspace_id=workspace_id, resource=resource))
+        if grants.sees(workspace_id, endpoint_id):
+            return Forbidden(f"{action} is not allowed on {resource}: it needs a role or policy that allows it")
+        # What is on an endpoint is missing as it would be if it were not there.
+        return missing((within or ENDPOINT) if endpoint_id and grants.sees(workspace_id) else WORKSPACE)
 
     async def own_workspace(self, principal: Principal, workspace_id: str) -> Workspace:
         """The caller's workspace; raises `NotFound` for an unknown one and for another's alike."""
         workspace = await self.deps.store.workspace(workspace_id, principal.project_id)
         if workspace is None:
-            raise NotFound
+            raise missing(WORKSPACE)
         return workspace
 
     async def own_session(self, principal: Principal, workspace_id: str, session_id: str) -> Session:
         """The session in the caller's workspace, whatever the caller may do; raises `NotFound`."""
         session = await self.deps.store.session(workspace_id, session_id, principal.project_id)
         if session is None:
-            raise NotFound
+            await self.own_workspace(principal, workspace_id)
+            raise missing(SESSION)
         return session
 
     async def endpoint_meant(self, workspace_id: str, endpoint_id: str | None, endpoint_name: str | None) -> str | None:
@@ -221,7 +230,7 @@ class Verb:
         """The session in the caller's workspace, if the caller may do that in it; raises `Forbidden`, `NotFound`."""
         self.allow_within(p, action, workspace_id)
         session = await self.own_session(p, workspace_id, session_id)
-        self.allow(p, action, workspace_id, session.endpoint_id)
+        self.allow(p, action, workspace_id, session.endpoint_id, within=SESSION)
         return session
 
     async def wait_for(
@@ -248,6 +257,11 @@ class Verb:
             if told.done():
                 told = asyncio.get_running_loop().create_future()
         return None
+
+
+def missing(kind: str) -> NotFound:
+    """The error about a thing that is not there, or not the caller's."""
+    return NotFound(f"no such {kind}")
 
 
 def slice_of(found: Sequence[Thing], page: Page) -> tuple[int, Sequence[Thing]]:

@@ -11,12 +11,12 @@ from msgspec.structs import replace
 from treadle.config import BUILT_IN_ENGINE
 from treadle.model.access import Action
 from treadle.model.entities import Endpoint, EndpointStatus, Principal
-from treadle.model.errors import BadRequest, NotFound
+from treadle.model.errors import BadRequest
 from treadle.model.grants import grants_of
 from treadle.model.states import Reason, SessionStatus
 from treadle.service.attempt import Attempt, in_time, not_recorded
 from treadle.service.closing import Closing
-from treadle.service.deps import EVERYTHING, slice_of
+from treadle.service.deps import ENDPOINT, EVERYTHING, missing, slice_of
 from treadle.service.views import Dpu, EndpointChange, NewEndpoint
 from treadle.store.base import EndpointFilter, Page, SessionFilter
 from treadle.store.errors import DuplicateName
@@ -148,7 +148,7 @@ class Endpoints(Closing):
     async def _endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint:
         endpoint = await self.deps.store.endpoint(workspace_id, endpoint_id)
         if endpoint is None:
-            raise NotFound
+            raise missing(ENDPOINT)
         return endpoint
 
     async def _change(self, workspace_id: str, endpoint_id: str, make: Callable[[Endpoint], Endpoint]) -> Endpoint:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from treadle.model.entities import Principal
 from treadle.model.errors import CredentialRefused, Unauthorized, Unavailable
-from treadle.model.identity import Token, TokenHolder
+from treadle.model.identity import ID_CHARS, Token, TokenHolder
 from treadle.service.deps import Deps, Verb
 from treadle.service.strangers import Proven
 
@@ -27,6 +27,11 @@ REMEMBERED_MOST: Final = 10_000
 def digest_of(token: str) -> bytes:
     """What is stored of a token. Tokens are random and long, so one round of SHA-256 is enough."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def token_id(token: str) -> str:
+    """What a token is called where it must not be told itself (`Token.id`)."""
+    return digest_of(token).hex()[:ID_CHARS]
 
 
 class Identity(Verb):

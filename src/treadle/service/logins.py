@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from treadle.model.audit import Outcome
 from treadle.model.entities import Principal
-from treadle.model.errors import LoginRefused, NotFound, Unauthorized
+from treadle.model.errors import LoginRefused, Unauthorized
 from treadle.model.identity import DEFAULT_DOMAIN, Domain, Project, Token, TokenHolder, User
 from treadle.service.audit import ORIGIN
-from treadle.service.deps import Deps
+from treadle.service.deps import Deps, missing
 from treadle.service.identity import digest_of
 from treadle.service.lockouts import Lockouts
 from treadle.service.passwords import Passwords
@@ -92,9 +92,9 @@ class Logins(Signatures):
         try:
             holder = await self.holder_of(token)
         except Unauthorized:
-            raise NotFound from None
+            raise missing("token") from None
         if holder.principal.user_id != p.user_id:
-            raise NotFound
+            raise missing("token")
         return holder
 
     async def drop_token(self, p: Principal, token: str | None) -> None:

@@ -13,10 +13,10 @@ import msgspec
 
 from treadle.model.access import Action
 from treadle.model.entities import Part, Principal, Session, Statement
-from treadle.model.errors import NotFound
 from treadle.model.ids import part_id
 from treadle.model.profile import Operator, PartProfile, Profile, decode, walk
 from treadle.model.states import StatementState
+from treadle.service.deps import STATEMENT, missing
 from treadle.service.results import Results, shown_parts
 
 
@@ -96,7 +96,7 @@ class Profiles(Results):
         session = await self.permitted_session(p, Action.SHOW_METRICS, workspace_id, session_id)
         found = await self.statement_in(session, statement_id)
         if found is None:
-            raise NotFound
+            raise missing(STATEMENT)
         statement, number = found
         await self.keep(statement)
         return session, statement, number

@@ -1,6 +1,7 @@
 """Results: one page of a statement, or where its files are."""
 
 import asyncio
+import os
 from datetime import timedelta
 from typing import Final
 
@@ -9,13 +10,20 @@ from msgspec.structs import replace
 
 from treadle.model.access import Action
 from treadle.model.entities import LEASE_RENEWAL_SHARE, Part, Principal, Session, Statement
-from treadle.model.errors import BadRequest, NotFound, RequestError, ResultExpired
+from treadle.model.errors import BadRequest, RequestError, ResultExpired, ResultLost, Unavailable
 from treadle.model.ids import part_id, split_part_id
 from treadle.model.states import PartStatus, Rung, StatementState, cancel_message
 from treadle.results.inline import materialize, read_inline_page
 from treadle.results.layout import data_path, results_root, workspace_folder
-from treadle.results.reader import PageRows, PageTooLarge, ResultMissing, count_pages, holds_wide
-from treadle.service.deps import Deps, Leaving, Verb, watched
+from treadle.results.reader import (
+    PageRows,
+    PageTooLarge,
+    ResultDamaged,
+    ResultMissing,
+    count_pages,
+    holds_wide,
+)
+from treadle.service.deps import SESSION, STATEMENT, Deps, Leaving, Verb, missing, watched
 from treadle.service.pages import Pages
 from treadle.service.views import LEFT_OUT, Location, PartView, StatementView
 
@@ -65,7 +73,7 @@ class Results(Verb):
         """
         self.allow_within(p, Action.SHOW_RESULT, workspace_id)
         statement, number = await self._found(p, workspace_id, session_id, statement_id)
-        self.allow(p, Action.SHOW_RESULT, workspace_id, statement.endpoint_id)
+        self.allow(p, Action.SHOW_RESULT, workspace_id, statement.endpoint_id, within=SESSION)
         await self.keep(statement)
         if wait > 0 and not statement.state.final:
             statement = await self._awaited(statement, wait, leaving)
@@ -98,7 +106,7 @@ class Results(Verb):
         session = await self.permitted_session(p, action, workspace_id, session_id)
         found = await self.statement_in(session, statement_id)
         if found is None:
-            raise NotFound
+            raise missing(STATEMENT)
         return found
 
     async def statement_in(self, session: Session, statement_id: str) -> _Found | None:
@@ -244,12 +252,23 @@ class Results(Verb):
         data_dir = self.deps.settings.data_dir
         results_dir = workspace_folder(data_dir, statement.workspace_id)
         if statement.inline is not None:
-            materialize(results_dir, statement.id, part.number, statement.inline)
+            try:
+                materialize(results_dir, statement.id, part.number, statement.inline)
+            except OSError as error:
+                raise Unavailable(
+                    f"the file of the result cannot be written: {os.strerror(error.errno or 0)}"
+                ) from error
         bucket = results_root(data_dir)
         path = data_path(results_dir, statement.id, part.number)
         # The worker looks only where a file was asked for from the beginning.
+        if not path.is_file():
+            raise self._lost(statement, part, ResultMissing(f"{path.name} is not there"))
         unsure = statement.fetch_mode != READ_OBS and any(_WIDE in column.engine_type for column in part.columns)
-        if unsure and await asyncio.to_thread(holds_wide, results_dir, statement.id, part.number):
+        try:
+            wide = unsure and await asyncio.to_thread(holds_wide, results_dir, statement.id, part.number)
+        except (ResultMissing, ResultDamaged) as error:
+            raise self._lost(statement, part, error) from None
+        if wide:
             raise BadRequest(
                 "the result has an integer of more than 38 digits, which no Arrow file holds for everybody; "
                 "read its pages, or cast it to varchar",
@@ -293,11 +312,30 @@ class Results(Verb):
             return read_inline_page(statement.inline, page_num, page_rows)
         results_dir = workspace_folder(self.deps.settings.data_dir, statement.workspace_id)
         try:
-            return await self._pages.read(results_dir, statement.id, part.number, page_num, part.rows)
-        except ResultMissing:
-            raise ResultExpired(f"the result of statement {statement.public_id} is gone: it has expired") from None
+            page = await self._pages.read(results_dir, statement.id, part.number, page_num, part.rows)
         except PageTooLarge:
             raise self._too_large(part_id(statement.public_id, part.number), page_num) from None
+        except (ResultMissing, ResultDamaged) as error:
+            raise self._lost(statement, part, error) from None
+        if page.num_rows != part.rows:
+            raise self._lost(statement, part, ResultDamaged(f"{page.num_rows} rows in place of {part.rows}"))
+        return page
+
+    def _lost(self, statement: Statement, part: Part, error: ResultMissing | ResultDamaged) -> ResultLost:
+        """The error about a result whose files are not as they were written."""
+        self._refuse_expired(statement)
+        damaged = isinstance(error, ResultDamaged)
+        log.warning(
+            "result_damaged" if damaged else "result_missing",
+            statement_id=statement.id,
+            part=part.number,
+            detail=str(error),
+        )
+        how = "damaged" if damaged else "missing"
+        return ResultLost(
+            f"the result of statement {part_id(statement.public_id, part.number)} cannot be read: "
+            f"its file is {how}; run the statement again"
+        )
 
     def _too_large(self, shown_id: str, page_num: int) -> BadRequest:
         most = self.deps.settings.max_page_bytes
@@ -316,7 +354,7 @@ class Results(Verb):
 def refuse_unknown_part(statement: Statement, number: int | None) -> None:
     """Raise `NotFound` for the number of a part that the ended statement has not."""
     if number is not None and statement.state.final and number > len(shown_parts(statement)):
-        raise NotFound
+        raise missing(STATEMENT)
 
 
 def last_result_set(statement: Statement) -> int | None:

@@ -8,12 +8,12 @@ from typing import Final
 from treadle.config import MIN_MEMORY
 from treadle.model.access import Action
 from treadle.model.entities import Endpoint, EndpointStatus, Principal, Session, Statement
-from treadle.model.errors import BadRequest, InvalidParameter, NotFound, SessionNotReady, TooMany, Unavailable
+from treadle.model.errors import BadRequest, InvalidParameter, SessionNotReady, TooMany, Unavailable
 from treadle.model.states import Reason, SessionStatus
 from treadle.service.attempt import in_time, not_recorded
 from treadle.service.closing import Closing
 from treadle.service.delivery import Delivery
-from treadle.service.deps import Leaving, unknown_marker, watched
+from treadle.service.deps import ENDPOINT, Leaving, missing, unknown_marker, watched
 from treadle.service.unanswered import Unanswered
 from treadle.service.views import NewSession, SessionView
 from treadle.service.workspaces import DEFAULT_INSTANCE
@@ -111,7 +111,7 @@ class Sessions(Closing):
         else:
             endpoint = await store.endpoint_named(workspace_id, new.endpoint_name)
         if endpoint is None:
-            raise NotFound
+            raise missing(ENDPOINT)
         self.allow(p, Action.CREATE_SESSION, workspace_id, endpoint.id)
         if endpoint.status is not EndpointStatus.RUNNING:
             raise BadRequest(f"the endpoint is {endpoint.status}", field=new.endpoint_field)

@@ -133,7 +133,7 @@ class Signatures(Identity):
         if expires_at is not None and expires_at <= self.deps.clock.now():
             raise CredentialRefused(f"token expires, expires_at: {stamp(expires_at)}")
         if holder.principal is None:
-            raise Forbidden
+            raise Forbidden("the user of the access key has no role in the project of X-Project-Id")
         if not signed.repeatable and not self._replays.first(
             signed.access, signed.at, signed.signature, signed.connection
         ):

@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from treadle.model.access import Action
 from treadle.model.entities import Principal, Retry, Session, Statement
-from treadle.model.errors import BadRequest, Conflict, TooMany
+from treadle.model.errors import BadRequest, Conflict, TooMany, WrongState
 from treadle.model.grants import grants_of
+from treadle.model.growth import Full
 from treadle.model.states import Reason, StatementState
 from treadle.service.cancel import Cancels
 from treadle.service.delivery import Delivery
@@ -143,9 +144,8 @@ class Statements(Cancels):
     async def _submit(self, p: Principal, statement: Statement, *, soft: bool) -> Statement:
         """Store the statement: running at once if its session is idle, else in the queue."""
         deps = self.deps
-        if (quota := deps.full(statement.workspace_id)) is not None:
-            await self.own_session(p, statement.workspace_id, statement.session_id)
-            raise TooMany(f"policy workspace over quota,limit:{quota}", after=deps.settings.quota_interval)
+        if (full := deps.full(statement.workspace_id)) is not None:
+            await self._admit_beyond(full, p, statement)
         await deps.crowd.admit(p, statement.id)
         seat = deps.signals.seat(statement.session_id, p.project_id)
         try:
@@ -174,6 +174,13 @@ class Statements(Cancels):
         finally:
             if seat is not None:
                 seat.release()
+
+    async def _admit_beyond(self, full: Full, p: Principal, statement: Statement) -> None:
+        """Refuse a statement that may take more of what its workspace has too much of; raises `TooMany`."""
+        met = await asyncio.to_thread(full.met_by, statement.content)
+        if met is not None:
+            await self.own_session(p, statement.workspace_id, statement.session_id)
+            raise TooMany(f"policy workspace over quota,limit:{met.advice}", after=self.deps.settings.quota_interval)
 
     def _statement(self, p: Principal, workspace_id: str, submission: Submission) -> Statement:
         """As it is submitted; the store adds what its session decides."""
@@ -204,11 +211,11 @@ class Statements(Cancels):
             max_retry_times=submission.max_retry_times,
         )
 
-    async def _session_ended(self, p: Principal, statement: Statement) -> BadRequest:
+    async def _session_ended(self, p: Principal, statement: Statement) -> WrongState:
         current = await self.own_session(p, statement.workspace_id, statement.session_id)
         why = f": {current.message}" if current.message else ""
         status = current.status if current.status.final else "being closed"
-        return BadRequest(f"the session is {status}{why}", field="session_id")
+        return WrongState(f"the session is {status}{why}")
 
 
 def retry_of(submission: Submission) -> Retry:

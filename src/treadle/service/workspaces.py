@@ -10,9 +10,9 @@ import structlog
 
 from treadle.model.access import Action
 from treadle.model.entities import Catalog, Principal, Workspace
-from treadle.model.errors import BadRequest, NotFound, NotStopped
+from treadle.model.errors import BadRequest, NotStopped
 from treadle.service.attempt import in_time, not_recorded
-from treadle.service.deps import EVERYTHING, Verb, slice_of
+from treadle.service.deps import CATALOG, EVERYTHING, WORKSPACE, Verb, missing, slice_of
 from treadle.service.views import NewWorkspace
 from treadle.store.base import Page, WorkspaceFilter
 from treadle.store.catalogs import lake_name, lake_path
@@ -109,7 +109,7 @@ class Workspaces(Verb):
         except DuplicateName:
             raise _taken(name or "") from None
         if changed is None:
-            raise NotFound
+            raise missing(WORKSPACE)
         await self.audited(p, Action.UPDATE_WORKSPACE, workspace_id, f"workspace:{workspace_id}", changed.name)
         return changed
 
@@ -157,7 +157,7 @@ class Workspaces(Verb):
             await self.own_workspace(p, workspace_id)
             catalog = await self.deps.store.catalog(workspace_id, instance_id, name)
             if catalog is None or not await self.deps.store.drop_catalog(catalog.id):
-                raise NotFound
+                raise missing(CATALOG)
             attempt.late = partial(self._not_razed, f"catalog {name}")
             razing = self.deps.carry_on(self._raze(catalog))
             await self.audited(p, Action.DELETE_CATALOG, workspace_id, f"catalog:{catalog.id}", f"{instance_id}/{name}")

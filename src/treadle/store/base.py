@@ -174,12 +174,14 @@ class Wake(msgspec.Struct, frozen=True, kw_only=True):
 
     With a statement and an intent: a cancel was asked for. With a statement alone: it was submitted.
     With a session alone: it is new, or should close. With a catalog: it is to be maintained.
+    With ``directory``: what somebody may do has changed.
     """
 
     session_id: str = ""
     catalog: CatalogName | None = None
     statement_id: str | None = None
     intent: CancelIntent | None = None
+    directory: bool = False
 
 
 class Finish(msgspec.Struct, frozen=True):

@@ -83,6 +83,9 @@ class Directory(Protocol):
     async def token_holder(self, digest: bytes) -> TokenHolder | None:
         """The token with this digest, over or not, if its user is let in."""
 
+    async def tokens(self) -> Sequence[TokenHolder]:
+        """Every token, over or not, oldest first; also of users who are kept out."""
+
     async def drop_token(self, digest: bytes) -> bool:
         """Forget a token."""
 

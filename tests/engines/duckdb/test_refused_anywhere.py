@@ -1,6 +1,7 @@
 """No accepted statement calls a refused function, wherever the call stands; the engine's own tree is the witness."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -76,19 +77,21 @@ spellings = st.sampled_from(
 )
 
 
-def called(tree: Any) -> set[str]:
-    """Every function in the engine's tree."""
-    found: set[str] = set()
+def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every node of the engine's tree."""
     rest = [tree]
     while rest:
         node = rest.pop()
         if isinstance(node, dict):
-            if isinstance(name := node.get("function_name"), str):
-                found.add(name.lower())
+            yield node
             rest += node.values()
         elif isinstance(node, list):
             rest += node
-    return found
+
+
+def called(tree: Any) -> set[str]:
+    """Every function in the engine's tree."""
+    return {name.lower() for node in nodes(tree) if isinstance(name := node.get("function_name"), str)}
 
 
 def tree_of(connection: duckdb.DuckDBPyConnection, text: str) -> Any:

@@ -95,6 +95,7 @@ def test_message_that_is_cut_within_a_character_is_read() -> None:
     [
         ("Conversion", "Could not convert string 'Ambiguous reference' to INT32", "22P02"),
         ("Conversion", "Could not convert string 'No space left on device' to INT32", "22P02"),
+        ("Catalog", 'Table with name "x: No space left on device" does not exist', "42P01"),
         ("Invalid Input", "server closed", "22023"),
         ("INTERNAL", "Operation requires a flat vector but a non-flat vector was encountered", "0A000"),
         ("INTERNAL", 'Column with name "x" does not exist', "42703"),
@@ -109,6 +110,29 @@ def test_message_that_is_cut_within_a_character_is_read() -> None:
 def test_words_of_the_caller_do_not_choose_the_code(kind: str, message: str, state: str) -> None:
     """A message repeats values and names: only the families that have a message are looked at for it."""
     assert sql_state_of(Raised(kind, message)) == state
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("IO", 'Could not write file "/proc/self/fd/9/main/t/x.parquet": No space left on device'),
+        ("IO", 'Could not write file "/spill/duckdb_temp_block-1.block": No space left on device'),
+        ("IO", 'Cannot open file "x.csv": Disk quota exceeded'),
+        ("TransactionContext", 'Failed to commit: ERROR:  could not extend file "base/5/2": No space left on device'),
+        (
+            "TransactionContext",
+            "Failed to commit DuckLake transaction. Exceeded the maximum retry count of 300: "
+            'could not write to file "base/5/2": No space left on device',
+        ),
+        ("Catalog", 'Failed to get catalog information: could not extend file "base/5/2": No space left on device'),
+        ("Invalid Input", 'Failed to flush changes: could not extend file "base/5/2": No space left on device'),
+        ("FATAL", 'Failed: database has been invalidated: Could not write "x": No space left on device'),
+        ("Out of Memory", 'failed to offload: Could not write file "x": No space left on device'),
+    ],
+)
+def test_a_full_disk_has_one_code(kind: str, message: str) -> None:
+    """Whichever layer met it: a data file, spill, a file of the caller's, the catalog's server, a commit."""
+    assert sql_state_of(Raised(kind, message)) == "53100"
 
 
 def test_translated_error_stays_as_it_is() -> None:

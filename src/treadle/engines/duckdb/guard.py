@@ -75,6 +75,7 @@ class Guard:
         self._needles = _needles(
             vocabulary.refused
             | vocabulary.uncallable
+            | vocabulary.unreadable
             | JUDGED
             | LOOKING
             | _WORDS

@@ -69,6 +69,15 @@ def _rules(kinds: str, *rules: tuple[str, str]) -> tuple[_Rule, ...]:
 # A message repeats names and values of the caller's, and those could be words of a rule: a rule holds for the families
 # that have such messages only, and a pattern that can say how a message begins does so. The first match counts.
 _REFINED: Final = (
+    # A full disk, whichever of the engine's layers met it: a data file, spill, the catalog's server, a commit.
+    *_rules(
+        "IO, TransactionContext, INTERNAL, FATAL, Serialization, HTTP, Connection, Out of Memory",
+        (r": (No space left on device|Disk quota exceeded)", "53100"),
+    ),
+    *_rules(
+        "Catalog, Invalid Input, Binder",
+        (r"^Failed to [^\0]*: (No space left on device|Disk quota exceeded)", "53100"),
+    ),
     # A commit's commands to the metadata's server, too, end at a NUL: such text cannot be kept there.
     *_rules(
         "TransactionContext",

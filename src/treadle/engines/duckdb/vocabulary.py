@@ -58,7 +58,7 @@ _HARMLESS_FUNCTIONS: Final = words(
     duckdb_keywords duckdb_optimizers duckdb_prepared_statements duckdb_schemas duckdb_sequences duckdb_tables
     duckdb_types duckdb_views ducklake_current_snapshot ducklake_last_committed_snapshot
     ducklake_snapshots ducklake_table_changes ducklake_table_deletions ducklake_table_info ducklake_table_insertions
-    generate_series histogram histogram_values icu_calendar_names json_each json_tree pg_timezone_names
+    generate_series icu_calendar_names json_each json_tree pg_timezone_names
     pragma_collations pragma_platform pragma_show pragma_storage_info pragma_table_info pragma_user_agent
     pragma_version range repeat repeat_row summary test_all_types test_vector_types tpch_answers tpch_queries unnest
     """
@@ -76,10 +76,11 @@ _HARMLESS_VIEWS: Final = words(
     """
 )
 
-# Scalar functions that run SQL given as text, write the log or look outside, and what extensions add.
+# Scalar functions that run SQL given as text, write the log or look outside, a macro over a relation that stands for
+# one of ours, and what extensions add.
 _ALWAYS_REFUSED: Final = words(
     """
-    getenv write_log json_execute_serialized_sql
+    getenv write_log json_execute_serialized_sql get_block_size
     sqlite_attach sqlite_query sqlite_scan postgres_attach postgres_execute postgres_query postgres_scan
     mysql_attach mysql_execute mysql_query mysql_scan iceberg_scan delta_scan read_xlsx st_read
     """
@@ -90,6 +91,7 @@ _NAMES: Final = """
     SELECT function_name FROM duckdb_functions() WHERE function_type IN ('table', 'table_macro')
 """
 _FUNCTIONS: Final = "SELECT function_name FROM duckdb_functions()"
+_VALUES: Final = "SELECT function_name FROM duckdb_functions() WHERE function_type IN ('scalar', 'aggregate')"
 _VIEWS: Final = "SELECT view_name FROM duckdb_views() WHERE internal"
 # Scalar functions that give the same for the same arguments, whenever they are called.
 _CONSTANT: Final = """
@@ -109,12 +111,14 @@ class Vocabulary(msgspec.Struct, frozen=True):
     """The names of one engine instance, in lower case.
 
     ``refused`` may not appear at all, ``uncallable`` may appear (as a column, say) but not be
-    called, ``settings`` are the parameters the engine knows, ``functions`` all its functions, ``constant`` those whose
-    value depends on nothing but their arguments, ``keywords`` the words that are no alias.
+    called, ``unreadable`` may be called but not where a table stands, ``settings`` are the parameters the engine
+    knows, ``functions`` all its functions, ``constant`` those whose value depends on nothing but their arguments,
+    ``keywords`` the words that are no alias.
     """
 
     refused: frozenset[str]
     uncallable: frozenset[str]
+    unreadable: frozenset[str]
     settings: frozenset[str]
     functions: frozenset[str]
     constant: frozenset[str]
@@ -129,12 +133,15 @@ class Vocabulary(msgspec.Struct, frozen=True):
         # A name of one plain word is too good a column name to be forbidden as such, and a function
         # runs only when it is called. DuckLake offers its functions as `catalog.name(…)` as well.
         plain = frozenset(name for name in names - views if "_" not in name)
+        # Some are the names of two things: of a table, and of a value that is harmless.
+        unreadable = plain & _column(connection, _VALUES) - _ALWAYS_REFUSED
         methods = frozenset(
             name.removeprefix(_CATALOG_PREFIX) for name in functions if name.startswith(_CATALOG_PREFIX)
         )
         return cls(
             refused=names - plain,
-            uncallable=plain | methods,
+            uncallable=plain - unreadable | methods,
+            unreadable=unreadable,
             settings=_column(connection, _SETTINGS),
             functions=_column(connection, _FUNCTIONS),
             constant=_column(connection, _CONSTANT) - _NOT_CONSTANT,

@@ -224,12 +224,19 @@ class Walk:
     def _judge_call(self, name: str) -> None:
         if self._calls_upkeep(name) or self._reads_catalog(name) or self._before_chain in _DEFINED:
             return
-        if name in self._rules.vocabulary.uncallable:
+        known = self._rules.vocabulary
+        if name in known.uncallable or (name in known.unreadable and self._reads()):
             raise _refusal(name, "function ")
         if name in JUDGED:
             if len(self._arguments) >= _DEEPEST:
                 raise _too_deep()
             self._arguments.append(Argument(name, method=self._last == "."))
+
+    def _reads(self) -> bool:
+        """Whether a table function that is called here is read."""
+        before = self._before_chain
+        stands = self._clauses.of_tables and before != "copy" and self._clauses.table_may_stand(before)
+        return stands or before == "call"
 
     def _judge_chain(self) -> None:
         path = ".".join(self._chain)

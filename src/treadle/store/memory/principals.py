@@ -149,8 +149,15 @@ class Principals(Tables):
         """The token with this digest, over or not, if its user is let in."""
         token = self._tokens.get(digest)
         user = self._users.get(token.user_id) if token else None
-        if token is None or user is None or not user.enabled:
-            return None
+        return self._held(token, user) if token is not None and user is not None and user.enabled else None
+
+    async def tokens(self) -> Sequence[TokenHolder]:
+        """Every token, over or not, oldest first; also of users who are kept out."""
+        users = ((one, self._users.get(one.user_id)) for one in self._tokens.values())
+        found = [held for one, user in users if user is not None and (held := self._held(one, user)) is not None]
+        return sorted(found, key=lambda one: (one.token.created_at, one.token.digest))
+
+    def _held(self, token: Token, user: User) -> TokenHolder | None:
         place = self._projects.get(token.project_id) if token.project_id is not None else None
         if token.project_id is not None and (place is None or place.domain != user.domain):
             return None

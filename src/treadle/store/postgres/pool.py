@@ -44,6 +44,8 @@ def translated() -> Iterator[None]:
         raise BadRequest("must not contain the NUL character") from None
     except asyncpg.DataError as error:
         raise BadRequest(str(error)) from None
+    except asyncpg.DiskFullError as error:
+        raise StoreUnavailable("the disk of the store is full (53100)") from error
     except _GONE as error:
         raise StoreUnavailable(f"the store does not answer: {type(error).__name__}") from error
 

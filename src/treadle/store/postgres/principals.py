@@ -129,6 +129,10 @@ class Principals(PoolBase):
         row = await self._row("token_holder", digest)
         return to_token_holder(row) if row else None
 
+    async def tokens(self) -> Sequence[TokenHolder]:
+        """Every token, over or not, oldest first; also of users who are kept out."""
+        return [to_token_holder(row) for row in await self._rows("tokens_all")]
+
     async def drop_token(self, digest: bytes) -> bool:
         """Forget a token."""
         return await self._done("token_drop", digest)

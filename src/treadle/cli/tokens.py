@@ -1,0 +1,160 @@
+"""Commands that make, list and revoke tokens."""
+
+import math
+import sys
+from datetime import timedelta
+from typing import Any, Final
+
+import click
+import msgspec
+
+from treadle.app import operator
+from treadle.cli.common import Options, Refused, command, lines, run_async
+from treadle.cli.names import check_new
+from treadle.model.access import BUILT_IN
+from treadle.model.identity import TokenHolder
+from treadle.service import Service
+from treadle.service.identity import token_id
+
+LIFETIME: Final = timedelta(days=30).total_seconds()
+LONGEST: Final = timedelta(days=3650)
+LEAST_ROLE: Final = next(iter(BUILT_IN))
+
+
+class Lifetime(click.FloatRange):
+    """Seconds that something is valid: more than none, and no more than ten years."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True, max=LONGEST.total_seconds())
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds; fails for anything else."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value} is not a number of seconds", param, ctx)
+        return seconds
+
+
+@click.group()
+def token() -> None:
+    """Tokens for the header X-Auth-Token."""
+
+
+class ShownToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token as it is listed: nobody can be told the token itself again.
+
+    ``may`` is what it may do: the role it was given, or the roles and policies that its user has in its project.
+    """
+
+    id: str
+    user: str
+    project: str
+    may: tuple[str, ...]
+    created_at: str
+    expires_at: str | None
+    over: bool
+
+
+class MadeToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A new token, which is told once."""
+
+    token: str
+    id: str
+    project_id: str
+    role: str
+    expires_at: str | None
+
+
+@command("create", token)
+@click.option("--project", required=True, help="Project, made if there is none of that name.")
+@click.option("--user", required=True, help="User, made if the project has none of that name.")
+@click.option(
+    "--role",
+    type=click.Choice([*BUILT_IN]),
+    default=LEAST_ROLE,
+    show_default=True,
+    help="What it may do: look; run statements; keep workspaces, endpoints and catalogs; everything.",
+)
+@click.option(
+    "--lifetime",
+    type=Lifetime(),
+    default=LIFETIME,
+    show_default="30 days",
+    help="Seconds the token is valid.",
+)
+def create_token(options: Options, project: str, user: str, role: str, lifetime: float) -> None:
+    """Make a token and print it, once."""
+
+    async def work() -> MadeToken:
+        async with operator(options.settings, create=True) as service:
+            await check_new(service, project=project, user=user)
+            made, principal = await service.create_token(project, user, role, lifetime)
+            [one] = [shown(one, service) for one in await service.tokens() if one.token.id == token_id(made)]
+            return MadeToken(
+                token=made, id=one.id, project_id=principal.project_id, role=role, expires_at=one.expires_at
+            )
+
+    options.show(
+        run_async(work()),
+        lambda made: "\n".join(f"{name:<11} {value}" for name, value in msgspec.structs.asdict(made).items()),
+    )
+
+
+@command("list", token)
+@click.option("--project", "project_name", help="Only those for this project.")
+@click.option("--user", "user_name", help="Only this user's.")
+def list_tokens(options: Options, project_name: str | None, user_name: str | None) -> None:
+    """List tokens, oldest first: whose they are, what they may do and until when."""
+
+    async def work() -> list[ShownToken]:
+        async with operator(options.settings) as service:
+            return [
+                shown(one, service)
+                for one in await service.tokens()
+                if project_name in (None, one.principal.project_name) and user_name in (None, one.principal.user_name)
+            ]
+
+    options.show(run_async(work()), lambda found: lines(_row(one) for one in found))
+
+
+@command("revoke", token)
+@click.argument("ids", metavar="ID...", nargs=-1)
+@click.option("--token-stdin", is_flag=True, help="Read a token itself from standard input, in place of an id.")
+def revoke_tokens(options: Options, ids: tuple[str, ...], token_stdin: bool) -> None:
+    """End tokens: they are refused at once. `token list` and `token create` show their ids."""
+    if not ids and not token_stdin:
+        raise Refused("which token? Name its id, or give the token itself with --token-stdin")
+    given = sys.stdin.readline().strip() if token_stdin else None
+
+    async def work() -> list[ShownToken]:
+        async with operator(options.settings) as service:
+            return [shown(one, service) for one in await service.revoke_tokens(ids, given)]
+
+    options.show(run_async(work()), lambda found: lines(_row(one) for one in found))
+
+
+def shown(holder: TokenHolder, service: Service) -> ShownToken:
+    """A token as it is listed."""
+    one, ends = holder.token, holder.token.expires_at
+    return ShownToken(
+        id=one.id,
+        user=holder.principal.user_name,
+        project=holder.principal.project_name,
+        may=tuple(policy.name for policy in holder.principal.policies),
+        created_at=f"{one.created_at:%Y-%m-%dT%H:%M:%SZ}",
+        expires_at=f"{ends:%Y-%m-%dT%H:%M:%SZ}" if ends is not None else None,
+        over=ends is not None and ends <= service.deps.clock.now(),
+    )
+
+
+def told(one: ShownToken) -> str:
+    """What a token may do, where and until when, in words."""
+    end = "never ends" if one.expires_at is None else f"{'ended' if one.over else 'until'} {one.expires_at}"
+    return f"{', '.join(one.may) or 'nothing'}{f' in {one.project}' if one.project else ''}, {end}"
+
+
+def _row(one: ShownToken) -> tuple[str, ...]:
+    return one.id, one.user, one.created_at, told(one)
+
+
+COMMANDS = (token,)
