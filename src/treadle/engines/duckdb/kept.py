@@ -19,6 +19,7 @@ from treadle.engines.base import EngineError
 from treadle.engines.duckdb.lexer import LITERALS, NAMES, WORD, Token, lex, literal_of, name_of
 from treadle.engines.duckdb.parameters import Parameter, parameters_of
 from treadle.engines.duckdb.planned import Planned
+from treadle.engines.duckdb.set_default import refuse_default
 from treadle.engines.duckdb.settings import MAIN
 from treadle.engines.duckdb.vocabulary import words
 
@@ -56,6 +57,7 @@ def refuse_before(connection: duckdb.DuckDBPyConnection, planned: Planned, *, al
             _judge_default(planned.text)
             said = [token.text.lower() for token in lex(planned.text) if token.kind == WORD]
             _judge_added_column(said)
+            refuse_default(connection, planned.text)
             _judge_layout(connection, said, alone=alone)
         case _:
             pass
