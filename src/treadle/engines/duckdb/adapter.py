@@ -31,6 +31,7 @@ from treadle.engines.duckdb.reporting import Reporter
 from treadle.engines.duckdb.script import Kind, Planned, split
 from treadle.engines.duckdb.settings import SessionSettings
 from treadle.engines.duckdb.settings_in_engine import EngineSettings
+from treadle.engines.duckdb.temporaries import Temporaries
 from treadle.engines.duckdb.transaction import State, Transaction
 from treadle.engines.duckdb.validity import validated
 from treadle.model.entities import Evidence
@@ -59,6 +60,7 @@ class DuckDB:
         self._catalog = self._metadata = ""
         self._inexact = False
         self._sequences = conflicts.Sequences(connection)
+        self._temporaries = Temporaries(connection)
         self._rest = 0
         self._user = ""
         # Errors with their place; only of this connection, because DuckLake repeats those of its own ones as text.
@@ -172,6 +174,7 @@ class DuckDB:
         if self._transaction.state is not State.ABORTED:
             self._settings.settle()
         self._changes.look(prepared)
+        self._temporaries.look(prepared)
         with validated(self._con), self._honest(prepared):
             prepared = self._resolved(prepared)
             match prepared.kind:
@@ -302,6 +305,7 @@ class DuckDB:
             upkeep.prepare(self._con, self._metadata)
         outcome = self._run(planned, marker, bindings, row_limit, alone=own)
         kept.refuse_after(self._con, planned)
+        self._temporaries.refuse(planned)
         if planned.writes and self._copy is None:
             self._changes.note(planned, outcome.changed if isinstance(outcome, Command) else None, alone=own)
         if own:
