@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from treadle.engines.base import Command, EngineError, Interrupted, Rows
-from treadle.engines.duckdb import conflicts, copying, kept, memory, opening, storing, upkeep
+from treadle.engines.duckdb import conflicts, copying, json_files, kept, memory, opening, storing, upkeep
 from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets, run_sets
 from treadle.engines.duckdb.changes import Changes
 from treadle.engines.duckdb.deferring import resolved
@@ -370,6 +370,8 @@ class DuckDB:
         if planned.copy_to is None:
             if self._inexact:
                 storing.require_exact_target(self._con, self._catalog, planned.text)
+            if planned.copy_from is not None:
+                return json_files.exact_copy(self._con, planned.copy_from, planned.statements), None
             return planned.statements, None
         target, insertion = planned.copy_to, None
         if target.parquet:

@@ -10,11 +10,12 @@ import msgspec
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb import looking, set_statements, upkeep
-from treadle.engines.duckdb.copy_statement import read_copy
+from treadle.engines.duckdb.copy_statement import CopyTarget, read_copy
 from treadle.engines.duckdb.deferring import added_default, judge_stored
 from treadle.engines.duckdb.definitions import exact_types, read_definition
 from treadle.engines.duckdb.edits import Edit, applied
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
+from treadle.engines.duckdb.json_files import JsonSource, judge_columns
 from treadle.engines.duckdb.kept import JUDGED
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
 from treadle.engines.duckdb.literals import KEEPING, exact_literals
@@ -54,7 +55,9 @@ class Planner:
         """Plan one statement; raises `EngineError`."""
         if segment.word(0) == "alter":
             segment = self._without_default(segment)
-        planned = msgspec.structs.replace(self._plan(segment), edited=bool(segment.edits))
+        judge_columns(self._tokens(segment))
+        planned = self._plan(segment)
+        planned = msgspec.structs.replace(planned, edited=planned.edited or bool(segment.edits))
         if not segment.deferred:
             return planned
         judge_stored(segment, self._guard.vocabulary)
@@ -145,7 +148,9 @@ class Planner:
             tag="COPY",
             statements=statements,
             writes=True,
-            copy_to=target,
+            copy_to=target if isinstance(target, CopyTarget) else None,
+            copy_from=target if isinstance(target, JsonSource) else None,
+            edited=isinstance(target, JsonSource),
         )
 
     def _explain(self, segment: Segment) -> Planned:
