@@ -103,7 +103,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The answer to `CommitLost`: whether the part is to be run again."""
+    """The answer to `BeforeStart` and `CommitLost`: whether the part is to be run."""
 
     statement_id: str
     part: int
@@ -170,6 +170,13 @@ class AtCommit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     statement_id: str
     point: CommitPoint
+
+
+class BeforeStart(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A part that would probably lose a race is about to run, and waits for its turn."""
+
+    statement_id: str
+    part: int
 
 
 class CommitLost(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -250,6 +257,7 @@ FromWorker = (
     | Opened
     | OpenFailed
     | Progress
+    | BeforeStart
     | AtCommit
     | CommitLost
     | Exceeded

@@ -39,3 +39,22 @@ async def test_a_hanging_commit_holds_nobody_up(monkeypatch: pytest.MonkeyPatch)
     line, never = Turns(), asyncio.Event()
     assert await line.take("a", never)
     assert not await line.take("a", never)
+
+
+async def test_a_patient_one_waits_as_long_as_the_line_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns that are given back are a reason to wait on; one that hangs is not, nor is a hurry."""
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0.05)
+    line, hurry, never = Turns(), asyncio.Event(), asyncio.Event()
+    assert await line.take("a", never)
+    before = asyncio.create_task(line.take("a", never, patient=True))
+    await asyncio.sleep(0)
+    patient = asyncio.create_task(line.take("a", never, patient=True))
+    hurried = asyncio.create_task(line.take("a", hurry, patient=True))
+    await asyncio.sleep(0.03)
+    line.give("a")
+    assert await before
+    await asyncio.sleep(0.03)
+    assert not patient.done()
+    hurry.set()
+    assert not await hurried
+    assert not await patient

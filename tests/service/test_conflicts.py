@@ -1,6 +1,7 @@
 """Sessions that write the same things at once: what is acknowledged is there, once, and a lost race is run again."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from tests.service.caller import Caller, Json, Sql, calling
-from tests.support.world import log_of, until, worker_of
+from tests.support.world import log_of, trials, until, worker_of
 from treadle.demo.processes import cpu_seconds
 
 ROUNDS = 3
@@ -310,3 +311,69 @@ def test_a_statement_that_may_not_run_again_fails_with_40001(tmp_path: Path) -> 
         told = caller.http.get("/metrics").text
         assert 'treadle_commit_conflicts_total{outcome="run_again"} 0.0' in told
         assert 'treadle_commit_conflicts_total{outcome="failed"} 1.0' in told
+
+
+CONTENDED: Final = {
+    "DDL": "CREATE OR REPLACE VIEW replaced_at_once AS SELECT {number} AS x, {n} AS y",
+    "counter": "UPDATE counted_at_once SET n = n + 1",
+    "INSERT": "INSERT INTO filled_at_once VALUES ({number}, {n})",
+}
+MOST: Final = 1.5
+"""Times as long as one after another what four sessions do at once may take."""
+EACH: Final = 6
+"""Statements of each session in a round."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", CONTENDED)
+def test_many_sessions_are_not_slower_than_one(four: list[Sql], kind: str) -> None:
+    """The same statements one after another and by four sessions at once: the first round shows each whom it meets."""
+    four[0].run("CREATE OR REPLACE TABLE counted_at_once AS SELECT 0 AS n")
+    four[0].run("CREATE OR REPLACE TABLE filled_at_once (number int, n int)")
+
+    def several(sql: Sql, number: int) -> Json:
+        texts = [CONTENDED[kind].format(number=number, n=n) for n in range(EACH)]
+        assert [last["err_code"] for last in map(sql.last, texts)] == ["0"] * EACH
+        return {}
+
+    def seconds(groups: list[list[Sql]]) -> float:
+        began = time.monotonic()
+        for group in groups:
+            at_once(group, several)
+        return time.monotonic() - began
+
+    seconds([four])
+    rounds, ratios = 1, []
+    for _ in trials(6, 3):
+        one = seconds([four[:1]] * SESSIONS)
+        ratios.append(seconds([four]) / one)
+        rounds += 2
+        if ratios[-1] <= MOST:
+            break
+    assert min(ratios) <= MOST, ratios
+    [[counted]] = four[0].rows("SELECT n FROM counted_at_once")
+    [[filled]] = four[0].rows("SELECT count(*) FROM filled_at_once")
+    rows = str(rounds * EACH * SESSIONS)
+    assert (counted, filled) == (rows if kind == "counter" else "0", rows if kind == "INSERT" else "0")
+
+
+def test_a_cancel_stops_a_statement_that_waits_for_its_turn(caller: Caller, four: list[Sql], slow: Slow) -> None:
+    """It has lost a race before, and so it waits before it runs: it never begins, and the session goes on."""
+    writer, other, holder, *_ = four
+    short = slow.update(seconds=0.3)
+    assert lost(caller, overtaken(writer, short, other, OVERTAKES)) == [True]
+    # Another one that has lost runs in its turn, and keeps it.
+    assert lost(caller, overtaken(holder, short, other, "COMMENT ON TABLE contended IS 'again'")) == [True]
+    before = writer.rows("SELECT sum(n) FROM contended")
+    held = str(holder.execute(slow.update(seconds=4.0), is_sync=False)["statement_id"])
+    pid = worker_of(caller.service, holder.id)
+    spent = cpu_seconds(pid) or 0.0
+    until(lambda: (cpu_seconds(pid) or 0.0) - spent >= 0.1, "it works")
+    waiting = str(writer.execute(short, is_sync=False)["statement_id"])
+    assert writer.cancel(waiting) == "cancelled"
+    record = caller.record(waiting)
+    assert (record["status"], record["effects"]) == ("CANCELED", "none")
+    assert holder.cancel(held) == "cancelled"
+    assert writer.rows("SELECT sum(n) FROM contended") == before
+    assert writer.run(short).startswith("UPDATE")

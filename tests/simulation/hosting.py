@@ -29,6 +29,7 @@ from treadle.wire import (
     Attach,
     Attached,
     AttachFailed,
+    BeforeStart,
     Cancel,
     Cancelled,
     Close,
@@ -274,6 +275,8 @@ class Hosting:
         return Finished(statement_id=order.statement_id, part=part, inline=self._inline, settings=self._settings)
 
     async def _run_part(self, order: Execute, number: int, step: Step, *, last: bool) -> Part:
+        if step.losses and step.autocommit and self._ground.random.random() < 0.5:
+            await self._allowed(BeforeStart(statement_id=order.statement_id, part=number))
         for losses_left in count(step.losses, -1):
             tried = step
             if losses_left > 0 and step.autocommit:
@@ -283,12 +286,13 @@ class Hosting:
                 return await self._try_part(order, number, tried, last=last)
             except LostRace:
                 self._truth.loses_race(order.statement_id, number)
-                if not await self._allowed_again(order.statement_id, number):
+                if not await self._allowed(CommitLost(statement_id=order.statement_id, part=number)):
                     raise
         raise AssertionError
 
-    async def _allowed_again(self, statement_id: str, number: int) -> bool:
-        self._say(CommitLost(statement_id=statement_id, part=number))
+    async def _allowed(self, question: BeforeStart | CommitLost) -> bool:
+        statement_id, number = question.statement_id, question.part
+        self._say(question)
         while True:
             match await self._next():
                 case Retry(statement_id=meant, part=part) as answer if meant == statement_id and part == number:

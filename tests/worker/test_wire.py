@@ -21,6 +21,7 @@ from treadle.wire import (
     Attach,
     Attached,
     AttachFailed,
+    BeforeStart,
     Cancel,
     Cancelled,
     CatalogTarget,
@@ -101,6 +102,7 @@ answers: st.SearchStrategy[FromWorker] = st.one_of(
     st.builds(OpenFailed, session_id=text, message=text),
     st.builds(Progress, statement_id=text, part=parts, settings=names),
     st.builds(AtCommit, statement_id=text, point=points),
+    st.builds(BeforeStart, statement_id=text, part=small),
     st.builds(CommitLost, statement_id=text, part=small),
     st.builds(Exceeded, statement_id=text, what=st.sampled_from(Excess)),
     st.builds(SoFar, statement_id=text, part=small, percent=st.none() | st.floats(0, 100)),
@@ -166,7 +168,7 @@ def test_every_message_is_tested() -> None:
     """The strategies above know every message there is."""
     kinds = {type(m) for m in (*SOME_ORDERS, Commit(statement_id="a", part=1))} | {Attach, HowFar, Open, Retry}
     assert kinds == set(ToWorker.__args__)
-    others = {Attached, AttachFailed, CommitLost, Exceeded, Failed, Cancelled, OpenFailed, Progress, SoFar}
+    others = {Attached, AttachFailed, BeforeStart, CommitLost, Exceeded, Failed, Cancelled, OpenFailed, Progress, SoFar}
     assert {type(m) for m in SOME_ANSWERS} | others == set(FromWorker.__args__)
 
 

@@ -1,7 +1,7 @@
 """Request bodies and query parameters, as documented. Reading them is `treadle.api.reading`."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -319,7 +319,12 @@ class SessionsQuery(Paging, frozen=True, kw_only=True):
 
 
 class ResultQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The parameters of ShowSqlStatementResult."""
+    """The parameters of ShowSqlStatementResult.
+
+    ``documented_pages`` is the largest documented page number; a result of more pages has them under larger numbers.
+    """
+
+    documented_pages: ClassVar[int] = 65_535
 
     page_num: Annotated[int, Meta(ge=1, le=2_147_483_647, description="The page of the result.")] = 1
     is_enable_obs_path: Annotated[bool, Meta(description="The place of the result files instead of rows.")] = False

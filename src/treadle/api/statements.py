@@ -25,9 +25,6 @@ SUBMIT_TAKES: Final = {
         "same statement, with another body 409."
     ),
 }
-DOCUMENTED_PAGES: Final = 65_535
-"""The largest documented page number; a result that has more pages has them under larger numbers."""
-
 CANCEL_TAKES: Final = {headers.BEFORE_SUBMIT: "`true` is the same as `before_submit=true`."}
 CANCEL_HEADERS: Final = {
     "X-Statement-State": "The state of the statement, as in its record.",
@@ -96,7 +93,7 @@ class Statements:
             wait=query.wait,
             leaving=ask.leaving,
         )
-        _check_page(query.page_num, view)
+        _check_page(query, view)
         return answer(render.statement(view))
 
     async def cancel(self, ask: Ask[bodies.CancelQuery, bodies.CancelStatement]) -> Response:
@@ -259,10 +256,11 @@ def _statement_routes(rooms: Statements, max_wait: float) -> tuple[AnyRoute, ...
     )
 
 
-def _check_page(page_num: int, view: StatementView) -> None:
+def _check_page(query: bodies.ResultQuery, view: StatementView) -> None:
     """Check that a page beyond the documented numbers is there. Raises `BadRequest`."""
-    if page_num > DOCUMENTED_PAGES and all(page_num > part.page_count for part in view.results or ()):
-        raise BadRequest(f"must be an integer from 1 to {DOCUMENTED_PAGES}", field="page_num")
+    page, most = query.page_num, query.documented_pages
+    if page > most and all(page > part.page_count for part in view.results or ()):
+        raise BadRequest(f"must be an integer from 1 to {most}", field="page_num")
 
 
 def _record_routes(rooms: Statements) -> tuple[AnyRoute, ...]:

@@ -1,7 +1,8 @@
 """The commit point: the owner's side of it (C7). The store decides whether a commit or a cancel came first.
 
 A commit that lost a race is certainly not durable. Its commit point is left again, and the part starts anew, unless
-a stop is intended by then. A short one keeps its turn from the loss to its next commit, so that it wins that.
+a stop is intended by then. A short one keeps its turn from the loss to its next commit, so that it wins that. A part
+that is expected to lose has its turn before it runs.
 """
 
 import asyncio
@@ -40,6 +41,12 @@ class Commits:
         # Ends the turn of a part that is run again and takes too long.
         self._kept: asyncio.TimerHandle | None = None
 
+    async def expected(self, run: Run, part: int) -> None:
+        """The part would probably lose a race: have it run in its turn. A stop goes to the worker by itself."""
+        await self._hold_turn(run)
+        run.tries.begin(self._context.clock.monotonic())
+        self._worker.send(Retry(statement_id=run.id, part=part, granted=True))
+
     async def asked(self, run: Run, question: AtCommit) -> None:
         """Let it commit, or stop it."""
         self._release()
@@ -57,8 +64,7 @@ class Commits:
             self._ladder.press(run)
             return
         if again and run.tries.worked < KEEP_SECONDS:
-            await self._take_turn(run)
-            self._kept = asyncio.get_running_loop().call_later(KEEP_SECONDS, self.end_turn, run)
+            await self._hold_turn(run)
         else:
             self.end_turn(run)
         run.tries.begin(self._context.clock.monotonic())
@@ -87,9 +93,14 @@ class Commits:
         run.commit = None
         return True
 
-    async def _take_turn(self, run: Run) -> None:
+    async def _take_turn(self, run: Run, *, patient: bool = False) -> None:
         if not run.turn:
-            run.turn = await self._context.turns.take(self._catalog.id, run.asked)
+            run.turn = await self._context.turns.take(self._catalog.id, run.asked, patient=patient)
+
+    async def _hold_turn(self, run: Run) -> None:
+        """Take the turn for a whole try, or for the first `KEEP_SECONDS` of a longer one."""
+        await self._take_turn(run, patient=True)
+        self._kept = asyncio.get_running_loop().call_later(KEEP_SECONDS, self.end_turn, run)
 
     async def _decide(self, run: Run, point: CommitPoint) -> None:
         if not await self._recording.start(run):

@@ -20,6 +20,7 @@ from treadle.scheduler.run import Run
 from treadle.scheduler.start import Start
 from treadle.wire import (
     AtCommit,
+    BeforeStart,
     Cancelled,
     CommitLost,
     Exceeded,
@@ -143,6 +144,8 @@ class Performer:
                 case Finished() | Failed() | Cancelled() as last:
                     self.settings = last.settings or self.settings
                     return last
+                case BeforeStart(part=part):
+                    await self._commits.expected(run, part)
                 case AtCommit() as question:
                     await self._commits.asked(run, question)
                 case CommitLost(part=part):

@@ -2,10 +2,12 @@
 
 Of many commits that race on a catalog one wins and the others try again, which costs the square of
 their number. A turn is a courtesy and not a lock: it is waited for `TURN_SECONDS` at most, so that
-a commit that hangs holds nobody up for long, and a commit without one is as right as with it.
+a commit that hangs holds nobody up for long, and a commit without one is as right as with it. What
+would lose without a turn is patient: it waits as long as turns are given back at all.
 """
 
 import asyncio
+from collections import defaultdict
 from typing import Final
 
 TURN_SECONDS: Final = 2.0
@@ -16,14 +18,21 @@ class Turns:
 
     def __init__(self) -> None:
         self._locks: dict[str, asyncio.Lock] = {}
+        # How many turns have been given back.
+        self._over: defaultdict[str, int] = defaultdict(int)
 
-    async def take(self, catalog_id: str, hurry: asyncio.Event) -> bool:
+    async def take(self, catalog_id: str, hurry: asyncio.Event, *, patient: bool = False) -> bool:
         """Wait for a turn, until ``hurry`` is set or patience ends; True when it must be given back."""
         lock = self._locks.setdefault(catalog_id, asyncio.Lock())
         if not lock.locked():
             return await lock.acquire()
         turn, hurried = asyncio.create_task(lock.acquire()), asyncio.create_task(hurry.wait())
-        await asyncio.wait({turn, hurried}, timeout=TURN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        while True:
+            over = self._over[catalog_id]
+            await asyncio.wait({turn, hurried}, timeout=TURN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            moves = patient and self._over[catalog_id] != over
+            if turn.done() or hurried.done() or not moves:
+                break
         hurried.cancel()
         if turn.done():
             return True
@@ -32,4 +41,5 @@ class Turns:
 
     def give(self, catalog_id: str) -> None:
         """The turn is over."""
+        self._over[catalog_id] += 1
         self._locks[catalog_id].release()

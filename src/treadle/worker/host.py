@@ -29,6 +29,7 @@ from treadle.wire import (
     SoFar,
     ToWorker,
 )
+from treadle.worker.contention import Contention
 from treadle.worker.fence import Fence
 from treadle.worker.link import Link
 from treadle.worker.process import bound_memory, give_way, keep_secret
@@ -52,6 +53,7 @@ class Host(Generic[P]):
         self._confine = confine
         self._orders: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
         self._fence = Fence(engine.interrupt)
+        self._contention = Contention()
         self._attached: Attach | None = None
         self._session: Open | None = None
         self._script: Script[P] | None = None
@@ -154,7 +156,7 @@ class Host(Generic[P]):
     def _execute(self, order: Execute) -> None:
         if self._attached is None or self._session is None:
             raise RuntimeError("a statement came before its session")
-        script = Script(order, self._attached, self._engine, self._fence, self._link, self._orders)
+        script = Script(order, self._attached, self._engine, self._fence, self._link, self._orders, self._contention)
         self._script = script
         last = script.run()
         self._script = None

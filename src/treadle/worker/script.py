@@ -3,6 +3,7 @@
 import queue
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Final, Generic, NoReturn
 
 from treadle.engines.base import Command, Conflict, Engine, EngineError, Interrupted, P, Rows, disk_error
@@ -15,6 +16,7 @@ from treadle.results.standard import holds_wide_integers
 from treadle.wire import (
     AtCommit,
     Attach,
+    BeforeStart,
     Cancel,
     Cancelled,
     Commit,
@@ -28,6 +30,7 @@ from treadle.wire import (
     Retry,
     ToWorker,
 )
+from treadle.worker.contention import Contention
 from treadle.worker.fence import Fence
 from treadle.worker.link import Link
 from treadle.worker.timing import Timing
@@ -52,6 +55,7 @@ class Script(Generic[P]):
         fence: Fence,
         link: Link,
         orders: "queue.SimpleQueue[ToWorker]",
+        contention: Contention,
     ) -> None:
         self._order = order
         self._place = place
@@ -59,8 +63,11 @@ class Script(Generic[P]):
         self._fence = fence
         self._link = link
         self._orders = orders
+        self._contention = contention
         self._timing = Timing(engine)
         self._wrote = False
+        # Seconds that the latest try took until it asked to commit.
+        self._worked = 0.0
         self._inline: bytes | None = None
         self._json: bytes | None = None
         self.number = 1
@@ -152,18 +159,31 @@ class Script(Generic[P]):
 
     def _part(self, number: int, prepared: P, *, last: bool) -> Part:
         """Run one part, again and again while its commit loses a race and the owner allows it."""
+        self._await_turn(number, prepared)
         while True:
             try:
                 return self._try(number, prepared, last=last)
             except CommitFailed as failure:
-                if not failure.repeatable or not self._allowed_again(number):
+                if not failure.repeatable:
+                    raise
+                self._contention.lost(prepared.text, self._worked)
+                if not self._allowed(CommitLost(statement_id=self._order.statement_id, part=number)):
                     raise
 
-    def _allowed_again(self, number: int) -> bool:
-        """Ask the owner, now that everything is undone; a cancel may come instead of its answer."""
-        statement_id = self._order.statement_id
+    def _await_turn(self, number: int, prepared: P) -> None:
+        """Wait until a part that would probably lose a race may run."""
+        alone = self._engine.settings().get("transaction", "none") == "none"
+        if not (prepared.writes and alone and self._contention.expected(prepared.text)):
+            return
+        began = perf_counter()
+        self._allowed(BeforeStart(statement_id=self._order.statement_id, part=number))
+        self._contention.waited(prepared.text, perf_counter() - began)
+
+    def _allowed(self, question: BeforeStart | CommitLost) -> bool:
+        """Ask the owner while nothing of the part runs; a cancel may come instead of its answer."""
+        statement_id, number = question.statement_id, question.part
         with self._timing.committing():
-            self._link.send(CommitLost(statement_id=statement_id, part=number))
+            self._link.send(question)
             while True:
                 match self._orders.get():
                     case Retry(statement_id=meant, part=part) as answer if meant == statement_id and part == number:
@@ -179,6 +199,7 @@ class Script(Generic[P]):
             self._engine.rollback()
             raise Interrupted
         self._wrote = prepared.writes
+        began = perf_counter()
         try:
             try:
                 outcome = self._engine.execute(
@@ -187,6 +208,7 @@ class Script(Generic[P]):
                     self._order.bindings,
                     self._order.row_limit,
                 )
+                self._worked = perf_counter() - began
                 return self._settle(number, outcome, last=last)
             except EngineError:
                 # The undoing must not be interrupted: it is not the statement any more.

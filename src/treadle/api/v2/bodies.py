@@ -1,7 +1,7 @@
 """Request bodies and query parameters of version 2, where they differ from those of version 1."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -120,7 +120,7 @@ class ExecuteAuraStatement(bodies.ExecuteStatement, frozen=True, kw_only=True):
 class AuraResultQuery(bodies.ResultQuery, frozen=True, kw_only=True):
     """The parameters of ShowAuraSqlStatementResult."""
 
-    page_num: Annotated[int, Meta(ge=1, le=2_147_483_647, description="The page of the result.")] = 1
+    documented_pages: ClassVar[int] = 2_147_483_647
 
 
 class Marked(msgspec.Struct, frozen=True, kw_only=True):

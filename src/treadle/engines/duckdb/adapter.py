@@ -8,6 +8,7 @@ caller rolls back, as in PostgreSQL (C10).
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from treadle.engines.duckdb import (
     conflicts,
     copying,
     explaining,
+    json_files,
     kept,
     memory,
     naming,
@@ -44,11 +46,15 @@ from treadle.engines.duckdb.reporting import Reporter
 from treadle.engines.duckdb.script import Kind, Planned, parsed_again, split
 from treadle.engines.duckdb.settings import SessionSettings
 from treadle.engines.duckdb.settings_in_engine import EngineSettings
+from treadle.engines.duckdb.temporaries import Temporaries
 from treadle.engines.duckdb.transaction import State, Transaction
 from treadle.engines.duckdb.validity import validated
 from treadle.model.entities import Evidence
 from treadle.model.profile import Measured
 from treadle.wire import Attach, Open, Upkeep
+
+_REWRITTEN: Final = Insertion(0, sys.maxsize)
+"""A text that is wholly of ours: no place in it is one in the caller's."""
 
 _PING: Final = re.compile(r"\s*select\s+(?:[0-9.]+|'[^']*'|true|false|null)\s*;?\s*", re.IGNORECASE)
 """What drivers and pools ask to see whether anybody is there: it looks for nothing in the catalog."""
@@ -73,6 +79,7 @@ class DuckDB:
         self._catalog = self._metadata = ""
         self._inexact = False
         self._sequences = conflicts.Sequences(connection)
+        self._temporaries = Temporaries(connection)
         self._rest = 0
         self._user = ""
         # Errors with their place; only of this connection, because DuckLake repeats those of its own ones as text.
@@ -200,6 +207,7 @@ class DuckDB:
             require_values(prepared, sets)
             refuse_hidden(self._con, prepared, parameters(sets[0] if sets else None))
             self._changes.look(prepared)
+            self._temporaries.look(prepared)
             match prepared.kind:
                 case Kind.BEGIN:
                     return self._begin(prepared)
@@ -333,6 +341,7 @@ class DuckDB:
             upkeep.prepare(self._con, self._metadata)
         outcome = self._run(planned, marker, bindings, row_limit, private, alone=own)
         kept.refuse_after(self._con, planned)
+        self._temporaries.refuse(planned)
         self._reporter.locator.remember(planned)
         if planned.writes and self._copy is None and private is None:
             self._changes.note(planned, outcome.changed, alone=own)
@@ -403,6 +412,9 @@ class DuckDB:
         if planned.copy_to is None:
             if self._inexact:
                 storing.require_exact_target(self._con, self._catalog, planned.text)
+            if planned.copy_from is not None:
+                read = json_files.exact_copy(self._con, planned.copy_from, planned.statements)
+                return read, None if read is planned.statements else _REWRITTEN
             return planned.statements, None
         target, insertion = planned.copy_to, None
         if target.parquet:

@@ -1,5 +1,6 @@
 """How a COPY is read: its file, which must be a plain string, and the options that decide what is written."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 import msgspec
 
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb.json_files import JsonSource
 from treadle.engines.duckdb.lexer import LITERALS, NAMES, WORD, Token, literal_of, name_of
 from treadle.engines.duckdb.paths import Folders
 
@@ -14,6 +16,16 @@ _FORMATS: Final = frozenset(("csv", "parquet", "json", "blob"))
 _NAME_OPTIONS: Final = ("filename_pattern", "file_extension")
 _REPORT_OPTIONS: Final = ("return_files", "return_stats")
 _DIRECTORY_OPTIONS: Final = ("partition_by", "file_size_bytes", "row_groups_per_file")
+_READ_OPTIONS: Final = {
+    "dateformat": "dateformat",
+    "date_format": "dateformat",
+    "timestampformat": "timestampformat",
+    "timestamp_format": "timestampformat",
+    "compression": "compression",
+}
+"""The options of a COPY … FROM of JSON that are arguments of `read_json`, by their names there."""
+
+_JSON_FILE: Final = re.compile(r"\.(?:json|jsonl|ndjson)(?:\.gz|\.zst)?$", re.IGNORECASE)
 _FALSE: Final = frozenset(("false", "0", "off", "no"))
 
 
@@ -44,8 +56,8 @@ class CopyTarget(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.before}'{literal}'{self.after}"
 
 
-def read_copy(text: str, tokens: Sequence[Token], folders: Folders) -> CopyTarget | None:
-    """The target of a ``COPY … TO``, None for a ``COPY … FROM``.
+def read_copy(text: str, tokens: Sequence[Token], folders: Folders) -> CopyTarget | JsonSource | None:
+    """The target of a ``COPY … TO``, the source of a ``COPY … FROM`` of JSON, None for one of another format.
 
     ``text`` is the text the tokens stand in. Raises `EngineError`: 42501 for a file that is not the
     session's, 0A000 for what is not supported.
@@ -59,7 +71,7 @@ def read_copy(text: str, tokens: Sequence[Token], folders: Folders) -> CopyTarge
     _judge_options(options)
     if tokens[at].text.lower() == "from":
         folders.readable(path)
-        return None
+        return _json_source(text, tokens[1:at], path, options)
     directory = any(name in options for name in _DIRECTORY_OPTIONS) or _is_on(options, "per_thread_output")
     place = folders.writable(path.rstrip("/") if directory else path)
     return CopyTarget(
@@ -75,6 +87,31 @@ def read_copy(text: str, tokens: Sequence[Token], folders: Folders) -> CopyTarge
         parquet=_is_parquet(path, options),
         query=_query(text, tokens[1:at]),
     )
+
+
+def _json_source(
+    text: str, target: Sequence[Token], path: str, options: Mapping[str, Sequence[Token]]
+) -> JsonSource | None:
+    """The source that is JSON by its format or its name; None as well where the engine will refuse an option."""
+    named = _simple(options["format"]) == "json" if "format" in options else _JSON_FILE.search(path)
+    if not named or not set(options) <= {"format", "array", "auto_detect", *_READ_OPTIONS}:
+        return None
+    at = next((index for index, token in enumerate(target) if token.text == "("), len(target))
+    arguments = {_READ_OPTIONS[name]: _written(value) for name, value in options.items() if name in _READ_OPTIONS}
+    if "array" in options or "auto_detect" in options:
+        arguments["format"] = "auto" if _is_on(options, "auto_detect") else "newline_delimited"
+        arguments["format"] = "array" if _is_on(options, "array") else arguments["format"]
+    return JsonSource(
+        table=text[target[0].start : target[at - 1].end],
+        columns=[name_of(token) for token in target[at:] if token.kind in NAMES],
+        path=path,
+        arguments=arguments,
+    )
+
+
+def _written(tokens: Sequence[Token]) -> str:
+    """The value of one literal, word or number."""
+    return "".join((literal_of(token) or "") if token.kind in LITERALS else name_of(token) for token in tokens)
 
 
 def _is_parquet(path: str, options: Mapping[str, Sequence[Token]]) -> bool:

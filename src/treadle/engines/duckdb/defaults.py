@@ -11,7 +11,7 @@ from typing import Final
 import duckdb
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb.errors import Refusal, unplaced
+from treadle.engines.duckdb.errors import DuckDBError, Refusal, unplaced
 from treadle.engines.duckdb.lexer import WORD, Token, name_of
 
 _NESTED: Final = ("STRUCT(", "MAP(", "UNION(")
@@ -69,8 +69,11 @@ def judge_kept(
     kept = connection.execute(_DEFAULT, [table, name_of(column)]).fetchone()
     if kept is None or not kept[0] or not engine_type:
         return
-    with column_named(value.start), unplaced():
-        connection.execute(f"SELECT CAST(({kept[0]}) AS {engine_type})")
+    try:
+        with column_named(value.start), unplaced():
+            connection.execute(f"SELECT CAST(({kept[0]}) AS {engine_type})")
+    except DuckDBError as error:
+        raise Refusal(error.sql_state, error.message, value.start) from error
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from treadle.engines.duckdb.arguments import Deferred
 from treadle.engines.duckdb.copy_statement import CopyTarget
 from treadle.engines.duckdb.definitions import Definition
 from treadle.engines.duckdb.edits import Edit, applied
+from treadle.engines.duckdb.json_files import JsonSource
 from treadle.engines.duckdb.settings import Change, Show
 
 
@@ -55,6 +56,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     ``statements`` run in order, the last one is the statement itself; those of a SET are the engine's
     share of it. ``tag`` is its command tag without counts, ``copy_to`` where a ``COPY … TO`` writes,
+    ``copy_from`` where a ``COPY … FROM`` of JSON reads,
     ``setting`` what a SET or SHOW asks for, ``deferred`` the expressions in its text whose values are judged
     before it runs, ``analyzes`` whether it is an EXPLAIN ANALYZE, ``defines`` the table whose columns it makes or
     changes, ``effect`` that of maintenance. In the script the statement begins at the character ``start``, the text it
@@ -69,6 +71,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     writes: bool = False
     returns_rows: bool = False
     copy_to: CopyTarget | None = None
+    copy_from: JsonSource | None = None
     deferred: tuple[Deferred, ...] = ()
     setting: Change | Show | None = None
     defines: Definition | None = None

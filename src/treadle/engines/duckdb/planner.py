@@ -11,12 +11,13 @@ import msgspec
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb import looking, set_statements, upkeep
 from treadle.engines.duckdb.about import mention_of
-from treadle.engines.duckdb.copy_statement import read_copy
+from treadle.engines.duckdb.copy_statement import CopyTarget, read_copy
 from treadle.engines.duckdb.deferring import altered_default, judge_stored
 from treadle.engines.duckdb.definitions import Definition, exact_types, read_definition
 from treadle.engines.duckdb.edits import Edit, applied, moved, original
 from treadle.engines.duckdb.errors import DuckDBError
 from treadle.engines.duckdb.guard import Guard, PreparedStatement, refused
+from treadle.engines.duckdb.json_files import JsonSource, judge_columns
 from treadle.engines.duckdb.kept import JUDGED
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
 from treadle.engines.duckdb.literals import KEEPING, exact_literals
@@ -72,6 +73,7 @@ class Planner:
     def _planned(self, segment: Segment) -> Planned:
         if segment.word(0) == "alter":
             segment = self._without_default(segment)
+        judge_columns(self._tokens(segment))
         planned = self._plan(segment)
         if segment.edits:
             steps = (moved(segment.edits, -segment.start), *planned.steps)
@@ -167,7 +169,8 @@ class Planner:
             tag="COPY",
             statements=statements,
             writes=True,
-            copy_to=target,
+            copy_to=target if isinstance(target, CopyTarget) else None,
+            copy_from=target if isinstance(target, JsonSource) else None,
         )
 
     def _explain(self, segment: Segment) -> Planned:

@@ -13,6 +13,7 @@ import msgspec
 _JSON: Final = re.compile(r'(?:[A-Z][A-Za-z ]*? Error: )?(?=\{"exception_type":)')
 _PREFIX: Final = re.compile(r"^([A-Z][A-Za-z ]*?) Error: ")
 _LINE: Final = re.compile(r"\n\nLINE [0-9]+: .*\Z", re.DOTALL)
+_CAST: Final = "Failed to cast value: "
 INTERRUPT: Final = "INTERRUPT"
 _NAMING: Final = frozenset(("MISSING_ENTRY", "COLUMN_NOT_FOUND"))
 """The subtypes whose ``name`` is a word of the text; that of a function without a match may be an operator's."""
@@ -53,8 +54,15 @@ def raised(error: Exception) -> Raised:
             return _plain(text)
         offset = int(told.position) if told.position is not None and told.position.isdecimal() else None
         name = told.name if told.error_subtype in _NAMING else None
-        return Raised(told.exception_type, told.exception_message, offset, name)
-    return _plain(text)
+        return _unwrapped(Raised(told.exception_type, told.exception_message, offset, name))
+    return _unwrapped(_plain(text))
+
+
+def _unwrapped(found: Raised) -> Raised:
+    """A failed cast of a constant as the failed cast that it is."""
+    if found.kind == "Invalid Input" and found.message.startswith(_CAST):
+        return msgspec.structs.replace(found, kind="Conversion", message=found.message.removeprefix(_CAST))
+    return found
 
 
 def _plain(text: str) -> Raised:

@@ -126,6 +126,7 @@ _REFINED: Final = (
         (r"not yet supported|are not supported in DuckLake|DuckLake does not support", "0A000"),
         (r"^(Copy Function with name|Unrecognized file format|Cannot change type of column)", "0A000"),
         (r"^Failed to convert DuckDB type to DuckLake|^[A-Z ]+ is not supported for tables in a ducklake", "0A000"),
+        (r"^column \".*\" has the type .* is not read exactly from JSON", "0A000"),
     ),
     # What does not exist, exists already, or is something else.
     *_rules(
