@@ -5,7 +5,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from treadle.api import bodies, headers, render, replies
-from treadle.api.answers import answer, cancelled, submitted
+from treadle.api.answers import answer, cancelled, shown, submitted
 from treadle.api.bodies import Nothing
 from treadle.api.fields import moment
 from treadle.api.routes import SESSION, WITH_BODY, WORKSPACE, AnyRoute, Ask, Route
@@ -92,7 +92,7 @@ class Statements:
             wait=query.wait,
             leaving=ask.leaving,
         )
-        return answer(render.statement(view))
+        return shown(view)
 
     async def cancel(self, ask: Ask[bodies.CancelQuery, Nothing]) -> Response:
         """Stop a statement."""

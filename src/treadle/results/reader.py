@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 
 from treadle.results import layout
-from treadle.results.rows import rows_json
+from treadle.results.rows import GoOn, always, rows_json
 from treadle.results.standard import holds_wide_integers
 
 MOST_BYTES: Final = 2**62
@@ -29,7 +29,7 @@ class PageRows(msgspec.Struct, frozen=True, kw_only=True):
     ``num_rows`` counts the rows of the whole result and ``page_count`` its pages.
     """
 
-    rows_json: bytes
+    rows_json: bytes | memoryview
     row_count: int
     page_count: int
     num_rows: int
@@ -58,11 +58,18 @@ def count_pages(results_dir: Path | str, statement_id: str, part: int, rows: int
 
 
 def read_page(
-    results_dir: Path | str, statement_id: str, part: int, page: int, page_rows: int, most: int = MOST_BYTES
+    results_dir: Path | str,
+    statement_id: str,
+    part: int,
+    page: int,
+    page_rows: int,
+    most: int = MOST_BYTES,
+    go_on: GoOn = always,
 ) -> PageRows:
     """Page ``page`` (from 1) of a part: ``page_rows`` rows, or those that were found to fill it; past the end none.
 
-    Reads only what the page needs; safe to call from many threads. Raises `ResultMissing`, `PageTooLarge`
+    Reads only what the page needs; safe to call from many threads. ``go_on`` is called at each step and may raise
+    what ends the work. Raises `ResultMissing`, `PageTooLarge`
     for one of more than ``most`` bytes, and ValueError when ``page`` or ``page_rows`` is less than 1.
     """
     try:
@@ -70,7 +77,7 @@ def read_page(
             reader = pa.ipc.open_file(source)
             ends, page_ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
             place = layout.page_at(ends[-1] if ends else 0, page, page_rows, page_ends)
-            return page_of(ends, place, reader.get_batch, most)
+            return page_of(ends, place, reader.get_batch, most, go_on)
     except FileNotFoundError:
         raise ResultMissing(f"part {part} of the result of {statement_id} is not there") from None
 
@@ -88,6 +95,7 @@ def page_of(
     page: layout.Page,
     batch_of: Callable[[int], pa.RecordBatch],
     most: int = MOST_BYTES,
+    go_on: GoOn = always,
 ) -> PageRows:
     """A page of a result of known batches: ``ends`` is the running row count after each, ``batch_of`` gets one."""
     places = layout.row_slices(ends, page.start, page.stop)
@@ -95,7 +103,7 @@ def page_of(
     if sum(one.nbytes for one in slices) > most:
         # Before any text is made of it, which takes several times as much.
         raise PageTooLarge
-    texts = [rows_json(one) for one in slices]
+    texts = [rows_json(one, go_on) for one in slices]
     if sum(map(len, texts)) > most:
         raise PageTooLarge
     return PageRows(

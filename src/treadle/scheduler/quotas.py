@@ -5,7 +5,6 @@ workspace beyond one has what runs in it cancelled, on the same path as every ot
 nothing new until there is room again: results go when their time is over, spill with its statement.
 """
 
-import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
@@ -80,17 +79,17 @@ class Quotas:
     async def _results(self, lanes: Sequence[Lane]) -> Counter[str]:
         running = frozenset(lane.running for lane in lanes if lane.running is not None)
         root = results_root(self._context.settings.data_dir)
-        self._seen = await asyncio.to_thread(look_at_results, root, self._seen, running)
+        self._seen = await self._context.filing(look_at_results, root, self._seen, running)
         return Counter({workspace_id: seen.taken for workspace_id, seen in self._seen.items()})
 
     async def _files(self, lanes: Sequence[Lane]) -> Counter[str]:  # noqa: ARG002 (each measure is given them)
         root = self._context.settings.data_dir / "files"
-        names = await asyncio.to_thread(_names, root)
-        return Counter(dict(zip(names, await asyncio.to_thread(_sizes, [root / one for one in names]), strict=True)))
+        names = await self._context.filing(_names, root)
+        return Counter(dict(zip(names, await self._context.filing(_sizes, [root / one for one in names]), strict=True)))
 
     async def _spill(self, lanes: Sequence[Lane]) -> Counter[str]:
         busy = [lane for lane in lanes if lane.running is not None]
-        sizes = await asyncio.to_thread(_sizes, [Path(lane.worker.temp_dir) for lane in busy])
+        sizes = await self._context.filing(_sizes, [Path(lane.worker.temp_dir) for lane in busy])
         taken: Counter[str] = Counter()
         for lane, bytes_now in zip(busy, sizes, strict=True):
             taken[lane.session.workspace_id] += bytes_now

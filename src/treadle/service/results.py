@@ -12,11 +12,12 @@ from treadle.model.entities import LEASE_RENEWAL_SHARE, Part, Principal, Session
 from treadle.model.errors import BadRequest, NotFound, RequestError, ResultExpired
 from treadle.model.ids import part_id, split_part_id
 from treadle.model.states import PartStatus, Rung, StatementState, cancel_message
-from treadle.results.inline import materialize, read_inline_page
+from treadle.pools.fair import Tenant
+from treadle.results.inline import materialize
 from treadle.results.layout import data_path, results_root, workspace_folder
 from treadle.results.reader import PageRows, PageTooLarge, ResultMissing, count_pages, holds_wide
-from treadle.service.deps import Deps, Leaving, Verb, watched
-from treadle.service.pages import Pages
+from treadle.service.deps import Deps, Leaving, Verb, tenant_of, unless_left, watched
+from treadle.service.pages import Extent, Pages, PageTooSlow
 from treadle.service.views import LEFT_OUT, Location, PartView, StatementView
 
 log: Final = structlog.get_logger("treadle.results")
@@ -25,6 +26,9 @@ REMEMBERED_SECONDS: Final = 1.0
 """How long a statement that is paged through is not looked up again, nor whose it is."""
 
 REMEMBERED_MOST: Final = 1_000
+
+PARTS_IN_TURN: Final = 32
+"""Parts whose pages are made one after the other before others have their turn."""
 
 READ_OBS: Final = "READ_OBS"
 """The mode of a submit that asks for the place of the results."""
@@ -39,7 +43,9 @@ class Results(Verb):
 
     def __init__(self, deps: Deps) -> None:
         super().__init__(deps)
-        self._pages = Pages(deps.settings.page_rows, deps.settings.max_page_bytes)
+        self._pages = Pages(
+            deps.pools.pages, deps.pools.readers, deps.settings.page_rows, int(deps.settings.max_page_bytes)
+        )
         self._known: dict[tuple[str, ...], tuple[_Found, float]] = {}
 
     async def show_result(
@@ -68,7 +74,12 @@ class Results(Verb):
             statement = await self._awaited(statement, wait, leaving)
             refuse_unknown_part(statement, number)
         self.deps.signals.touch(session_id)
-        return await self.view(statement, page_num=page_num, locate=locate, only=number)
+        shown = self.view(statement, tenant_of(p), page_num=page_num, locate=locate, only=number)
+        return await (shown if self.is_cheap(statement) else unless_left(shown, leaving))
+
+    def is_cheap(self, statement: Statement) -> bool:
+        """Whether its pages are made at once, so that it does not matter who still waits."""
+        return all(self._pages.is_small(_extent(part)) for part in statement.parts)
 
     async def _found(self, p: Principal, workspace_id: str, session_id: str, statement_id: str) -> _Found:
         """`own_statement`, remembered for a moment once it has ended with pages to read: it does not change."""
@@ -142,16 +153,16 @@ class Results(Verb):
         return await deps.store.statement(statement.id) or current
 
     async def view(
-        self, statement: Statement, *, page_num: int, locate: bool, only: int | None = None
+        self, statement: Statement, reader: Tenant, *, page_num: int, locate: bool, only: int | None = None
     ) -> StatementView:
         """The statement as the API shows it. While it runs there are no results.
 
         Raises `ResultExpired`, and `BadRequest` for a page that no answer can hold.
         """
-        parts = await self._results(statement, page_num, locate, only) if statement.state.final else None
+        parts = await self._results(statement, reader, page_num, locate, only) if statement.state.final else None
         return self._view(statement, parts, only)
 
-    async def view_of_submit(self, statement: Statement, *, locate: bool) -> StatementView:
+    async def view_of_submit(self, statement: Statement, reader: Tenant, *, locate: bool) -> StatementView:
         """The statement as its submit is answered: where a page cannot be shown, its part says so.
 
         A statement that ran must not look like a request that was refused.
@@ -162,15 +173,18 @@ class Results(Verb):
         left = int(self.deps.settings.max_page_bytes)
         for part in shown_parts(statement):
             shown_id = _shown_id(statement, part)
-            shown = await self._shown(statement, part, shown_id, locate=locate) if left > 0 else None
+            shown = await self._shown(statement, reader, part, shown_id, locate=locate) if left > 0 else None
             left -= len(shown.rows) if shown is not None else 0
+            await others_turn(len(views))
             views.append(shown if shown is not None and left >= 0 else self._no_room(statement, part, shown_id))
         return self._view(statement, tuple(views))
 
-    async def _shown(self, statement: Statement, part: Part, shown_id: str, *, locate: bool) -> PartView:
+    async def _shown(
+        self, statement: Statement, reader: Tenant, part: Part, shown_id: str, *, locate: bool
+    ) -> PartView:
         """The first page of a part, or why there is none."""
         try:
-            return await self._part(statement, part, shown_id, 1, locate=locate)
+            return await self._part(statement, reader, part, shown_id, 1, locate=locate)
         except RequestError as error:
             return self._left_out(statement, part, shown_id, str(error))
         except Exception:
@@ -189,7 +203,7 @@ class Results(Verb):
         )
 
     async def _results(
-        self, statement: Statement, page_num: int, locate: bool, only: int | None
+        self, statement: Statement, reader: Tenant, page_num: int, locate: bool, only: int | None
     ) -> tuple[PartView, ...]:
         """The asked page of one part, and beside it the first pages of the others as far as the answer takes them."""
         paged = only if only is not None else last_result_set(statement)
@@ -200,17 +214,20 @@ class Results(Verb):
         for part in sorted(parts, key=lambda part: part.number != paged):
             shown_id = _shown_id(statement, part, only)
             page = page_num if part.number == paged else 1
-            shown = await self._part(statement, part, shown_id, page, locate=locate) if left > 0 else None
+            shown = await self._part(statement, reader, part, shown_id, page, locate=locate) if left > 0 else None
             left -= len(shown.rows) if shown is not None else 0
+            await others_turn(len(views))
             views[part.number] = shown if shown is not None and left >= 0 else self._no_room(statement, part, shown_id)
         return tuple(views[part.number] for part in parts)
 
-    async def _part(self, statement: Statement, part: Part, shown_id: str, page_num: int, *, locate: bool) -> PartView:
+    async def _part(
+        self, statement: Statement, reader: Tenant, part: Part, shown_id: str, page_num: int, *, locate: bool
+    ) -> PartView:
         if part.status is not PartStatus.TUPLES_OK:
             return _without_rows(part, shown_id)
         if locate:
             return await self._located(statement, part, shown_id)
-        return await self._page(statement, part, shown_id, page_num)
+        return await self._page(statement, reader, part, shown_id, page_num)
 
     def _left_out(self, statement: Statement, part: Part, shown_id: str, why: str) -> PartView:
         """A part whose rows are there and not shown."""
@@ -244,7 +261,9 @@ class Results(Verb):
         path = data_path(results_dir, statement.id, part.number)
         # The worker looks only where a file was asked for from the beginning.
         unsure = statement.fetch_mode != READ_OBS and any(_WIDE in column.engine_type for column in part.columns)
-        if unsure and await asyncio.to_thread(holds_wide, results_dir, statement.id, part.number):
+        if unsure and await self.deps.pools.files.of(statement.workspace_id)(
+            holds_wide, results_dir, statement.id, part.number
+        ):
             raise BadRequest(
                 "the result has an integer of more than 38 digits, which no Arrow file holds for everybody; "
                 "read its pages, or cast it to varchar",
@@ -263,9 +282,9 @@ class Results(Verb):
             ),
         )
 
-    async def _page(self, statement: Statement, part: Part, shown_id: str, page_num: int) -> PartView:
+    async def _page(self, statement: Statement, reader: Tenant, part: Part, shown_id: str, page_num: int) -> PartView:
         self._refuse_expired(statement)
-        page = await self._read(statement, part, page_num)
+        page = await self._read(statement, reader, part, page_num)
         return PartView(
             statement_id=shown_id,
             status=part.status,
@@ -278,21 +297,24 @@ class Results(Verb):
             rows=page.rows_json,
         )
 
-    async def _read(self, statement: Statement, part: Part, page_num: int) -> PageRows:
+    async def _read(self, statement: Statement, reader: Tenant, part: Part, page_num: int) -> PageRows:
         page_rows = self.deps.settings.page_rows
         if statement.rows is not None and page_num == 1 and part.rows <= page_rows:
             return PageRows(
                 rows_json=statement.rows, row_count=part.rows, page_count=min(part.rows, 1), num_rows=part.rows
             )
-        if statement.inline is not None:
-            return read_inline_page(statement.inline, page_num, page_rows)
+        extent = _extent(part)
         results_dir = workspace_folder(self.deps.settings.data_dir, statement.workspace_id)
         try:
-            return await self._pages.read(results_dir, statement.id, part.number, page_num, part.rows)
+            if statement.inline is not None:
+                return await self._pages.read_inline(reader, statement.inline, page_num, extent)
+            return await self._pages.read(reader, results_dir, statement.id, part.number, page_num, extent)
         except ResultMissing:
             raise ResultExpired(f"the result of statement {statement.public_id} is gone: it has expired") from None
         except PageTooLarge:
             raise self._too_large(part_id(statement.public_id, part.number), page_num) from None
+        except PageTooSlow:
+            raise self._too_slow(part_id(statement.public_id, part.number), page_num) from None
 
     def _too_large(self, shown_id: str, page_num: int) -> BadRequest:
         most = self.deps.settings.max_page_bytes
@@ -302,10 +324,28 @@ class Results(Verb):
             field="page_num",
         )
 
+    def _too_slow(self, shown_id: str, page_num: int) -> BadRequest:
+        seconds = self.deps.settings.page_timeout
+        return BadRequest(
+            f"page {page_num} of statement {shown_id} takes more than {seconds:g} s to make (page_timeout); "
+            "ask for its place (READ_OBS), or select less",
+            field="page_num",
+        )
+
     def _refuse_expired(self, statement: Statement) -> None:
         expires = statement.results_expire_at
         if expires is not None and expires <= self.deps.clock.now():
             raise ResultExpired(f"the result of statement {statement.public_id} has expired")
+
+
+async def others_turn(made: int) -> None:
+    """Let others have their turn after every few parts: a script may have thousands, each of them small."""
+    if made % PARTS_IN_TURN == PARTS_IN_TURN - 1:
+        await asyncio.sleep(0)
+
+
+def _extent(part: Part) -> Extent:
+    return Extent(part.rows, tuple(column.engine_type for column in part.columns))
 
 
 def refuse_unknown_part(statement: Statement, number: int | None) -> None:
