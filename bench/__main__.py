@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--rows", type=_count, metavar="N", help="rows of the result that is paged through")
     parser.add_argument("--idle", type=_count, metavar="N", help="idle sessions to measure again with")
     parser.add_argument("--history", type=_count, metavar="N", help="records to measure again with")
+    parser.add_argument("--neighbour", type=_count, metavar="N", help="calls to make beside each noise of a neighbour")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the measures")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="compare two saved runs")
     given = parser.parse_args()
@@ -62,7 +63,7 @@ def main() -> None:
         print(compared(before, after))
         return
     size = QUICK if given.quick else FULL if given.full else Size()
-    changed = {name: getattr(given, name) for name in ("rounds", "rows", "idle", "history")}
+    changed = {name: getattr(given, name) for name in ("rounds", "rows", "idle", "history", "neighbour")}
     size = replace(size, **{name: value for name, value in changed.items() if value is not None})
     taken = take(replace(size, idle_first=min(size.idle_first, size.idle)))
     print(as_text(taken))

@@ -93,6 +93,17 @@ BY_SIGNATURE: Final = (
     _p(50, "verify the signature of a submit", at(0.3), "the step alone, in process; the key remembered for a second"),
     _p(99, "verify the signature of a submit", None, "the step alone, in process; the key remembered for a second"),
 )
+
+
+def beside(call: str, noise: str) -> tuple[Figure, ...]:
+    """How many times as long a call takes beside a neighbour's noise, p99 by p99; and its worst."""
+    worst = {"a cheap GET": at(50.0), "a cancel by kill": at(GRACE_MS + 300)}.get(call)
+    return (
+        Figure(name=f"{call} beside {noise}, p99", unit="times quiet", better="lower", mark=at(2.0)),
+        Figure(name=f"{call} beside {noise}, max", unit="ms", better="lower", mark=worst, worst=True),
+    )
+
+
 MEMORY: Final = (
     Figure(name="an idle session", unit="MiB PSS", better="lower", mark=at(25.0), note="service, zygote and workers"),
     Figure(name="an idle session's PostgreSQL", unit="MiB PSS", better="lower", note="its connection to the catalog"),

@@ -27,7 +27,8 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
     ``idle`` sessions and ``history`` records are what each measure is taken again with; the memory of
     a session is taken with ``idle_first`` of them. ``running`` is how many seconds a statement runs before
-    its cancel, ``deaf_bound`` how many one that hears nothing is watched when DuckDB is alone.
+    its cancel, ``deaf_bound`` how many one that hears nothing is watched when DuckDB is alone. ``neighbour``
+    calls of a kind are made beside each noise of another tenant; 0 leaves that out.
     """
 
     rounds: int = 3
@@ -43,6 +44,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     history: int = 100_000
     running: float = 0.2
     deaf_bound: float = 10.0
+    neighbour: int = 0
 
 
 FULL = Size(
@@ -57,6 +59,7 @@ FULL = Size(
     idle_first=100,
     idle=200,
     history=1_000_000,
+    neighbour=100,
 )
 """What the published figures are made of; takes about twenty minutes."""
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from bench import identity, marks, trivial
+from bench import identity, marks, neighbour, trivial
 from bench.marks import Figure
 from bench.measures import Numbers, Size, probes
 from bench.report import Measure, percentile
@@ -55,6 +55,7 @@ class Rounds:
         for turn in range(self._size.rounds):
             self._turn(plain, "plain", turn)
             self._callers(plain)
+            self._neighbour(plain)
             with idle_sessions(plain, [step for step in steps if step]) as idle:
                 self._memory(idle)
                 self._turn(plain, "idle", turn)
@@ -81,6 +82,17 @@ class Rounds:
         for figures, take in ((marks.BY_TOKEN, identity.by_token), (marks.BY_SIGNATURE, identity.by_signature)):
             taken = take(target, self._size.selects)
             self._note(figures, "plain", [percentile(taken, share) * 1000 for share in (0.5, 0.99)])
+
+    def _neighbour(self, target: Target) -> None:
+        """What is felt of another tenant's noise; within a run both are of the same minute."""
+        calls = self._size.neighbour
+        if not calls:
+            return
+        size = neighbour.Size(calls, max(2, calls // 10), max(2, calls // 10), max(1, calls // 50))
+        for noise in neighbour.NOISES:
+            print(f"beside {noise}", file=sys.stderr, flush=True)
+            for call, found in neighbour.felt(target, noise, size).items():
+                self._note(marks.beside(call, noise), "plain", (found.ratio, found.worst * 1000))
 
     def _clients(self) -> None:
         cost = trivial.cost_of_a_request(self._size.seconds, 16) * 1000

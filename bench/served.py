@@ -177,7 +177,7 @@ def open_cold(target: Target, count: int) -> list[float]:
         while len(taken) < count:
             cold = [room for room in rooms if not catalogs.attached(room[0])]
             for room in cold[: count - len(taken)]:
-                taken.append(_open(target, *room))
+                taken.append(open_one(target, *room))
                 # A worker may be attached here for the next session: that is no part of another's opening.
                 catalogs.wait_steady(room[0])
             if not cold:
@@ -189,14 +189,15 @@ def open_warm(target: Target, count: int) -> list[float]:
     """Seconds to open a session where a waiting worker is attached to the catalog; none when there never is one."""
     taken: list[float] = []
     room = target.room(0)
-    _open(target, *room)
+    open_one(target, *room)
     with Catalogs.of(target.service.data_dir) as catalogs:
         while len(taken) < count and catalogs.wait_warm(room[0]):
-            taken.append(_open(target, *room))
+            taken.append(open_one(target, *room))
     return taken
 
 
-def _open(target: Target, workspace_id: str, endpoint_id: str) -> float:
+def open_one(target: Target, workspace_id: str, endpoint_id: str) -> float:
+    """Seconds to open a session, which is closed again."""
     path = f"/v1/workspaces/{quote(workspace_id)}/sessions"
     lake = {"instance_id": "default", "catalog": "default"}
     body = msgspec.json.encode({"endpoint_id": endpoint_id, "lake_formation_config": lake})

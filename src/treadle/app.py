@@ -25,6 +25,7 @@ from treadle.listening import bind, certificate
 from treadle.metrics import Metrics
 from treadle.model.errors import ConfigError, Unavailable
 from treadle.outside import SystemClock, new_id, new_secret
+from treadle.pools.pools import Pools
 from treadle.scheduler.context import Context
 from treadle.scheduler.forking import end_leftovers
 from treadle.scheduler.maintenance import Maintenance
@@ -123,12 +124,15 @@ async def _beside(settings: Settings, store: PostgresStore, dsn: str) -> AsyncIt
     signals = Signals()
     notices: set[asyncio.Task[None]] = set()
     signals.on_wake(lambda wake: notices.add(asyncio.create_task(store.notify(wake))))
-    lakes = Lakes(dsn, store, settings.data_dir)
-    service = _service(settings, store, signals, lakes, _no_check, Metrics(), look_seconds=LOOK_BESIDE)
+    metrics = Metrics()
+    pools = Pools(settings, metrics)
+    lakes = Lakes(dsn, store, settings.data_dir, pools.files.run)
+    service = _service(settings, store, signals, lakes, _no_check, metrics, pools, look_seconds=LOOK_BESIDE)
     try:
         ORIGIN.set(Origin(f"local, user id {os.getuid()}"))
         yield service
     finally:
+        pools.close()
         await service.deps.audit.close()
         await asyncio.gather(*notices, return_exceptions=True)
 
@@ -151,6 +155,7 @@ def _service(
     lakes: Lakes,
     check_ready: Callable[[], Awaitable[None]],
     metrics: Metrics,
+    pools: Pools,
     *,
     look_seconds: float = LOOK_SECONDS,
 ) -> Service:
@@ -166,6 +171,7 @@ def _service(
             check_ready=check_ready,
             metrics=metrics,
             look_seconds=look_seconds,
+            pools=pools,
         )
     )
 
@@ -215,7 +221,9 @@ class Gateway:
         self._store = await PostgresStore.connect(dsn, pool_size=POOL_SIZE, admission=lease)
         self._undo.push_async_callback(self._store.close)
         signals = Signals()
-        lakes = Lakes(dsn, self._store, settings.data_dir)
+        self._pools = Pools(settings, self._metrics)
+        self._undo.callback(self._pools.close)
+        lakes = Lakes(dsn, self._store, settings.data_dir, self._pools.files.of("catalogs"))
         context = Context(
             owner_id=owner_id,
             store=self._store,
@@ -225,11 +233,19 @@ class Gateway:
             settings=settings,
             catalogs=lakes,
             figures=self._metrics,
+            stopping=self._pools.stops.run,
+            attaching=self._pools.files.of("sessions"),
+            filing=self._pools.files.run,
         )
         await regroup(context)
         await recover(context)
         self._workers = ForkedWorkers(
-            settings.data_dir, new_id, settings.warm_workers, settings.worker_start, sandbox_options(settings)
+            settings.data_dir,
+            new_id,
+            settings.warm_workers,
+            settings.worker_start,
+            sandbox_options(settings),
+            self._pools.stops.run,
         )
         self._undo.push_async_callback(self._workers.stop)
         await self._workers.start()
@@ -239,7 +255,8 @@ class Gateway:
         for duty in (quotas.forever(), sweep_forever(context), self._memory.watch()):
             self._undo.push_async_callback(_end, asyncio.create_task(duty))
         self.levels = Levels(context, self._metrics, self._owner, self._workers)
-        self.service = _service(settings, self._store, signals, lakes, self._check_ready, self._metrics)
+        self.service = _service(settings, self._store, signals, lakes, self._check_ready, self._metrics, self._pools)
+        self._pools.start()
         self.service.deps.full = quotas.full
         self._undo.push_async_callback(await self._store.listen(self._heed))
         self._undo.push_async_callback(self.service.deps.audit.close)

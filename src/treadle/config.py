@@ -118,6 +118,7 @@ class Settings(BaseSettings):
         description="Bytes of the rows in one answer; a larger row has to be fetched with READ_OBS. `page_bytes` "
         "counts as an eighth of it at most, so that every page of several rows fits.",
     )
+    page_timeout: Seconds = Field(60.0, description="Seconds the making of a result page may take.")
     max_statement_chars: Count = Field(10_000_000, description="Characters of SQL in one request.")
     max_judged_names: Count = Field(
         10_000,
@@ -145,6 +146,17 @@ class Settings(BaseSettings):
         2, ge=0, description="Workers kept attached to the catalogs used last, one a catalog, for sessions to come."
     )
     warm_workers: int = Field(2, ge=0, description="Workers kept ready for new sessions.")
+
+    # work beside the event loop; one user of a project has all but one of the processes or threads of a kind
+    page_processes: Count = Field(2, description="Processes that make result pages.")
+    page_threads: Annotated[int, Field(ge=2)] = Field(
+        3, description="Threads that make result pages of some thousand plain values."
+    )
+    intake_processes: Count = Field(2, description="Processes that read scripts, where there is one to read.")
+    waiting_orders: Count = Field(256, description="Pages, or scripts, of one user that wait for a process at once.")
+    stop_threads: Count = Field(4, description="Threads that clear up behind stopped statements and dead workers.")
+    file_threads: Annotated[int, Field(ge=2)] = Field(4, description="Threads for files and folders.")
+    password_threads: Count = Field(2, description="Threads that check passwords.")
 
     # workspaces, endpoints and sessions
     workspace_quota: int = Field(0, ge=0, description="Workspaces a project may have; 0 any number.")

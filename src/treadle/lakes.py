@@ -9,6 +9,7 @@ from typing import Final
 
 from treadle.model.entities import Catalog
 from treadle.model.maintenance import Facts, Moments, Snapshot
+from treadle.pools.threads import Offload
 from treadle.results.layout import workspace_folder
 from treadle.store import catalogs
 from treadle.store.base import Store
@@ -21,7 +22,8 @@ CUT_OFF_SECONDS: Final = 5.0
 class Lakes:
     """Implements `treadle.service.deps.Plant` and `treadle.scheduler.ports.Catalogs`."""
 
-    def __init__(self, dsn: str, store: Store, data_dir: Path) -> None:
+    def __init__(self, dsn: str, store: Store, data_dir: Path, offload: Offload = asyncio.to_thread) -> None:
+        self._offload = offload
         self._dsn = dsn
         self._store = store
         self._data_dir = data_dir
@@ -29,8 +31,8 @@ class Lakes:
 
     async def provision(self, catalog: Catalog) -> None:
         """Make the catalog's database, role and folder."""
-        await asyncio.to_thread(os.makedirs, catalog.data_path, mode=0o700, exist_ok=True)
-        await asyncio.to_thread(os.makedirs, self._files(catalog.workspace_id), mode=0o700, exist_ok=True)
+        await self._offload(os.makedirs, catalog.data_path, mode=0o700, exist_ok=True)
+        await self._offload(os.makedirs, self._files(catalog.workspace_id), mode=0o700, exist_ok=True)
         await catalogs.provision(self._dsn, catalog)
 
     async def destroy(self, catalog: Catalog) -> None:
@@ -38,12 +40,12 @@ class Lakes:
         if self._leave is not None:
             await self._leave(catalog.id)
         await catalogs.destroy(self._dsn, catalog)
-        await asyncio.to_thread(shutil.rmtree, catalog.data_path, ignore_errors=True)
+        await self._offload(shutil.rmtree, catalog.data_path, ignore_errors=True)
 
     async def remove_files(self, workspace_id: str) -> None:
         """Remove the files and the results of a workspace that was deleted."""
         for folder in (self._files(workspace_id), workspace_folder(self._data_dir, workspace_id)):
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await self._offload(shutil.rmtree, folder, ignore_errors=True)
 
     def _files(self, workspace_id: str) -> Path:
         return self._data_dir / "files" / workspace_id

@@ -1,7 +1,5 @@
 """What the figures tell that nobody reports: how much there is of everything, counted when somebody asks."""
 
-import asyncio
-
 import structlog
 
 from treadle.metrics import Metrics
@@ -38,7 +36,7 @@ class Levels:
 
     async def _count(self) -> None:
         # With many workers this is some milliseconds of reading, which nobody has to wait for.
-        memory = await asyncio.to_thread(self._workers.memory)
+        memory = await self._context.filing(self._workers.memory)
         warm = self._workers.warm
         self._metrics.workers(warm=warm, busy=len(self._workers.alive) - warm, memory_bytes=memory)
         self._metrics.sessions(self._owner.sessions)

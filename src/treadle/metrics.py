@@ -93,6 +93,9 @@ class Metrics:
         self._workers = Gauge("treadle_workers", "Worker processes.", ["state"], registry=registry)
         self._memory = Gauge("treadle_worker_memory_bytes", "Memory of all worker processes.", registry=registry)
         self._overdue = Gauge("treadle_cancel_overdue", "Cancels pending longer than their bound.", registry=registry)
+        self._pool = Gauge(
+            "treadle_pool_jobs", "Work beside the event loop, by pool.", ["pool", "state"], registry=registry
+        )
         # Present from the first scrape on, so that an alert sees 0 and not an absence.
         self.statements(queued=0, running=0)
         self.sessions({})
@@ -135,7 +138,13 @@ class Metrics:
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
-
+        self._pool_seconds = Histogram(
+            "treadle_pool_wait_seconds",
+            "From the order of work beside the event loop to its start.",
+            ["pool"],
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
         labels = ["duty"]
         self._upkeep_runs = Counter(
             "treadle_maintenance_runs", "Steps of catalog maintenance.", ["duty", "outcome"], registry=registry
@@ -173,6 +182,15 @@ class Metrics:
         self._workers.labels("warm").set(warm)
         self._workers.labels("busy").set(busy)
         self._memory.set(memory_bytes)
+
+    def pool_level(self, pool: str, *, waiting: int, running: int) -> None:
+        """How many jobs of a pool wait and how many are under way, now."""
+        self._pool.labels(pool, "waiting").set(waiting)
+        self._pool.labels(pool, "running").set(running)
+
+    def pool_waited(self, pool: str, seconds: float) -> None:
+        """A job of a pool started after waiting that long."""
+        self._pool_seconds.labels(pool).observe(seconds)
 
     def statement_started(self, queued_seconds: float) -> None:
         """A statement started after waiting that long since its submit."""

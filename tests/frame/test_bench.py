@@ -9,8 +9,9 @@ from bench import load, trivial
 from bench.history import remember
 from bench.identity import by_signature, by_token
 from bench.lean import Lean, Place, Refused, split
-from bench.marks import above_bare, at
+from bench.marks import above_bare, at, beside
 from bench.measures import QUICK, probes
+from bench.neighbour import Felt
 from bench.report import Measure, Report, as_text, compared, percentile, save
 from bench.report import load as read_report
 from bench.rounds import Rounds
@@ -29,6 +30,14 @@ def report(millis: float, rate: float) -> Report:
             Measure(name="paging", unit="rows/s", better="higher", treadle=rate, note="noted"),
         ],
     )
+
+
+def test_what_is_felt_of_a_neighbour_is_a_ratio_with_a_floor() -> None:
+    """What is quicker than the floor counts as the floor, quiet or beside."""
+    assert Felt(quiet=0.001, beside=0.002, worst=0.01).ratio == 1.0
+    assert Felt(quiet=0.1, beside=0.3, worst=0.5).ratio == pytest.approx(3.0)
+    shares, worst = beside("a cheap GET", "pages")
+    assert (shares.mark and shares.mark(None), worst.mark and worst.mark(None)) == (2.0, 50.0)
 
 
 def test_a_run_is_shown_beside_duckdb_alone() -> None:

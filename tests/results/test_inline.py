@@ -118,7 +118,7 @@ def test_many_ask_for_the_file_at_once(tmp_path: Path) -> None:
 
     def ask(_: int) -> bytes:
         materialize(tmp_path, "s", 1, data)
-        return read_page(tmp_path, "s", 1, 1, 10).rows_json
+        return bytes(read_page(tmp_path, "s", 1, 1, 10).rows_json)
 
     with ThreadPoolExecutor(16) as pool:
         assert set(pool.map(ask, range(200))) == {b'[["1","a"],["2","b"]]'}
@@ -160,7 +160,7 @@ def test_the_two_ways_to_text_agree(data: st.DataObject) -> None:
     part = array[start:]
     assert few_texts(part) == text(part).to_pylist()
     batch = pa.record_batch([part, part], names=["a", "b"])
-    assert rows._few(batch) == rows._joined(batch)
+    assert rows._few(batch) == rows._joined(batch, rows.always)
 
 
 def test_the_two_ways_agree_on_all_of_duckdb(duck: Duck) -> None:
@@ -171,4 +171,4 @@ def test_the_two_ways_agree_on_all_of_duckdb(duck: Duck) -> None:
         "SELECT uuid(), now(), current_date, 1 = 1, NULL::bool, (-2)::hugeint, (2::hugeint ^ 126)::hugeint",
     ):
         batch = duck.batch(sql)
-        assert rows._few(batch) == rows._joined(batch)
+        assert rows._few(batch) == rows._joined(batch, rows.always)

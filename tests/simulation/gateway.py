@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from tests.simulation.lake import Catalogs
 from tests.simulation.loop import GROUP, Group
+from tests.simulation.pools import pools
 from tests.simulation.store import LossySignals, Reached
 from tests.simulation.worker import Hiring
 from treadle.metrics import Metrics
@@ -85,6 +86,7 @@ class Gateway:
                 plant=catalogs,
                 check_ready=_ready,
                 metrics=_METRICS,
+                pools=pools(world.settings, _METRICS),
             )
         )
         self.owner = Owner(self.context, self.workers)

@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from secrets import token_hex
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from treadle.api import render
 from treadle.service.holdings import FREE
 from treadle.service.views import CancelReport, StatementView
+
+_MARK: Final = token_hex(24).encode()
+"""Stands for large rows while what is around them is encoded: nobody else can name it."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -19,17 +24,39 @@ def answer(reply: msgspec.Struct | Sequence[msgspec.Struct], status: int = HTTPS
     return Response(_encode(reply), status, media_type="application/json")
 
 
-class Submitted(Response):
-    """The answer to a submit; ``instead`` goes out where there is no room for this one."""
+class Shown(Response):
+    """A statement and its rows. Large rows are sent from where they lie: ``pieces`` is the whole body.
 
-    instead: Response | None = None
+    ``instead`` goes out where there is no room for this one.
+    """
+
+    def __init__(self, pieces: Sequence[bytes | memoryview]) -> None:
+        super().__init__(pieces[0] if len(pieces) == 1 else b"", HTTPStatus.OK, media_type="application/json")
+        self.pieces = pieces
+        self.size = sum(map(len, pieces))
+        self.headers["content-length"] = str(self.size)
+        self.instead: Response | None = None
 
 
-def submitted(view: StatementView, *, with_progress: bool) -> Submitted:
+def shown(view: StatementView, *, with_progress: bool = True) -> Shown:
+    """The answer that shows a statement."""
+    large = [part.rows for part in view.results or () if isinstance(part.rows, memoryview)]
+    if not large:
+        return Shown([_encode(render.statement(view, with_progress=with_progress))])
+    marked = tuple(
+        replace(part, rows=_MARK) if isinstance(part.rows, memoryview) else part for part in view.results or ()
+    )
+    around = _encode(render.statement(replace(view, results=marked), with_progress=with_progress)).split(_MARK)
+    pieces: list[bytes | memoryview] = [around[0]]
+    for rows, after in zip(large, around[1:], strict=True):
+        pieces += [rows, after]
+    return Shown(pieces)
+
+
+def submitted(view: StatementView, *, with_progress: bool) -> Shown:
     """The answer to a submit. One without its rows is ready in case that they cannot be held: the statement ran."""
-    body = _encode(render.statement(view, with_progress=with_progress))
-    response = Submitted(body, HTTPStatus.OK, media_type="application/json")
-    if len(body) > FREE and view.results:
+    response = shown(view, with_progress=with_progress)
+    if response.size > FREE and view.results:
         short = view.without_rows("too much is held in memory for other answers; ask for the page")
         response.instead = answer(render.statement(short, with_progress=with_progress))
     return response

@@ -16,6 +16,7 @@ from treadle.api.intake import read_whole
 from treadle.api.middleware import respond
 from treadle.api.reading import read_any_object, read_body, read_query
 from treadle.api.routes import ID_PATTERNS, AnyRoute, Ask, Match
+from treadle.api.turns import LARGE
 from treadle.model.entities import Principal
 from treadle.model.errors import BadRequest, RequestError
 
@@ -73,4 +74,12 @@ async def _body(route: AnyRoute, scope: Scope, receive: Receive) -> object:
     most = exchange.most if route.secured else STRANGERS_BODY
     raw = await read_whole(receive, None if route.secured else STRANGERS_BODY)
     raw = await decoded(raw, scope["headers"], most, exchange.hold)
+    if len(raw) < LARGE:
+        return _understood(route, raw)
+    caller = exchange.caller or _ANYONE
+    async with exchange.turns.turn((caller.project_id, caller.user_id)):
+        return _understood(route, raw)
+
+
+def _understood(route: AnyRoute, raw: bytes) -> object:
     return read_any_object(raw, route.body) if route.any_object else read_body(raw, route.body)

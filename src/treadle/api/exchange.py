@@ -6,6 +6,7 @@ from typing import Final
 from starlette.types import Scope
 
 from treadle.api.routes import Match
+from treadle.api.turns import Turns
 from treadle.model.entities import Principal
 from treadle.service.holdings import Holding
 
@@ -22,7 +23,7 @@ class Exchange:
     ``most`` is how many bytes its body may have, and ``hold`` counts those that are taken for it in memory.
     """
 
-    __slots__ = ("caller", "hold", "holding", "match", "most", "request_id")
+    __slots__ = ("caller", "hold", "holding", "match", "most", "request_id", "turns")
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
@@ -30,6 +31,7 @@ class Exchange:
         self.caller: Principal | None = None
         self.holding = Holding()
         self.most = 0
+        self.turns = Turns()
         self.hold: Callable[[int], None] = _nothing
 
 

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from treadle.api.errors import BodyTimeout
 from treadle.api.exchange import Exchange, exchange_of
+from treadle.api.turns import Turns
 from treadle.config import Settings
 from treadle.model.errors import TooLarge
 from treadle.service.audit import ORIGIN
@@ -51,6 +52,7 @@ class BodyLimit:
         self._app = app
         self._limit = int(settings.max_body)
         self._idle = idle
+        self._turns = Turns()
         known, unknown = int(settings.body_memory), int(settings.stranger_memory)
         self._known = Pool(max(known, self._limit), max(known // 4, self._limit))
         signed = min(int(settings.max_signed_body), self._limit)
@@ -65,6 +67,7 @@ class BodyLimit:
         )
         exchange = exchange_of(scope)
         exchange.most = self._limit
+        exchange.turns = self._turns
         exchange.hold = partial(self._hold, exchange)
         taken = 0
         whole = False

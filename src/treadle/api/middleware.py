@@ -12,6 +12,7 @@ From outside to inside::
     Throttle      429 for whoever asks too often
 """
 
+import asyncio
 import re
 import secrets
 from collections.abc import Callable, Collection, Sequence
@@ -24,7 +25,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from treadle.api.answers import Submitted
+from treadle.api.answers import Shown
 from treadle.api.errors import INTERNAL, WrongMethod, fault_of
 from treadle.api.exchange import Exchange, attach, exchange_of
 from treadle.api.intake import read_whole
@@ -74,7 +75,7 @@ async def respond(response: Response, scope: Scope, receive: Receive, send: Send
     try:
         await _send(response, scope, receive, send)
     except TooMany:
-        if not isinstance(response, Submitted) or response.instead is None:
+        if not isinstance(response, Shown) or response.instead is None:
             raise
         await _send(response.instead, scope, receive, send)
 
@@ -82,14 +83,21 @@ async def respond(response: Response, scope: Scope, receive: Receive, send: Send
 async def _send(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
     if scope["method"] == "HEAD":
         response.body = b""
-    body = bytes(getattr(response, "body", b""))  # a file has none
-    if len(body) <= PIECE:
+        await response(scope, receive, send)
+        return
+    body = getattr(response, "body", b"")  # a file has none
+    pieces = response.pieces if isinstance(response, Shown) else [body]
+    if len(pieces) == 1 and len(body) <= PIECE:
         await response(scope, receive, send)
         return
     await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
-    for start in range(0, len(body), PIECE):
-        piece = body[start : start + PIECE]
-        await send({"type": "http.response.body", "body": piece, "more_body": start + PIECE < len(body)})
+    for whole in pieces:
+        for start in range(0, len(whole), PIECE):
+            piece = bytes(whole[start : start + PIECE])
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            # A caller that takes everything at once would keep others from their turn.
+            await asyncio.sleep(0)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class RequestIds:

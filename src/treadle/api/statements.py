@@ -5,7 +5,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from treadle.api import bodies, headers, render, replies
-from treadle.api.answers import answer, cancelled, submitted
+from treadle.api.answers import answer, cancelled, shown, submitted
 from treadle.api.bodies import Nothing
 from treadle.api.fields import moment
 from treadle.api.routes import SESSION, WITH_BODY, WORKSPACE, AnyRoute, Ask, Route
@@ -94,7 +94,7 @@ class Statements:
             leaving=ask.leaving,
         )
         _check_page(query, view)
-        return answer(render.statement(view))
+        return shown(view)
 
     async def cancel(self, ask: Ask[bodies.CancelQuery, bodies.CancelStatement]) -> Response:
         """Stop a statement."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from treadle.results import layout
 from treadle.results.checking import check
-from treadle.results.rows import rows_json
+from treadle.results.rows import GoOn, always, rows_json
 from treadle.results.standard import holds_wide_integers
 
 MOST_BYTES: Final = 2**62
@@ -36,7 +36,7 @@ class PageRows(msgspec.Struct, frozen=True, kw_only=True):
     ``num_rows`` counts the rows of the whole result and ``page_count`` its pages.
     """
 
-    rows_json: bytes
+    rows_json: bytes | memoryview
     row_count: int
     page_count: int
     num_rows: int
@@ -95,18 +95,25 @@ def count_pages(results_dir: Path | str, statement_id: str, part: int, rows: int
 
 
 def read_page(
-    results_dir: Path | str, statement_id: str, part: int, page: int, page_rows: int, most: int = MOST_BYTES
+    results_dir: Path | str,
+    statement_id: str,
+    part: int,
+    page: int,
+    page_rows: int,
+    most: int = MOST_BYTES,
+    go_on: GoOn = always,
 ) -> PageRows:
     """Page ``page`` (from 1) of a part: ``page_rows`` rows, or those that were found to fill it; past the end none.
 
-    Reads only what the page needs; safe to call from many threads. Raises `ResultMissing`, `ResultDamaged`,
-    `PageTooLarge` for one of more than ``most`` bytes, and ValueError when ``page`` or ``page_rows`` is less than 1.
+    Reads only what the page needs; safe to call from many threads. ``go_on`` is called at each step and may raise
+    what ends the work. Raises `ResultMissing`, `ResultDamaged`, `PageTooLarge` for one of more than ``most`` bytes,
+    and ValueError when ``page`` or ``page_rows`` is less than 1.
     """
     layout.require_page(page, page_rows)
     with _opened(results_dir, statement_id, part) as reader:
         ends, page_ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
         place = layout.page_at(ends[-1] if ends else 0, page, page_rows, page_ends)
-        return page_of(ends, place, reader.get_batch, most)
+        return page_of(ends, place, reader.get_batch, most, go_on)
 
 
 def holds_wide(results_dir: Path | str, statement_id: str, part: int) -> bool:
@@ -129,6 +136,7 @@ def page_of(
     page: layout.Page,
     batch_of: Callable[[int], pa.RecordBatch],
     most: int = MOST_BYTES,
+    go_on: GoOn = always,
 ) -> PageRows:
     """A page of a result of known batches: ``ends`` is the running row count after each, ``batch_of`` gets one."""
     if not 0 <= page.start <= page.stop <= (ends[-1] if ends else 0):
@@ -144,7 +152,7 @@ def page_of(
     with _readable():
         for one in slices:
             check(one)
-    texts = [rows_json(one) for one in slices]
+    texts = [rows_json(one, go_on) for one in slices]
     if sum(map(len, texts)) > most:
         raise PageTooLarge
     return PageRows(

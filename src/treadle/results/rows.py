@@ -1,9 +1,9 @@
 """From a record batch to JSON rows: arrays of strings in PostgreSQL text form, and nulls.
 
-Many rows are joined by Arrow, column by column, so that no value passes through Python and the
-interpreter's lock is free meanwhile.
+Many rows are joined by Arrow, column by column, so that no value passes through Python.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +32,14 @@ FEW_BYTES: Final = 2**20
 """Rows up to which Python is faster than Arrow, whose every call costs microseconds; of many bytes it would hold
 the interpreter's lock for long.
 """
+
+
+GoOn = Callable[[], None]
+"""Called between two columns: raises what ends the work when nobody waits for it any more."""
+
+
+def always() -> None:
+    """Go on, whatever happens."""
 
 
 def _never_escaped(kind: pa.DataType) -> bool:
@@ -63,10 +71,11 @@ def _json_inside(value: str) -> str:
     return msgspec.json.encode(value)[1:-1].decode()
 
 
-def _joined(batch: pa.RecordBatch) -> bytes:
+def _joined(batch: pa.RecordBatch, go_on: GoOn) -> bytes:
     parts: list[Any] = []
     between = "["
     for number, column in enumerate(batch.columns):
+        go_on()
         texts = text(column)
         if not _never_escaped(column.type):
             texts = _escaped(texts)
@@ -89,14 +98,17 @@ def _few(batch: pa.RecordBatch) -> bytes:
     return msgspec.json.encode(rows)[1:-1]
 
 
-def _one_by_one(batch: pa.RecordBatch) -> bytes:
+def _one_by_one(batch: pa.RecordBatch, go_on: GoOn) -> bytes:
     """The slow way, for values so large that Arrow could not join them."""
-    singles = (batch.slice(row, 1) for row in range(batch.num_rows))
-    rows = ([text(column).to_pylist()[0] for column in single.columns] for single in singles)
-    return b",".join(map(msgspec.json.encode, rows))
+    rows = []
+    for row in range(batch.num_rows):
+        go_on()
+        cells = [text(column).to_pylist()[0] for column in batch.slice(row, 1).columns]
+        rows.append(msgspec.json.encode(cells))
+    return b",".join(rows)
 
 
-def rows_json(batch: pa.RecordBatch) -> bytes:
+def rows_json(batch: pa.RecordBatch, go_on: GoOn = always) -> bytes:
     """The rows of a batch as JSON arrays with commas between them."""
     if not batch.num_rows:
         return b""
@@ -104,4 +116,4 @@ def rows_json(batch: pa.RecordBatch) -> bytes:
         return b",".join([b"[]"] * batch.num_rows)
     if batch.num_rows <= FEW and batch.nbytes <= FEW_BYTES:
         return _few(batch)
-    return _joined(batch) if batch.nbytes <= JOINABLE else _one_by_one(batch)
+    return _joined(batch, go_on) if batch.nbytes <= JOINABLE else _one_by_one(batch, go_on)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from treadle.results import calendar
 from treadle.results.arrays import AnyArray, ticks_of
 from treadle.results.text import text
-from treadle.results.text_numbers import spell_double
+from treadle.results.text_floats import spell_double
 from treadle.results.text_scalar import hyphens
 from treadle.results.text_times import DATE_INFINITY, TICKS
 from treadle.results.zones import zone_of

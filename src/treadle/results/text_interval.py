@@ -5,60 +5,91 @@ its 64 bits. The factor 1,000 is 8 times an odd number, so that up to `MOST_MICR
 can be undone; the adapter refuses what lies beyond.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from treadle.results.arrays import AnyArray, strings
+import pyarrow as pa
+import pyarrow.compute as pc
 
-_MICROS: Final = 1_000_000
-"""In a second."""
+from treadle.results.arrays import AnyArray, literal
 
 MOST_MICROSECONDS: Final = 2**60 - 1
 """About 36,000 years."""
 
-_CYCLE: Final = 2**61
-_ODD_INVERSE: Final = pow(125, -1, _CYCLE)
+_CYCLE_BITS: Final = 61
+_ODD_INVERSE: Final = pow(125, -1, 2**_CYCLE_BITS)
+
+_HOUR: Final = 3_600_000_000
+"""Microseconds."""
+
+_SPACE: Final = literal(" ")
+_EMPTY: Final = literal("")
+_PLUS: Final = literal("+")
+_MINUS: Final = literal("-")
+_UNITS: Final = {name: (literal(f" {name}"), literal(f" {name}s")) for name in ("year", "mon", "day")}
+
+
+def _number(value: int) -> Any:
+    return pa.scalar(value, pa.int64())
 
 
 def interval(array: AnyArray) -> AnyArray:
-    """Months, days and a time of day of either sign."""
-    return strings(
-        None if value is None else spell(value.months, value.days, microseconds(value.nanoseconds))
-        for value in array.to_pylist()
-    )
-
-
-def microseconds(product: int) -> int:
-    """The microseconds of which ``product`` is 1,000 times as many, within 64 bits."""
-    found = product // 8 * _ODD_INVERSE % _CYCLE
-    return found - _CYCLE if found > MOST_MICROSECONDS else found
-
-
-def spell(months: int, days: int, micros: int) -> str:
-    """One interval, as PostgreSQL's EncodeInterval writes it.
+    """Months, days and a time of day of either sign, as PostgreSQL's EncodeInterval writes them.
 
     A part after a negative one carries its plus sign.
     """
-    years, months = _divided(months, 12)
-    parts = []
-    before_negative = False
-    for amount, unit in ((years, "year"), (months, "mon"), (days, "day")):
-        if amount:
-            plus = "+" if before_negative and amount > 0 else ""
-            parts.append(f"{plus}{amount} {unit}{'' if amount == 1 else 's'}")
-            before_negative = amount < 0
-    if micros or not parts:
-        sign = "-" if micros < 0 else "+" if before_negative else ""
-        parts.append(sign + _clock(abs(micros)))
-    return " ".join(parts)
+    months, days, micros = _parts(array)
+    years = pc.divide(months, _number(12))
+    months = pc.subtract(months, pc.multiply(years, _number(12)))
+    below: AnyArray = pc.less(years, _number(0))
+    shown = []
+    for amounts, name in ((years, "year"), (months, "mon"), (days, "day")):
+        there = pc.not_equal(amounts, _number(0))
+        if not pc.any(there).as_py():
+            continue
+        shown.append(_amounts(amounts, there, below, name))
+        below = pc.if_else(there, pc.less(amounts, _number(0)), below)
+    nothing: AnyArray = pc.equal(pc.bit_wise_or(pc.bit_wise_or(years, months), days), _number(0))
+    with_clock = pc.or_(pc.not_equal(micros, _number(0)), nothing)
+    shown.append(pc.if_else(with_clock, _clocks(micros, below), pa.scalar(None, pa.string())))
+    texts = pc.binary_join_element_wise(*shown, _SPACE, null_handling="skip")
+    return pc.if_else(array.is_valid(), texts, pa.scalar(None, pa.string()))
 
 
-def _divided(value: int, by: int) -> tuple[int, int]:
-    """Quotient towards zero and the rest, both of the sign of ``value``."""
-    quotient, rest = divmod(abs(value), by)
-    return (quotient, rest) if value >= 0 else (-quotient, -rest)
+def _parts(array: AnyArray) -> tuple[AnyArray, AnyArray, AnyArray]:
+    """Months, days and microseconds; those of a null are anything."""
+    _, content = array.buffers()
+    first, count = array.offset, len(array)
+    fields: AnyArray = pa.Array.from_buffers(pa.int32(), 4 * (first + count), [None, content])
+    fields = pa.FixedSizeListArray.from_arrays(fields, 4).slice(first)
+    times: AnyArray = pa.Array.from_buffers(pa.int64(), 2 * (first + count), [None, content])
+    times = pa.FixedSizeListArray.from_arrays(times, 2).slice(first)
+    months, days = (pc.list_element(fields, at).cast(pa.int64()) for at in (0, 1))
+    return months, days, _microseconds(pc.list_element(times, 1))
 
 
-def _clock(micros: int) -> str:
-    seconds, rest = divmod(micros, _MICROS)
-    fraction = f".{rest:06d}".rstrip("0") if rest else ""
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
+def _microseconds(products: AnyArray) -> AnyArray:
+    """The microseconds of which a product is 1,000 times as many, within 64 bits."""
+    found = pc.multiply(pc.shift_right(products, _number(3)), _number(_ODD_INVERSE))
+    spare = _number(64 - _CYCLE_BITS)
+    return pc.shift_right(pc.shift_left(found, spare), spare)
+
+
+def _amounts(amounts: AnyArray, there: AnyArray, below: AnyArray, name: str) -> AnyArray:
+    """``-2 mons`` and the like; nulls for zeros."""
+    one, many = _UNITS[name]
+    plus = pc.if_else(pc.and_(below, pc.greater(amounts, _number(0))), _PLUS, _EMPTY)
+    unit = pc.if_else(pc.equal(amounts, _number(1)), one, many)
+    texts = pc.binary_join_element_wise(plus, amounts.cast(pa.string()), unit, _EMPTY)
+    return pc.if_else(there, texts, pa.scalar(None, pa.string()))
+
+
+def _clocks(micros: AnyArray, below: AnyArray) -> AnyArray:
+    """``-04:05:06.5`` and the like; a time after a negative part says that it is none."""
+    sign = pc.if_else(pc.less(micros, _number(0)), _MINUS, pc.if_else(below, _PLUS, _EMPTY))
+    size = pc.abs(micros)
+    hours = pc.divide(size, _number(_HOUR))
+    rest = pc.subtract(size, pc.multiply(hours, _number(_HOUR))).view(pa.time64("us")).cast(pa.string())
+    within = pc.utf8_slice_codeunits(rest, 2)
+    trimmed = pc.ascii_rtrim(pc.ascii_rtrim(within, characters="0"), characters=".")
+    padded = pc.ascii_lpad(hours.cast(pa.string()), width=2, padding="0")
+    return pc.binary_join_element_wise(sign, padded, trimmed, _EMPTY)

@@ -1,24 +1,42 @@
 """One value, one text: every Arrow type without inner types in PostgreSQL's text form."""
 
+from binascii import hexlify
 from collections.abc import Callable
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as kinds
 
-from treadle.results import text_numbers, text_times
-from treadle.results.arrays import AnyArray, strings
+from treadle.results import text_floats, text_numbers, text_times
+from treadle.results.arrays import AnyArray, literal, strings
 from treadle.results.text_interval import interval
 
 TextOf = Callable[[AnyArray], AnyArray]
+
+_HEX: Final = literal("\\x")
+_EMPTY: Final = literal("")
 
 
 def _characters(array: AnyArray) -> AnyArray:
     return array.cast(pa.string())
 
 
-def _bytea(array: AnyArray) -> AnyArray:
-    return strings(None if value is None else f"\\x{value.hex()}" for value in array.to_pylist())
+def bytea(array: AnyArray) -> AnyArray:
+    r"""Two hexadecimal digits a byte, after ``\x``."""
+    return pc.binary_join_element_wise(_HEX, hexadecimal(array), _EMPTY)
+
+
+def hexadecimal(array: AnyArray) -> AnyArray:
+    """The hexadecimal digits alone, of all bytes in one go."""
+    values = array.cast(pa.large_binary())
+    validity, offsets, content = values.buffers()
+    first, count = values.offset, len(values)
+    digits = pa.py_buffer(hexlify(memoryview(content)) if content is not None else b"")
+    starts: AnyArray = pa.Array.from_buffers(pa.int64(), first + count + 1, [None, offsets])
+    doubled = pc.multiply(starts, pa.scalar(2, pa.int64())).buffers()[1]
+    own = [validity, doubled, digits]
+    return pa.Array.from_buffers(pa.large_string(), count, own, offset=first).cast(pa.string())
 
 
 def _bits(storage: AnyArray) -> AnyArray:
@@ -56,18 +74,18 @@ _PLAIN: Final[tuple[tuple[Callable[[pa.DataType], bool], TextOf], ...]] = (
     (kinds.is_string, lambda array: array),
     (kinds.is_large_string, _characters),
     (kinds.is_decimal, text_numbers.decimal),
-    (kinds.is_float64, text_numbers.double),
-    (kinds.is_float32, text_numbers.real),
+    (kinds.is_float64, text_floats.double),
+    (kinds.is_float32, text_floats.real),
     (kinds.is_boolean, text_numbers.boolean),
     (kinds.is_timestamp, text_times.timestamp),
     (kinds.is_date32, text_times.date),
     (kinds.is_time64, text_times.time),
-    (kinds.is_binary, _bytea),
-    (kinds.is_large_binary, _bytea),
-    (kinds.is_fixed_size_binary, _bytea),
+    (kinds.is_binary, bytea),
+    (kinds.is_large_binary, bytea),
+    (kinds.is_fixed_size_binary, bytea),
     (kinds.is_interval, interval),
     (kinds.is_string_view, _characters),
-    (kinds.is_binary_view, _bytea),
+    (kinds.is_binary_view, bytea),
     (kinds.is_null, _nothing),
 )
 

@@ -77,7 +77,7 @@ def _trimmed(array: AnyArray, whole_seconds: pa.DataType) -> AnyArray:
     try:
         return array.cast(whole_seconds).cast(pa.string())
     except pa.ArrowInvalid:
-        return pc.replace_substring_regex(array.cast(pa.string()), r"\.?0+$", "")
+        return pc.ascii_rtrim(pc.ascii_rtrim(array.cast(pa.string()), characters="0"), characters=".")
 
 
 def _naive(array: AnyArray) -> AnyArray:

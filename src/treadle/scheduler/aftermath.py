@@ -1,6 +1,5 @@
 """What a dead worker leaves behind: it is ended, removed, and asked for the truth."""
 
-import asyncio
 from pathlib import Path
 
 import structlog
@@ -36,7 +35,7 @@ class Aftermath:
     async def clear_files(self, statement_id: str, part: int) -> None:
         """Remove staged output and half a result; what a broken disk keeps does not keep the verdict."""
         try:
-            await asyncio.to_thread(self._clear_files, statement_id, part)
+            await self._context.stopping(self._clear_files, statement_id, part)
         except OSError as error:
             log.warning("files_stay", statement_id=statement_id, error=str(error))
 
@@ -53,7 +52,7 @@ class Aftermath:
             case Evidence.NOBODY:
                 return None
             case Evidence.FILE:
-                return not await asyncio.to_thread(Path(commit.staged).exists)
+                return not await self._context.stopping(Path(commit.staged).exists)
             case Evidence.CATALOG:
                 return await self._ask_catalog(part_id(statement_id, commit.part))
 

@@ -151,7 +151,7 @@ class Attaching:
     async def _attach(self, workspace_id: str, catalog: Catalog, kind: Kind) -> Hand:
         hand = Hand(await self._workers.hire(), self._context.new_id())
         async with self.unless_kept(hand):
-            order = await asyncio.to_thread(self._order, hand, workspace_id, catalog, kind)
+            order = await self._context.attaching(self._order, hand, workspace_id, catalog, kind)
             answer = await self._ask(hand.worker, order)
             if not isinstance(answer, Attached):
                 raise Unavailable(answer.message if isinstance(answer, AttachFailed) else answer)

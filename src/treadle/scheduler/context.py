@@ -9,6 +9,7 @@ import structlog
 
 from treadle.config import Settings
 from treadle.model.ports import Clock, NewId
+from treadle.pools.threads import Offload
 from treadle.results.layout import workspace_folder
 from treadle.scheduler.changes import Changes
 from treadle.scheduler.deadlines import TimeLimits
@@ -38,6 +39,9 @@ class Context:
         settings: Settings,
         catalogs: Catalogs,
         figures: Figures,
+        stopping: Offload = asyncio.to_thread,
+        attaching: Offload = asyncio.to_thread,
+        filing: Offload = asyncio.to_thread,
     ) -> None:
         self.owner_id = owner_id
         self.store = store
@@ -47,7 +51,13 @@ class Context:
         self.settings = settings
         self.catalogs = catalogs
         self.figures = figures
-        self.keeper = Keeper(catalogs, Marks(settings.data_dir / "littered"))
+        self.stopping = stopping
+        """Does what the end of a statement waits for."""
+        self.attaching = attaching
+        """Does what the opening of a session waits for."""
+        self.filing = filing
+        """Does what nobody waits for with files and folders."""
+        self.keeper = Keeper(catalogs, Marks(settings.data_dir / "littered"), stopping)
         self.turns = Turns()
         self.retries = Retries(most=settings.commit_retries, seconds=settings.commit_retry_time)
         self.changes = Changes()

@@ -18,6 +18,7 @@ import msgspec
 import structlog
 
 from treadle.model.entities import Catalog
+from treadle.pools.threads import Offload
 from treadle.scheduler.marks import Marks
 from treadle.scheduler.ports import Catalogs
 
@@ -34,7 +35,8 @@ class _Use(msgspec.Struct):
 class Keeper:
     """Knows which catalogs may hold left files, and removes them."""
 
-    def __init__(self, catalogs: Catalogs, marks: Marks) -> None:
+    def __init__(self, catalogs: Catalogs, marks: Marks, offload: Offload = asyncio.to_thread) -> None:
+        self._offload = offload
         self._catalogs = catalogs
         self._marks = marks
         self._littered: dict[str, Catalog] = {}
@@ -68,12 +70,12 @@ class Keeper:
 
     async def recall(self) -> None:
         """Take over the list of an earlier service; whoever calls this tidies."""
-        for mark in await asyncio.to_thread(self._marks.all):
+        for mark in await self._offload(self._marks.all):
             catalog = await self._catalogs.of_session(mark.workspace_id, mark.instance_id, mark.name)
             if catalog is not None and catalog.id == mark.catalog_id:
                 self._littered[catalog.id] = catalog
             else:
-                await asyncio.to_thread(self._marks.remove, mark.catalog_id)  # deleted, and its folder with it
+                await self._offload(self._marks.remove, mark.catalog_id)  # deleted, and its folder with it
 
     async def littered(self, catalog: Catalog) -> None:
         """A write on this catalog was aborted."""
@@ -81,18 +83,18 @@ class Keeper:
             return
         self._littered[catalog.id] = catalog
         try:
-            await asyncio.to_thread(self._marks.put, catalog)
+            await self._offload(self._marks.put, catalog)
         except OSError as error:
             log.warning("left_files_not_marked", catalog_id=catalog.id, error=str(error))
 
     async def expect(self, catalog: Catalog) -> None:
         """A write that is on no record begins on this catalog: should the service die, the next one looks for files."""
-        await asyncio.to_thread(self._marks.put, catalog)
+        await self._offload(self._marks.put, catalog)
 
     async def relax(self, catalog_id: str) -> None:
         """That write has ended, and left nothing."""
         if catalog_id not in self._littered:
-            await asyncio.to_thread(self._marks.remove, catalog_id)
+            await self._offload(self._marks.remove, catalog_id)
 
     def needs(self, catalog_id: str) -> bool:
         """Whether the catalog may hold left files."""
@@ -110,7 +112,7 @@ class Keeper:
             starts = self._starts[catalog_id]
             if catalog is None or self._working.get(catalog_id):
                 return
-            files = await asyncio.to_thread(_files, Path(catalog.data_path))
+            files = await self._offload(_files, Path(catalog.data_path))
             known = await self._catalogs.referenced(catalog, [file.name for file in files]) if files else frozenset()
             # A statement that began meanwhile may own a file of the list.
             if known is None or self._starts[catalog_id] != starts:
@@ -119,7 +121,7 @@ class Keeper:
             # Off the list first: a write that is aborted meanwhile puts it on again.
             del self._littered[catalog_id]
             try:
-                await asyncio.to_thread(_remove, left)
+                await self._offload(_remove, left)
                 if catalog_id not in self._littered:
                     self._marks.remove(catalog_id)
             except OSError as error:

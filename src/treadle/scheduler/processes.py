@@ -14,6 +14,7 @@ import structlog
 
 from treadle.model.errors import Unavailable
 from treadle.model.ports import NewId
+from treadle.pools.threads import Offload
 from treadle.scheduler.forking import Zygote, become_subreaper
 from treadle.wire import MAX_FRAME, FromWorker, Hello, ToWorker, frame, from_worker
 
@@ -55,8 +56,10 @@ class WorkerProcess:
     is gone is known from its pidfd alone, and is said only after it has been reaped and buried.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, offload: Offload = asyncio.to_thread) -> None:
         self._folder = folder
+        self._offload = offload
+        self._removal: asyncio.Task[None] | None = None
         self._pid = 0
         self._pidfd = -1
         self._death = ""
@@ -169,7 +172,8 @@ class WorkerProcess:
 
     def _clear_away(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.run_in_executor(None, _remove, self._folder).add_done_callback(self._bury)
+        self._removal = loop.create_task(self._offload(_remove, self._folder))
+        self._removal.add_done_callback(self._bury)
 
     def _died(self) -> None:
         loop = asyncio.get_running_loop()
@@ -217,13 +221,20 @@ class ForkedWorkers:
     """
 
     def __init__(
-        self, data_dir: Path, new_id: NewId, warm: int, start_timeout: float, options: Sequence[str] = ()
+        self,
+        data_dir: Path,
+        new_id: NewId,
+        warm: int,
+        start_timeout: float,
+        options: Sequence[str] = (),
+        offload: Offload = asyncio.to_thread,
     ) -> None:
         self._zygote = Zygote(data_dir, options)
         self._temp = data_dir / "tmp"
         self._new_id = new_id
         self._warm_target = warm
         self._timeout = start_timeout
+        self._offload = offload
         self._warm: list[WorkerProcess] = []
         self._alive: set[WorkerProcess] = set()
         self._filling: asyncio.Task[None] | None = None
@@ -311,7 +322,7 @@ class ForkedWorkers:
 
     async def _bear(self) -> WorkerProcess:
         folder = self._temp / f"worker-{self._new_id()}"
-        worker = WorkerProcess(folder)
+        worker = WorkerProcess(folder, self._offload)
         ours, theirs = socket.socketpair()
         try:
             with theirs:

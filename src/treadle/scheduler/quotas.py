@@ -5,7 +5,6 @@ workspace beyond one a statement that may take more of it is cancelled, on the s
 no new one is taken until there is room again. What reads or removes goes on.
 """
 
-import asyncio
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
@@ -93,24 +92,24 @@ class Quotas:
         if run is None or run.intent is not None:
             return
         # Not here: a text may be long.
-        met = await asyncio.to_thread(full.met_by, run.statement.content)
+        met = await self._context.filing(full.met_by, run.statement.content)
         if met is not None and run is lane.current:
             lane.limiter.passed(run, Reason.QUOTA, met.detail)
 
     async def _results(self, lanes: Sequence[Lane]) -> Counter[str]:
         running = frozenset(lane.running for lane in lanes if lane.running is not None)
         root = results_root(self._context.settings.data_dir)
-        self._seen = await asyncio.to_thread(look_at_results, root, self._seen, running)
+        self._seen = await self._context.filing(look_at_results, root, self._seen, running)
         return Counter({workspace_id: seen.taken for workspace_id, seen in self._seen.items()})
 
     async def _files(self, lanes: Sequence[Lane]) -> Counter[str]:  # noqa: ARG002 (each measure is given them)
         root = self._context.settings.data_dir / "files"
-        names = await asyncio.to_thread(_names, root)
-        return Counter(dict(zip(names, await asyncio.to_thread(_sizes, [root / one for one in names]), strict=True)))
+        names = await self._context.filing(_names, root)
+        return Counter(dict(zip(names, await self._context.filing(_sizes, [root / one for one in names]), strict=True)))
 
     async def _spill(self, lanes: Sequence[Lane]) -> Counter[str]:
         busy = [lane for lane in lanes if lane.running is not None]
-        sizes = await asyncio.to_thread(_sizes, [Path(lane.worker.temp_dir) for lane in busy])
+        sizes = await self._context.filing(_sizes, [Path(lane.worker.temp_dir) for lane in busy])
         taken: Counter[str] = Counter()
         for lane, bytes_now in zip(busy, sizes, strict=True):
             taken[lane.session.workspace_id] += bytes_now

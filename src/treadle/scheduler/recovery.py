@@ -4,7 +4,6 @@ The workers of a lost gateway died with it; what they had open in the metadata's
 here before any verdict, and a commit whose reply was lost is looked up. Nothing runs again.
 """
 
-import asyncio
 import shutil
 from pathlib import Path
 
@@ -36,7 +35,7 @@ async def recover(context: Context) -> None:
         await _end_lost_session(context, session)
     for session_id in await context.store.queued_sessions():
         await _end_forgotten_queue(context, session_id)
-    await asyncio.to_thread(_sweep_leftovers, context.settings.data_dir, context.settings.copy_dirs)
+    await context.filing(_sweep_leftovers, context.settings.data_dir, context.settings.copy_dirs)
 
 
 Closing = tuple[SessionStatus, Reason, str]

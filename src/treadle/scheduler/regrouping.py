@@ -4,7 +4,6 @@ Whose a result is, its record tells. Without one, or when its time is over, it i
 sweeper would have done.
 """
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,11 +24,11 @@ BATCH: Final = 500
 async def regroup(context: Context) -> None:
     """Leave no result where it lay before; call it when no worker lives, and before `recover`."""
     root = results_root(context.settings.data_dir)
-    found = await asyncio.to_thread(_ungrouped, root)
+    found = await context.filing(_ungrouped, root)
     for start in range(0, len(found), BATCH):
         batch = found[start : start + BATCH]
         rows = {row.id: row for row in await context.store.statements(batch)}
-        await asyncio.to_thread(_settle, context, root, batch, rows)
+        await context.filing(_settle, context, root, batch, rows)
     if found:
         log.info("results_regrouped", count=len(found))
 

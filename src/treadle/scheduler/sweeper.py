@@ -3,7 +3,6 @@
 Left data files that could not be removed when they were left are tried again.
 """
 
-import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -40,12 +39,12 @@ async def _expire(context: Context, now: datetime) -> None:
     """Remove the results whose time is over. Only what is gone is marked, so that a crash leaves none behind."""
     store = context.store
     while due := await store.due_results(now, BATCH):
-        gone = await asyncio.to_thread(_discard, context, due)
+        gone = await context.filing(_discard, context, due)
         await store.expire_results([one.statement_id for one in gone])
         log.info("results_expired", count=len(gone))
-        for workspace_id in await asyncio.to_thread(_emptied, context, gone):
+        for workspace_id in await context.filing(_emptied, context, gone):
             if await store.workspace(workspace_id, None) is None:
-                await asyncio.to_thread(_clear_away, context, workspace_id)
+                await context.filing(_clear_away, context, workspace_id)
         if len(gone) < len(due):
             return  # the disk is in trouble: the rest is for the next sweep
 

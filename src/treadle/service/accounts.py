@@ -3,7 +3,6 @@
 Whoever calls these verbs is trusted: they are for commands beside the service, and no route leads here.
 """
 
-import asyncio
 import secrets
 import string
 from collections.abc import Sequence
@@ -210,7 +209,7 @@ class Accounts(Logins):
         if (
             user.password is not None
             and password is not None
-            and not await asyncio.to_thread(passwords.fits, password, user.password)
+            and not await self.deps.pools.passwords.run(passwords.fits, password, user.password)
         ):
             raise BadRequest(f"there is a user {name} already, with another password")
         return user
@@ -219,7 +218,7 @@ class Accounts(Logins):
         if password is None:
             return None
         passwords.check(password)
-        return await asyncio.to_thread(passwords.hashed, password)
+        return await self.deps.pools.passwords.run(passwords.hashed, password)
 
     async def _check_policy(self, project: Project, policy: str) -> None:
         if policy in BUILT_IN or policy in {one.name for one in await self.deps.store.policies(project.id)}:

@@ -15,6 +15,8 @@ from treadle.model.errors import BadRequest, Forbidden, NotFound, Unavailable
 from treadle.model.grants import Reach, grants_of
 from treadle.model.growth import Full
 from treadle.model.ports import Clock, NewId
+from treadle.pools.fair import Tenant
+from treadle.pools.pools import Pools
 from treadle.service.audit import Audit
 from treadle.service.limits import Crowd
 from treadle.store.base import Page, Store
@@ -71,6 +73,7 @@ class Deps:
         check_ready: Callable[[], Awaitable[None]],
         metrics: Metrics,
         look_seconds: float = LOOK_SECONDS,
+        pools: Pools | None = None,
     ) -> None:
         self.store = store
         self.signals = signals
@@ -82,6 +85,7 @@ class Deps:
         self.check_ready = check_ready
         self.metrics = metrics
         self.look_seconds = look_seconds
+        self.pools = pools or Pools(settings, metrics)
         self.audit = Audit(store, clock)
         self.crowd = Crowd(settings, store, clock)
         signals.on_over(self.crowd.over)
@@ -286,3 +290,22 @@ def watched(leaving: Leaving | None) -> Iterator["asyncio.Future[None] | None"]:
         yield task
     finally:
         task.cancel()
+
+
+def tenant_of(p: Principal) -> Tenant:
+    """Whose share of the pools a caller's work counts for."""
+    return p.project_id, p.user_id
+
+
+async def unless_left(work: Coroutine[Any, Any, Thing], leaving: Leaving | None) -> Thing:
+    """The result of the work, which is ended when the caller leaves; raises that they have left."""
+    with watched(leaving) as gone:
+        task = asyncio.create_task(work)
+        try:
+            events: list[asyncio.Future[Any]] = [task] if gone is None else [task, gone]
+            await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+            if gone is not None and not task.done():
+                gone.result()
+            return await task
+        finally:
+            task.cancel()

@@ -58,7 +58,7 @@ class Logins(Signatures):
 
     def __init__(self, deps: Deps) -> None:
         super().__init__(deps)
-        self._passwords = Passwords()
+        self._passwords = Passwords(deps.pools.passwords.run)
         self._wrong = Lockouts(WRONG_PASSWORDS, deps.settings.login_lockout, deps.clock)
 
     async def log_in(self, login: Login) -> tuple[str, TokenHolder]:

@@ -1,6 +1,10 @@
-"""Pages of large results: each is read in a thread, and for whoever goes on the next one is read ahead."""
+"""Pages of results: small ones are made at once, others in threads and processes of their own, fairly among users.
+
+For a caller that goes on, the next page is made ahead.
+"""
 
 import asyncio
+import re
 from collections import OrderedDict
 from functools import partial
 from pathlib import Path
@@ -8,52 +12,94 @@ from typing import Final
 
 import msgspec
 
+from treadle.pools import orders
+from treadle.pools.fair import Tenant
+from treadle.pools.helpers import Helpers, TookTooLong
+from treadle.pools.threads import Threads
+from treadle.results.inline import read_inline_page
 from treadle.results.layout import data_path
-from treadle.results.reader import PageRows, ResultMissing, read_page
+from treadle.results.reader import PageRows, PageTooLarge, ResultDamaged, ResultMissing, read_page
 
 READERS: Final = 32
 """How many results may be read page after page at once; of more, the longest unread are forgotten."""
 
 AHEAD_BYTES: Final = 2**20
-"""How large a page may be for the next one to be read ahead, and to be kept."""
+"""How large a page may be for the next one to be made ahead, and to be kept."""
 
-SMALL_ROWS: Final = 64
-SMALL_BYTES: Final = 2**18
-"""Results of at most so many rows and bytes are read at once: handing them to a thread costs more."""
+SMALL_CELLS: Final = 2_000
+SMALL_BYTES: Final = 2**16
+"""Results of at most so many cells and bytes are read at once: handing them to a process costs more, and making
+them takes some milliseconds at the worst.
+"""
 
-LARGE_BYTES: Final = 2**24
-LARGE_AT_ONCE: Final = 2
-"""Pages of more bytes, on an average, and how many of them are made at once: each takes several times its size."""
+MIDDLE_CELLS: Final = 20_000
+MIDDLE_BYTES: Final = 2**22
+"""Pages of at most so many cells and bytes, of types that Arrow spells by whole columns, are made in a thread: it
+leaves the interpreter to others most of the time, and is there sooner than a process.
+"""
+
+_BY_COLUMNS: Final = re.compile(
+    r"(U?(TINY|SMALL|BIG)INT|U?INTEGER|BOOLEAN|FLOAT|DOUBLE|DECIMAL\(\d+,\s?\d+\)|VARCHAR|UUID|DATE|TIME|TIMESTAMP)\Z"
+)
+"""The types whose values are spelled by whole columns, whatever they are."""
 
 _Key = tuple[Path, str, int]
 """The folder of a workspace's results, a statement id and the number of a part."""
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """How many rows a part has, and the engine's names of the types of its columns."""
+
+    rows: int
+    types: tuple[str, ...]
+
+    def cells(self, page_rows: int) -> int:
+        """How many cells a page has at most."""
+        return min(self.rows, page_rows) * max(len(self.types), 1)
+
+
+class PageTooSlow(Exception):
+    """The page could not be made in time."""
 
 
 class _Ahead(msgspec.Struct, frozen=True):
     """The page a reader is expected to ask for, and its rows if they are being read already."""
 
     number: int
-    rows: "asyncio.Future[PageRows] | None" = None
+    rows: "asyncio.Task[PageRows] | None" = None
 
 
 class Pages:
-    """Reads pages of ``page_rows`` rows, and at most ``most`` bytes.
+    """Makes pages of ``page_rows`` rows, and at most ``most`` bytes.
 
     While a caller of two pages in a row works on the second, the third is made ready, so that
     client and service work at the same time. A caller of single pages costs nothing more.
     """
 
-    def __init__(self, page_rows: int, most: int) -> None:
+    def __init__(self, helpers: Helpers, threads: Threads, page_rows: int, most: int) -> None:
+        self._helpers = helpers
+        self._threads = threads
         self._page_rows = page_rows
         self._most = most
+        self._light = min(most, MIDDLE_BYTES)
         self._ahead: OrderedDict[_Key, _Ahead] = OrderedDict()
-        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
-    async def read(self, results_dir: Path, statement_id: str, part: int, number: int, rows: int) -> PageRows:
-        """Page ``number`` (from 1) of a part of ``rows`` rows; raises `ResultMissing`, `PageTooLarge`."""
+    def is_small(self, extent: Extent) -> bool:
+        """Whether a page of the part has so few cells that it may be made at once."""
+        return extent.cells(self._page_rows) <= SMALL_CELLS
+
+    def _is_middling(self, extent: Extent) -> bool:
+        return extent.cells(self._page_rows) <= MIDDLE_CELLS and all(map(_BY_COLUMNS.match, extent.types))
+
+    async def read(
+        self, tenant: Tenant, results_dir: Path, statement_id: str, part: int, number: int, extent: Extent
+    ) -> PageRows:
+        """Page ``number`` (from 1) of a part.
+
+        Raises `ResultMissing`, `ResultDamaged`, `PageTooLarge`, `PageTooSlow`.
+        """
         key = (results_dir, statement_id, part)
-        size = _size(key)
-        if rows <= SMALL_ROWS and size <= SMALL_BYTES:
+        if extent.rows <= self._page_rows and self.is_small(extent) and _size(key) <= SMALL_BYTES:
             return read_page(*key, number, self._page_rows, self._most)
         expected = self._ahead.pop(key, None)
         goes_on = expected is not None and expected.number == number
@@ -61,28 +107,61 @@ class Pages:
             page = await expected.rows
             if not data_path(*key).exists():
                 raise ResultMissing(f"part {part} of the result of {statement_id} is not there")
-        elif size * min(rows, self._page_rows) > LARGE_BYTES * rows:
-            async with self._large:
-                page = await self._start(key, number)
         else:
-            page = await self._start(key, number)
+            page = await self._made(tenant, key, number, extent)
         if number < page.page_count:
-            self._expect(key, number + 1, now=goes_on and len(page.rows_json) <= AHEAD_BYTES)
+            self._expect(tenant, key, number + 1, extent, now=goes_on and len(page.rows_json) <= AHEAD_BYTES)
         return page
 
-    def _start(self, key: _Key, number: int) -> "asyncio.Future[PageRows]":
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(None, read_page, *key, number, self._page_rows, self._most)
+    async def read_inline(self, tenant: Tenant, data: bytes, number: int, extent: Extent) -> PageRows:
+        """The same of a result in hand."""
+        if self.is_small(extent):
+            return read_inline_page(data, number, self._page_rows)
+        return await self._ask(tenant, orders.MakeInlinePage(data, number, self._page_rows))
 
-    def _expect(self, key: _Key, number: int, *, now: bool) -> None:
-        expected = _Ahead(number, self._start(key, number) if now else None)
-        self._ahead[key] = expected
-        if expected.rows is not None:
-            expected.rows.add_done_callback(partial(self._keep_small, key))
+    async def _made(self, tenant: Tenant, key: _Key, number: int, extent: Extent) -> PageRows:
+        results_dir, statement_id, part = key
+        if self._is_middling(extent):
+            try:
+                return await self._threads.of(*tenant)(read_page, *key, number, self._page_rows, self._light)
+            except PageTooLarge:
+                pass  # for a thread; the process knows whether it is for an answer
+        order = orders.MakePage(str(results_dir), statement_id, part, number, self._page_rows, self._most)
+        return await self._ask(tenant, order)
+
+    async def _ask(self, tenant: Tenant, order: orders.Order) -> PageRows:
+        try:
+            reply, rows = await self._helpers.ask(tenant, order)
+        except TookTooLong:
+            raise PageTooSlow from None
+        match reply:
+            case orders.MadePage():
+                return PageRows(
+                    rows_json=rows if reply.rows is None else reply.rows,
+                    row_count=reply.row_count,
+                    page_count=reply.page_count,
+                    num_rows=reply.num_rows,
+                )
+            case orders.Missing():
+                raise ResultMissing("the result is not there")
+            case orders.Damaged(what=what):
+                raise ResultDamaged(what)
+            case orders.TooLarge():
+                raise PageTooLarge
+            case _:
+                raise RuntimeError(f"a page was not made: {reply}")
+
+    def _expect(self, tenant: Tenant, key: _Key, number: int, extent: Extent, *, now: bool) -> None:
+        rows = asyncio.create_task(self._made(tenant, key, number, extent)) if now else None
+        self._ahead[key] = _Ahead(number, rows)
+        if rows is not None:
+            rows.add_done_callback(partial(self._keep_small, key))
         if len(self._ahead) > READERS:
-            self._ahead.popitem(last=False)
+            _, forgotten = self._ahead.popitem(last=False)
+            if forgotten.rows is not None:
+                forgotten.rows.cancel()
 
-    def _keep_small(self, key: _Key, done: "asyncio.Future[PageRows]") -> None:
+    def _keep_small(self, key: _Key, done: "asyncio.Task[PageRows]") -> None:
         """Forget what could not be read, and what is too large to lie about."""
         if done.cancelled() or done.exception() or len(done.result().rows_json) > AHEAD_BYTES:
             expected = self._ahead.get(key)

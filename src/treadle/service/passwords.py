@@ -6,6 +6,7 @@ import secrets
 from typing import Final
 
 from treadle.model.errors import BadRequest, Unavailable
+from treadle.pools.threads import Offload
 
 MIN_CHARS: Final = 8
 MAX_CHARS: Final = 128
@@ -53,7 +54,8 @@ def fits(password: str, kept: str) -> bool:
 class Passwords:
     """Checks passwords of users who exist and of users who do not, in the same time."""
 
-    def __init__(self) -> None:
+    def __init__(self, offload: Offload) -> None:
+        self._offload = offload
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
         self._nobodys: str | None = None
@@ -66,8 +68,8 @@ class Passwords:
         try:
             async with self._slots:
                 if self._nobodys is None:
-                    self._nobodys = await asyncio.to_thread(hashed, secrets.token_urlsafe())
-                right = await asyncio.to_thread(fits, password, kept or self._nobodys)
+                    self._nobodys = await self._offload(hashed, secrets.token_urlsafe())
+                right = await self._offload(fits, password, kept or self._nobodys)
                 return right and kept is not None
         finally:
             self._waiting -= 1

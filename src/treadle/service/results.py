@@ -13,7 +13,8 @@ from treadle.model.entities import LEASE_RENEWAL_SHARE, Part, Principal, Session
 from treadle.model.errors import BadRequest, RequestError, ResultExpired, ResultLost, Unavailable
 from treadle.model.ids import part_id, split_part_id
 from treadle.model.states import PartStatus, Rung, StatementState, cancel_message
-from treadle.results.inline import materialize, read_inline_page
+from treadle.pools.fair import Tenant
+from treadle.results.inline import materialize
 from treadle.results.layout import data_path, results_root, workspace_folder
 from treadle.results.reader import (
     PageRows,
@@ -23,8 +24,8 @@ from treadle.results.reader import (
     count_pages,
     holds_wide,
 )
-from treadle.service.deps import SESSION, STATEMENT, Deps, Leaving, Verb, missing, watched
-from treadle.service.pages import Pages
+from treadle.service.deps import SESSION, STATEMENT, Deps, Leaving, Verb, missing, tenant_of, unless_left, watched
+from treadle.service.pages import Extent, Pages, PageTooSlow
 from treadle.service.views import LEFT_OUT, Location, PartView, StatementView
 
 log: Final = structlog.get_logger("treadle.results")
@@ -34,8 +35,8 @@ REMEMBERED_SECONDS: Final = 1.0
 
 REMEMBERED_MOST: Final = 1_000
 
-PAGES_IN_A_ROW: Final = 16
-"""Small pages made before others have their turn; each takes less than a millisecond."""
+PARTS_IN_TURN: Final = 16
+"""Parts whose pages are made one after the other before others have their turn."""
 
 READ_OBS: Final = "READ_OBS"
 """The mode of a submit that asks for the place of the results."""
@@ -50,7 +51,9 @@ class Results(Verb):
 
     def __init__(self, deps: Deps) -> None:
         super().__init__(deps)
-        self._pages = Pages(deps.settings.page_rows, deps.settings.max_page_bytes)
+        self._pages = Pages(
+            deps.pools.pages, deps.pools.readers, deps.settings.page_rows, int(deps.settings.max_page_bytes)
+        )
         self._known: dict[tuple[str, ...], tuple[_Found, float]] = {}
 
     async def show_result(
@@ -79,7 +82,12 @@ class Results(Verb):
             statement = await self._awaited(statement, wait, leaving)
             refuse_unknown_part(statement, number)
         self.deps.signals.touch(session_id)
-        return await self.view(statement, page_num=page_num, locate=locate, only=number)
+        shown = self.view(statement, tenant_of(p), page_num=page_num, locate=locate, only=number)
+        return await (shown if self.is_cheap(statement) else unless_left(shown, leaving))
+
+    def is_cheap(self, statement: Statement) -> bool:
+        """Whether its pages are made at once, so that it does not matter who still waits."""
+        return all(self._pages.is_small(_extent(part)) for part in statement.parts)
 
     async def _found(self, p: Principal, workspace_id: str, session_id: str, statement_id: str) -> _Found:
         """`own_statement`, remembered for a moment once it has ended with pages to read: it does not change."""
@@ -153,16 +161,16 @@ class Results(Verb):
         return await deps.store.statement(statement.id) or current
 
     async def view(
-        self, statement: Statement, *, page_num: int, locate: bool, only: int | None = None
+        self, statement: Statement, reader: Tenant, *, page_num: int, locate: bool, only: int | None = None
     ) -> StatementView:
         """The statement as the API shows it. While it runs there are no results.
 
         Raises `ResultExpired`, and `BadRequest` for a page that no answer can hold.
         """
-        parts = await self._results(statement, page_num, locate, only) if statement.state.final else None
+        parts = await self._results(statement, reader, page_num, locate, only) if statement.state.final else None
         return self._view(statement, parts, only)
 
-    async def view_of_submit(self, statement: Statement, *, locate: bool) -> StatementView:
+    async def view_of_submit(self, statement: Statement, reader: Tenant, *, locate: bool) -> StatementView:
         """The statement as its submit is answered: where a page cannot be shown, its part says so.
 
         A statement that ran must not look like a request that was refused.
@@ -172,17 +180,19 @@ class Results(Verb):
         views: list[PartView] = []
         left = int(self.deps.settings.max_page_bytes)
         for part in shown_parts(statement):
-            await _give_way(part)
             shown_id = _shown_id(statement, part)
-            shown = await self._shown(statement, part, shown_id, locate=locate) if left > 0 else None
+            shown = await self._shown(statement, reader, part, shown_id, locate=locate) if left > 0 else None
             left -= len(shown.rows) if shown is not None else 0
+            await others_turn(len(views))
             views.append(shown if shown is not None and left >= 0 else self._no_room(statement, part, shown_id))
         return self._view(statement, tuple(views))
 
-    async def _shown(self, statement: Statement, part: Part, shown_id: str, *, locate: bool) -> PartView:
+    async def _shown(
+        self, statement: Statement, reader: Tenant, part: Part, shown_id: str, *, locate: bool
+    ) -> PartView:
         """The first page of a part, or why there is none."""
         try:
-            return await self._part(statement, part, shown_id, 1, locate=locate)
+            return await self._part(statement, reader, part, shown_id, 1, locate=locate)
         except RequestError as error:
             return self._left_out(statement, part, shown_id, str(error))
         except Exception:
@@ -201,7 +211,7 @@ class Results(Verb):
         )
 
     async def _results(
-        self, statement: Statement, page_num: int, locate: bool, only: int | None
+        self, statement: Statement, reader: Tenant, page_num: int, locate: bool, only: int | None
     ) -> tuple[PartView, ...]:
         """The asked page of one part, and beside it the first pages of the others as far as the answer takes them."""
         paged = only if only is not None else last_result_set(statement)
@@ -210,20 +220,22 @@ class Results(Verb):
         left = int(self.deps.settings.max_page_bytes)
         # The asked page first: it is the others that may find no room.
         for part in sorted(parts, key=lambda part: part.number != paged):
-            await _give_way(part)
             shown_id = _shown_id(statement, part, only)
             page = page_num if part.number == paged else 1
-            shown = await self._part(statement, part, shown_id, page, locate=locate) if left > 0 else None
+            shown = await self._part(statement, reader, part, shown_id, page, locate=locate) if left > 0 else None
             left -= len(shown.rows) if shown is not None else 0
+            await others_turn(len(views))
             views[part.number] = shown if shown is not None and left >= 0 else self._no_room(statement, part, shown_id)
         return tuple(views[part.number] for part in parts)
 
-    async def _part(self, statement: Statement, part: Part, shown_id: str, page_num: int, *, locate: bool) -> PartView:
+    async def _part(
+        self, statement: Statement, reader: Tenant, part: Part, shown_id: str, page_num: int, *, locate: bool
+    ) -> PartView:
         if part.status is not PartStatus.TUPLES_OK:
             return _without_rows(part, shown_id)
         if locate:
             return await self._located(statement, part, shown_id)
-        return await self._page(statement, part, shown_id, page_num)
+        return await self._page(statement, reader, part, shown_id, page_num)
 
     def _left_out(self, statement: Statement, part: Part, shown_id: str, why: str) -> PartView:
         """A part whose rows are there and not shown."""
@@ -264,8 +276,9 @@ class Results(Verb):
         if not path.is_file():
             raise self._lost(statement, part, ResultMissing(f"{path.name} is not there"))
         unsure = statement.fetch_mode != READ_OBS and any(_WIDE in column.engine_type for column in part.columns)
+        files = self.deps.pools.files.of(statement.workspace_id)
         try:
-            wide = unsure and await asyncio.to_thread(holds_wide, results_dir, statement.id, part.number)
+            wide = unsure and await files(holds_wide, results_dir, statement.id, part.number)
         except (ResultMissing, ResultDamaged) as error:
             raise self._lost(statement, part, error) from None
         if wide:
@@ -287,9 +300,9 @@ class Results(Verb):
             ),
         )
 
-    async def _page(self, statement: Statement, part: Part, shown_id: str, page_num: int) -> PartView:
+    async def _page(self, statement: Statement, reader: Tenant, part: Part, shown_id: str, page_num: int) -> PartView:
         self._refuse_expired(statement)
-        page = await self._read(statement, part, page_num)
+        page = await self._read(statement, reader, part, page_num)
         return PartView(
             statement_id=shown_id,
             status=part.status,
@@ -302,19 +315,22 @@ class Results(Verb):
             rows=page.rows_json,
         )
 
-    async def _read(self, statement: Statement, part: Part, page_num: int) -> PageRows:
+    async def _read(self, statement: Statement, reader: Tenant, part: Part, page_num: int) -> PageRows:
         page_rows = self.deps.settings.page_rows
         if statement.rows is not None and page_num == 1 and part.rows <= page_rows:
             return PageRows(
                 rows_json=statement.rows, row_count=part.rows, page_count=min(part.rows, 1), num_rows=part.rows
             )
-        if statement.inline is not None:
-            return read_inline_page(statement.inline, page_num, page_rows)
+        extent = _extent(part)
         results_dir = workspace_folder(self.deps.settings.data_dir, statement.workspace_id)
         try:
-            page = await self._pages.read(results_dir, statement.id, part.number, page_num, part.rows)
+            if statement.inline is not None:
+                return await self._pages.read_inline(reader, statement.inline, page_num, extent)
+            page = await self._pages.read(reader, results_dir, statement.id, part.number, page_num, extent)
         except PageTooLarge:
             raise self._too_large(part_id(statement.public_id, part.number), page_num) from None
+        except PageTooSlow:
+            raise self._too_slow(part_id(statement.public_id, part.number), page_num) from None
         except (ResultMissing, ResultDamaged) as error:
             raise self._lost(statement, part, error) from None
         if page.num_rows != part.rows:
@@ -345,10 +361,28 @@ class Results(Verb):
             field="page_num",
         )
 
+    def _too_slow(self, shown_id: str, page_num: int) -> BadRequest:
+        seconds = self.deps.settings.page_timeout
+        return BadRequest(
+            f"page {page_num} of statement {shown_id} takes more than {seconds:g} s to make (page_timeout); "
+            "ask for its place (READ_OBS), or select less",
+            field="page_num",
+        )
+
     def _refuse_expired(self, statement: Statement) -> None:
         expires = statement.results_expire_at
         if expires is not None and expires <= self.deps.clock.now():
             raise ResultExpired(f"the result of statement {statement.public_id} has expired")
+
+
+async def others_turn(made: int) -> None:
+    """Let others have their turn after every few parts: a script may have thousands, each of them small."""
+    if made % PARTS_IN_TURN == PARTS_IN_TURN - 1:
+        await asyncio.sleep(0)
+
+
+def _extent(part: Part) -> Extent:
+    return Extent(part.rows, tuple(column.engine_type for column in part.columns))
 
 
 def refuse_unknown_part(statement: Statement, number: int | None) -> None:
@@ -387,12 +421,6 @@ def _shown_id(statement: Statement, part: Part, only: int | None = None) -> str:
     """The id a part is shown by: a statement that is no script has but one."""
     single = only is None and len(shown_parts(statement)) == 1
     return statement.public_id if single else part_id(statement.public_id, part.number)
-
-
-async def _give_way(part: Part) -> None:
-    """Let others run between the many small pages of a long script."""
-    if part.number % PAGES_IN_A_ROW == 0:
-        await asyncio.sleep(0)
 
 
 def has_ended(thing: Statement | Session) -> bool:

@@ -1,6 +1,5 @@
 """Who is calling, by signature: an access key, and proof that the caller knows the secret key."""
 
-import asyncio
 import hmac
 import secrets
 from datetime import datetime
@@ -148,7 +147,7 @@ class Signatures(Identity):
     async def sealer(self) -> Sealer:
         """What seals and opens secret keys."""
         if self._sealer is None:
-            self._sealer = await asyncio.to_thread(Sealer.at, sealer_path(self.deps.settings))
+            self._sealer = await self.deps.pools.files.run(Sealer.at, sealer_path(self.deps.settings))
         return self._sealer
 
     async def _key(self, access: str, project_id: str | None) -> _Key:

@@ -6,7 +6,6 @@ from functools import partial
 from hashlib import sha256
 
 import msgspec
-import sqlglot
 from msgspec.structs import replace
 
 from treadle.model.access import Action
@@ -15,9 +14,12 @@ from treadle.model.errors import BadRequest, Conflict, TooMany, WrongState
 from treadle.model.grants import grants_of
 from treadle.model.growth import Full
 from treadle.model.states import Reason, StatementState
+from treadle.pools import orders
+from treadle.pools.helpers import TookTooLong
+from treadle.pools.scripts import may_be_several
 from treadle.service.cancel import Cancels
 from treadle.service.delivery import Delivery
-from treadle.service.deps import Leaving, watched
+from treadle.service.deps import Leaving, tenant_of, unless_left, watched
 from treadle.service.results import has_ended
 from treadle.service.views import OnDisconnect, StatementView, Submission
 from treadle.store.base import Wake
@@ -47,8 +49,8 @@ class Statements(Cancels):
         await self.allow_in_session(p, Action.EXECUTE, workspace_id, submission.session_id)
         await self.allow_use(p, workspace_id, submission.session_id)
         self.may_begin()
-        if submission.bindings:
-            await asyncio.to_thread(refuse_bound_script, submission.statement)
+        if submission.bindings and may_be_several(submission.statement):
+            await unless_left(self._refuse_bound_script(p, submission.statement), leaving)
         new = self._statement(p, workspace_id, submission)
         known = await self._repeated(new) if new.retry is not None else None
         with self.deps.signals.watch((known or new).id) as told:
@@ -71,7 +73,20 @@ class Statements(Cancels):
                 if delivery is not None and not stored.state.final and self._leaves_with_caller(submission):
                     delivery(partial(self._settle, p, stored))
         locate = submission.fetch_mode == "READ_OBS" and stored.state.final
-        return await self.view_of_submit(stored, locate=locate)
+        shown = self.view_of_submit(stored, tenant_of(p), locate=locate)
+        return await (shown if self.is_cheap(stored) else unless_left(shown, leaving))
+
+    async def _refuse_bound_script(self, p: Principal, script: str) -> None:
+        """Raise `BadRequest` when a statement with bindings is a script of several (decision 5)."""
+        intake = self.deps.pools.intake
+        try:
+            reply, _ = await intake.ask(tenant_of(p), orders.CountStatements(), script.encode())
+        except TookTooLong:
+            raise BadRequest("takes too long to read, with bindings", field="statement") from None
+        if isinstance(reply, orders.Failed):
+            raise RuntimeError(f"a script was not read: {reply.error}")
+        if isinstance(reply, orders.Counted) and reply.count > 1:
+            raise BadRequest("cannot be given with a script of several statements", field="bindings")
 
     async def _repeated(self, new: Statement) -> Statement | None:
         """The statement that was submitted under the key before; raises `Conflict` when it was another."""
@@ -177,7 +192,7 @@ class Statements(Cancels):
 
     async def _admit_beyond(self, full: Full, p: Principal, statement: Statement) -> None:
         """Refuse a statement that may take more of what its workspace has too much of; raises `TooMany`."""
-        met = await asyncio.to_thread(full.met_by, statement.content)
+        met = await self.deps.pools.files.of(*tenant_of(p))(full.met_by, statement.content)
         if met is not None:
             await self.own_session(p, statement.workspace_id, statement.session_id)
             raise TooMany(f"policy workspace over quota,limit:{met.advice}", after=self.deps.settings.quota_interval)
@@ -222,21 +237,3 @@ def retry_of(submission: Submission) -> Retry:
     """The key of a submit, and a digest of everything else it says."""
     said = replace(submission, idempotency_key=None, tags=tuple(sorted(submission.tags)))
     return Retry(key=submission.idempotency_key or "", digest=sha256(msgspec.json.encode(said)).digest())
-
-
-def refuse_bound_script(script: str) -> None:
-    """Raise `BadRequest` when a statement with bindings is a script of several (decision 5)."""
-    try:
-        tokens = sqlglot.tokenize(script, read="duckdb")
-    except sqlglot.errors.TokenError:
-        return  # the engine says what is wrong with it
-    pieces = 0
-    within = False
-    for token in tokens:
-        if token.token_type is sqlglot.TokenType.SEMICOLON:
-            within = False
-        elif not within:
-            within = True
-            pieces += 1
-    if pieces > 1:
-        raise BadRequest("cannot be given with a script of several statements", field="bindings")

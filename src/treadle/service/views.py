@@ -154,7 +154,7 @@ class PartView(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     position: int | None = None
     columns: tuple[Column, ...] = ()
-    rows: bytes = b"[]"
+    rows: bytes | memoryview = b"[]"
     location: Location | None = None
 
     def without_rows(self, why: str) -> "PartView":

@@ -1,0 +1,158 @@
+"""What one tenant feels of another: the same calls quiet, and beside the worst pages, bindings and results.
+
+Every figure is a ratio within one run, or a bound of the contract.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from bench import served
+from bench.lean import Lean
+from bench.noise import Noise, noise
+from bench.report import percentile
+from bench.served import Target
+from treadle.demo.local import make_token
+
+BLOB: Final = "SELECT unhex(repeat('00ff', 12500000)) AS blob"
+"""A page of one value of 25 MB, which is 50 MB of text."""
+
+
+def _wide(value: str, columns: int) -> str:
+    return f"SELECT {', '.join(f'{value} AS c{number}' for number in range(columns))} FROM range(1000)"
+
+
+WIDE: Final = _wide("random() * 1e300", 1900)
+"""A page that takes as long as a page of numbers can."""
+
+CONTROL: Final = _wide("repeat(chr(1), 20)", 100)
+INTERVALS: Final = _wide("to_seconds((random() * 1e9)::BIGINT)", 300)
+NESTED: Final = "SELECT {'a': range(100), 'b': [{'c': random(), 'd': 'x' || i}]} AS v FROM range(1000) t(i)"
+
+SCRIPT: Final = "SELECT $1;" * 600_000
+"""6 MB that have to be read to be refused: bindings do not go with a script."""
+
+PAGE: Final = "SELECT range AS i, 'row ' || range AS t, random() AS d FROM range(100000)"
+
+FLOOR: Final = 0.015
+"""Seconds below which a call is as good as quiet: what shares the processors costs that much."""
+
+Take = Callable[[Target, int], Sequence[float]]
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How often each call is made."""
+
+    calls: int = 100
+    opens: int = 10
+    cancels: int = 10
+    kills: int = 2
+
+
+def stranger(target: Target) -> Target:
+    """A tenant of another project of the same service."""
+    return Target.of(target.service, make_token(target.service.data_dir, "neighbours", "neighbour"))
+
+
+def pages_of(target: Target, sql: str, times: int) -> Noise:
+    """Asks for the first page of a result again and again."""
+    large = target.large(sql)
+    path = f"{target.sessions_path}/{large.session_id}/statements/{large.statement_id}?page_num=1"
+    return Noise(target.place, [target.place.request("GET", path)], times)
+
+
+def scripts_of(target: Target, times: int) -> Noise:
+    """Submits a script with a binding again and again."""
+    with target.sessions(1) as (session,):
+        body = {"session_id": session.id, "statement": SCRIPT, "bindings": [["1"]], "is_sync": True}
+        path = f"{target.sessions_path}/statements"
+        return Noise(target.place, [target.place.request("POST", path, msgspec.json.encode(body))], times)
+
+
+NOISES: Final[dict[str, Callable[[Target], Noise]]] = {
+    "pages of 1,900 doubles": lambda target: pages_of(target, WIDE, 12),
+    "pages of control characters": lambda target: pages_of(target, CONTROL, 12),
+    "pages of intervals": lambda target: pages_of(target, INTERVALS, 12),
+    "pages of nested values": lambda target: pages_of(target, NESTED, 12),
+    "blobs of 50 MB": lambda target: pages_of(target, BLOB, 4),
+    "scripts of 6 MB with a binding": lambda target: scripts_of(target, 8),
+}
+
+
+def cheap(target: Target, count: int) -> list[float]:
+    """Seconds of a GET that costs next to nothing, one after the other."""
+    with target.session() as session, Lean(target.place) as client:
+        request = target.place.request("GET", f"{target.sessions_path}/{session.id}")
+        return [_timed(client, request) for _ in range(count)]
+
+
+def page(target: Target, count: int) -> list[float]:
+    """Seconds of a page of 1,000 rows, each time another one."""
+    large = target.large(PAGE)
+    path = f"{target.sessions_path}/{large.session_id}/statements/{large.statement_id}?page_num="
+    with Lean(target.place) as client:
+        return [_timed(client, target.place.request("GET", f"{path}{number * 7 % 100 + 1}")) for number in range(count)]
+
+
+def _timed(client: Lean, request: bytes) -> float:
+    started = time.perf_counter()
+    client.exchange(request)
+    return time.perf_counter() - started
+
+
+def opened(target: Target, count: int) -> list[float]:
+    """Seconds to open a session."""
+    return [served.open_one(target, target.workspace_id, target.endpoint_id) for _ in range(count)]
+
+
+def interrupted(target: Target, count: int) -> list[float]:
+    """Seconds to the 200 of a cancel that an interrupt makes."""
+    return served.cancel(target, HEAVY, count, 0.2, "interrupted")
+
+
+def killed(target: Target, count: int) -> list[float]:
+    """Seconds to the 200 of a cancel that takes the worker."""
+    return served.cancel(target, DEAF, count, 0.2, "killed")
+
+
+HEAVY: Final = "SELECT count(*) FROM range(10000000) a(i), range(10000000) b(j) WHERE (i * j) % 7 = 3"
+DEAF: Final = "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))"
+
+
+def calls(size: Size) -> dict[str, tuple[Take, int]]:
+    """What the tenant does, and how often."""
+    return {
+        "a cheap GET": (cheap, size.calls * 3),
+        "SELECT 1": (served.select_one, size.calls),
+        "a page": (page, size.calls),
+        "a session": (opened, size.opens),
+        "a cancel by interrupt": (interrupted, size.cancels),
+        "a cancel by kill": (killed, size.kills),
+    }
+
+
+class Felt(msgspec.Struct, frozen=True):
+    """Seconds of a call, quiet and beside the neighbour: p99, and the worst."""
+
+    quiet: float
+    beside: float
+    worst: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long as quiet."""
+        return max(self.beside, FLOOR) / max(self.quiet, FLOOR)
+
+
+def felt(target: Target, name: str, size: Size) -> dict[str, Felt]:
+    """Every call, quiet and beside one noise."""
+    loud = NOISES[name](stranger(target))
+    found: dict[str, Felt] = {}
+    quiet = {call: list(take(target, count)) for call, (take, count) in calls(size).items()}
+    for call, (take, count) in calls(size).items():
+        with noise(loud):
+            beside = list(take(target, count))
+        found[call] = Felt(percentile(quiet[call], 0.99), percentile(beside, 0.99), max(beside))
+    return found
