@@ -52,7 +52,7 @@ def test_a_default_that_does_not_fit_is_refused_at_once(caller: Caller, table: S
     altered = table.execute(f"SELECT 'é'; {text}")["results"][-1]
     assert (created["err_code"], created["sql_state"]) == ("1", altered["sql_state"])
     assert created["message"].partition("\n")[0] == altered["message"].partition("\n")[0]
-    assert ("LINE 1" in created["message"]) == ("LINE 1" in altered["message"])
+    assert "LINE 1" in altered["message"]
     assert table.rows("SELECT table_name FROM duckdb_tables() ORDER BY 1") == before
     with caller.session() as other:
         assert other.run("INSERT INTO defaults.later (j) VALUES (1)") == "INSERT 0 1"
