@@ -168,6 +168,17 @@ def test_similar_names_are_shown_only_if_they_can_be_used() -> None:
             'Ambiguity detected for "x": y. To avoid this error, either detach the catalog and reattach it.',
             'Ambiguity detected for "x": y.',
         ),
+        (
+            "Invalid",
+            'Failed to execute query "BEGIN;\nLOCK TABLE public.ducklake_metadata": ERROR:  canceling statement '
+            "due to lock timeout\n",
+            "another session holds the catalog's metadata; run the statement again",
+        ),
+        (
+            "Invalid",
+            'Failed to execute query "DELETE FROM public.x": ERROR:  permission denied for table x',
+            "the catalog's server refused: permission denied for table x",
+        ),
     ],
 )
 def test_parts_of_the_engine_s_program_are_not_named(kind: str, message: str, words: str) -> None:

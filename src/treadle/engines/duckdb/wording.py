@@ -38,6 +38,12 @@ _OURS: Final = (
     (re.compile(r"Parameter argument/count mismatch, [^:]*: (\w+).*"), r"there is no parameter $\1"),
     (re.compile(r"Unexpected prepared parameter.*"), "a parameter cannot stand in this statement"),
     (
+        re.compile(r"(?:.*: )?Failed to execute query \".*due to lock timeout.*", re.DOTALL),
+        "another session holds the catalog's metadata; run the statement again",
+    ),
+    # The command to the metadata's server is none of the caller's.
+    (re.compile(r"Failed to execute query \".*\": (?:ERROR: +)?(.*)", re.DOTALL), r"the catalog's server refused: \1"),
+    (
         re.compile(
             r"Failed to commit: Failed to commit DuckLake transaction\.\n"
             r"Failed to flush changes into DuckLake: unterminated quoted string at or near.*",
