@@ -11,8 +11,8 @@ import time
 
 import msgspec
 
+from bench import child
 from bench.lean import Place, connected, split
-from treadle import interpreter
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ class Done(msgspec.Struct, frozen=True):
 
 def run(order: Order) -> Done:
     """Carry out an order in a process of its own."""
-    command = interpreter.command("m", "bench.load")
+    command = child.command("bench.load")
     done = subprocess.run(command, input=msgspec.json.encode(order), stdout=subprocess.PIPE, check=True)
     return msgspec.json.decode(done.stdout, type=Done)
 

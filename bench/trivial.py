@@ -13,9 +13,8 @@ from typing import Final
 
 import uvloop
 
-from bench import load
+from bench import child, load
 from bench.lean import Lean, Place
-from treadle import interpreter
 
 BODY: Final = (
     b'{"status":0,"session_id":"0190f3c1-0000-7000-8000-000000000000","statement_id":'
@@ -49,7 +48,7 @@ def round_trips(count: int) -> list[float]:
 
 @contextmanager
 def _server() -> Iterator[Place]:
-    command = interpreter.command("m", "bench.trivial")
+    command = child.command("bench.trivial")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

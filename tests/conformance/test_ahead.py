@@ -44,7 +44,7 @@ def test_the_next_session_opens_on_the_worker_attached_ahead(lone: World) -> Non
         with lone.session() as second:
             assert lone.worker(second.id) == waiting
             assert answers(second)
-            assert second.run("SHOW session_timeout").rows == [["600"]]
+            assert second.run("SHOW session_timeout").rows == [["10min"]]
         assert ahead(lone, 2) != waiting
     until(lambda: not alive(waiting), "its worker is gone with the session")
 

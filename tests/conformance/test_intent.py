@@ -140,7 +140,9 @@ def test_what_is_unknown_is_the_same_404(duck: World, which: str) -> None:
         with pytest.raises(ApiError) as refused:
             duck.api.call("POST", path, {})
     assert refused.value.status == 404
-    assert '{"error_code":"common.01000001","error_msg":"response status exception, code: 404"}' in str(refused.value)
+    kind = "statement" if which == "other session" else which
+    body = '"error_code":"common.01000001","error_msg":"response status exception, code: 404"'
+    assert f'{{{body},"solution_msg":"no such {kind}"}}' in str(refused.value)
 
 
 def test_many_cancels_at_once_are_one(duck: World) -> None:

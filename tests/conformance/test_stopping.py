@@ -60,7 +60,7 @@ def test_the_session_survives_an_interrupt_with_everything_in_it(duck: World) ->
         assert session.run("SELECT x FROM keep").rows == [["5"]]
         assert session.run("EXECUTE twice(21)").rows == [["42"]]
         assert session.run("SELECT getvariable('v')").rows == [["9"]]
-        assert session.run("SHOW statement_timeout").rows == [["77"]]
+        assert session.run("SHOW statement_timeout").rows == [["77s"]]
         assert session.run("SELECT current_setting('TimeZone')").rows == [["Asia/Shanghai"]]
 
 

@@ -61,7 +61,7 @@ def test_a_planted_module_is_seen(planted: Planted) -> None:
     """An interpreter that is started plainly in the folder imports from it."""
     for argument in (["-c", "import dis"], ["-m", "treadle.worker.zygote"]):
         assert planted.run(sys.executable, *argument).returncode == 1
-    assert len(planted.imported().splitlines()) == 2
+        assert repr(argument[-1]) in planted.imported()
 
 
 @pytest.mark.parametrize("pythonpath", ["", str(ROOT / "src")])

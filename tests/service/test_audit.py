@@ -35,10 +35,11 @@ def audit(data_dir: Path, *options: str) -> list[dict[str, Any]]:
 
 
 def told(caller: Caller, resource: str) -> dict[str, Any]:
-    """The one event about something, once it is on record with its outcome."""
+    """The one event about something that was not refused, once it is on record with its outcome."""
 
     def look() -> dict[str, Any] | None:
-        found = [one for one in audit(caller.service.data_dir) if one["resource"] == resource]
+        events = audit(caller.service.data_dir)
+        found = [one for one in events if one["resource"] == resource and one["outcome"] != "refused"]
         assert len(found) <= 1
         return found[0] if found and found[0]["outcome"] != "requested" else None
 
@@ -103,7 +104,8 @@ def test_changes_closes_and_refusals_are_on_record(audited: Caller) -> None:
     about = [one["action"].rpartition(":")[2] for one in events if one["resource"] == f"endpoint:{endpoint_id}"]
     assert about == ["delete", "create"]
     refused = until(lambda: audit(data_dir, "--user", "eve"), "the refusals are on record")
-    assert {(one["action"], one["outcome"]) for one in refused} == {("DataArtsFabric:workspace:delete", "refused")}
+    asked = ("DataArtsFabric:workspace:delete", f"workspace:{audited.workspace_id}", "refused")
+    assert {(one["action"], one["resource"], one["outcome"]) for one in refused} == {asked}
     until(lambda: sum(one["times"] for one in audit(data_dir, "--user", "eve")) == 5, "all five are counted")
     everything = json.dumps(audit(data_dir))
     assert "very_secret_words" not in everything

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.engines.duckdb.conftest import Judge, Lake
 from tests.support.properties import examples
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb import readings
 from treadle.engines.duckdb.script import Planned
 
 HARMLESS = ("abs", "upper", "length", "list_sum", "coalesce", "read_nothing", "setting", "query2", "é")
@@ -120,8 +121,10 @@ def test_a_refused_function_is_refused_anywhere(
     judge: Judge, lake: Lake, data: st.DataObject, expression: str, place: str, spell: Any, before: str
 ) -> None:
     """A call of a refused function stands nowhere in what passes."""
+    # The engine gets a query of ours in the place of those that look into the catalog.
+    refused = {name for name in lake.vocabulary.refused if readings.named(name, method=False) is None}
     bad = data.draw(st.booleans())
-    name = data.draw(st.sampled_from(sorted(lake.vocabulary.refused) if bad else HARMLESS))
+    name = data.draw(st.sampled_from(sorted(refused) if bad else HARMLESS))
     script = before + place.format(e=expression.format(f=spell(name)).replace("'", "''" if "'{e}'" in place else "'"))
     if place.endswith('"{e}"'):
         script = before + 'SELECT 1 AS "' + expression.format(f=name).replace('"', '""') + '"'
@@ -131,4 +134,4 @@ def test_a_refused_function_is_refused_anywhere(
         return
     assert not bad or place in INERT, script
     for one in planned:
-        assert not called(tree_of(lake.connection, one.text)) & lake.vocabulary.refused, script
+        assert not called(tree_of(lake.connection, one.text)) & refused, script

@@ -41,7 +41,9 @@ class Admission(Protocol):
     """Who lets calls through to the server: the lease of a gateway."""
 
     name: str
-    held: bool
+
+    async def ready(self) -> None:
+        """Return when calls may go to the server; raises `asyncpg.InterfaceError` when they may not soon."""
 
     async def admit(self, connection: "Connection") -> None:
         """Let a new connection be used; raises `asyncpg.InterfaceError`."""
@@ -69,8 +71,8 @@ class Connections:
         """A connection: give it back. Raises what asyncpg raises when there is none to be had."""
         await self._free.acquire()
         try:
-            if self._admission is not None and not self._admission.held:
-                raise asyncpg.InterfaceError("the lease of this gateway is interrupted")
+            if self._admission is not None:
+                await self._admission.ready()
             connection = self._kept() or await self._connect()
         except BaseException:
             self._free.release()

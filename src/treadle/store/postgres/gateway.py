@@ -42,6 +42,9 @@ RENEW: Final = 1.0
 YIELD: Final = 3.0
 """Seconds for which a free lock is left to a former holder of another folder: it may only have been disconnected."""
 
+PATIENCE: Final = 2.0
+"""Seconds that a call waits for a lock that was interrupted."""
+
 POLL: Final = 0.1
 COMMAND_TIMEOUT: Final = 60.0
 END_TIMEOUT: Final = 30.0
@@ -107,6 +110,17 @@ class GatewayLease:
                 async with asyncio.timeout(RENEW):
                     await connection.execute(sql("gateway_drop"), self._id)
         connection.terminate()
+
+    async def ready(self) -> None:
+        """Return when the lock is held; one that is interrupted is waited for, for `PATIENCE` seconds.
+
+        Raises `asyncpg.InterfaceError` then, and at once where it will not be held again.
+        """
+        deadline = monotonic() + PATIENCE
+        while not self.held:
+            if self._renewing is None or self._renewing.done() or monotonic() > deadline:
+                raise asyncpg.InterfaceError("the lease of this gateway is interrupted")
+            await asyncio.sleep(POLL / 10)
 
     async def admit(self, connection: "Connection") -> None:
         """Let a new connection be used for the store; raises `asyncpg.InterfaceError` when this is not its gateway."""

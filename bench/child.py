@@ -1,0 +1,12 @@
+"""The command line of a child process of the bench, which is no installed package."""
+
+from pathlib import Path
+
+from treadle import interpreter
+
+
+def command(module: str) -> list[str]:
+    """Make the command that runs a module of the bench; nothing of the current folder can be imported by it."""
+    root = str(Path(__file__).parents[1])
+    code = f"import runpy, sys; sys.path.append({root!r}); runpy.run_module({module!r}, run_name='__main__')"
+    return interpreter.command("c", code)
