@@ -1,4 +1,4 @@
-"""The command line of a child process of the bench, which is no installed package."""
+"""The command line of a child process that runs a module of this checkout, which is no installed package."""
 
 from pathlib import Path
 
@@ -6,7 +6,10 @@ from treadle import interpreter
 
 
 def command(module: str) -> list[str]:
-    """Make the command that runs a module of the bench; nothing of the current folder can be imported by it."""
+    """Make the command that runs a module of the bench or the tests; further arguments may follow.
+
+    Nothing of the current folder can be imported by it.
+    """
     root = str(Path(__file__).parents[1])
     code = f"import runpy, sys; sys.path.append({root!r}); runpy.run_module({module!r}, run_name='__main__')"
     return interpreter.command("c", code)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from bench import child
 from bench.lean import Place, connected, split
 
 
@@ -27,8 +28,7 @@ class Noise(msgspec.Struct, frozen=True):
 @contextmanager
 def noise(what: Noise) -> Iterator[None]:
     """Make noise in a process of its own, until the block ends."""
-    command = [sys.executable, "-m", "bench.noise"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(child.command("bench.noise"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:

@@ -17,6 +17,7 @@ from unittest import mock
 
 import httpx
 
+from bench import child
 from tests.sandbox import homes
 from tests.service.caller import Caller, Json, Sql
 from tests.support.world import worker_of
@@ -24,7 +25,7 @@ from treadle.demo import local
 from treadle.demo.local import LocalService, make_token
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-UNLOCKED: Final = (sys.executable, "-m", "tests.sandbox.unlocked")
+UNLOCKED: Final = tuple(child.command("tests.sandbox.unlocked"))
 LIMITS: Final = {
     "TREADLE_WORKER_MEMORY": "256MiB",
     "TREADLE_WORKER_SPILL": "64MiB",

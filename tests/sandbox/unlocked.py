@@ -11,6 +11,7 @@ from unittest import mock
 
 import duckdb
 
+from bench import child
 from treadle.cli import main as treadle
 from treadle.engines.duckdb import adapter, opening
 from treadle.engines.duckdb.planned import Kind, Planned
@@ -45,7 +46,7 @@ def serve() -> None:
 
     def command(self: forking.Zygote, fd: int) -> list[str]:
         told = ordinary(self, fd)
-        return [told[0], "-m", "tests.sandbox.unlocked", *told[3:]]
+        return [*child.command("tests.sandbox.unlocked"), *told[3:]]
 
     ordinary = forking.Zygote._command
     with mock.patch.object(forking.Zygote, "_command", command):

@@ -1,12 +1,12 @@
 """A session whose engine has declared itself invalid: it ends with the statement that did it, and says so."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from unittest import mock
 
 import pytest
 
+from bench import child
 from tests.crashes.leftovers import old_backends
 from tests.service.caller import Caller, Sql, calling
 from tests.support.world import alive, worker_of
@@ -15,7 +15,7 @@ from treadle.demo import local
 COMMENT = "COMMENT ON COLUMN kept.nosuch IS 'x'"
 """An internal error to the engine, where it is not judged before; then it answers nothing any more."""
 
-UNJUDGED = (sys.executable, "-m", "tests.service.unjudged")
+UNJUDGED = tuple(child.command("tests.service.unjudged"))
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def test_a_session_is_created_shown_listed_and_closed(caller: Caller) -> None:
     listed = caller.got(f"{caller.base}/sessions", endpoint_id=endpoint)
     assert set(listed) == {"sessions", "total"}
     [info] = listed["sessions"]
-    assert set(info) == {"session_id", "status", "create_time", "endpoint_info"}
+    assert set(info) == {"session_id", "status", "create_time", "user_name", "endpoint_info"}
     assert TIME.fullmatch(info["create_time"])
     assert info["endpoint_info"] == {"endpoint_id": endpoint, "endpoint_name": "lifecycle"}
     for _ in range(2):

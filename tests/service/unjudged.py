@@ -7,6 +7,7 @@ this module again, with ``--fd``. For tests only: the service has no setting for
 import sys
 from unittest import mock
 
+from bench import child
 from treadle.cli import main as treadle
 from treadle.engines.duckdb import kept
 from treadle.scheduler import forking
@@ -22,7 +23,7 @@ def serve() -> None:
 
     def command(self: forking.Zygote, fd: int) -> list[str]:
         told = ordinary(self, fd)
-        return [told[0], "-m", "tests.service.unjudged", *told[3:]]
+        return [*child.command("tests.service.unjudged"), *told[3:]]
 
     ordinary = forking.Zygote._command
     with mock.patch.object(forking.Zygote, "_command", command):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -53,20 +54,35 @@ def show(
 
     async def work() -> None:
         async with operator(options.settings) as service:
-            while True:
+            if watch is None:
+                options.show(await look(service), text)
+                return
+            interrupted = _first_interrupt()
+            while not interrupted.is_set():
                 found = await look(service)
-                if watch is not None and not options.as_json:
+                if not options.as_json:
                     click.echo(_CLEAR if sys.stdout.isatty() else "", nl=False)
                 options.show(found, text)
-                if watch is None:
-                    return
-                await asyncio.sleep(watch)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(interrupted.wait(), watch)
 
     if watch is None:
         run_async(work())
         return
     with contextlib.suppress(KeyboardInterrupt):
         run_async(work())
+
+
+def _first_interrupt() -> asyncio.Event:
+    """The event that the first Ctrl-C sets: a look is not broken off by it, but by the second one."""
+    loop, interrupted = asyncio.get_running_loop(), asyncio.Event()
+
+    def on_interrupt() -> None:
+        interrupted.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    return interrupted
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -36,7 +36,7 @@ def _exploding_ctes(levels: int) -> str:
 
 
 _IN_LIST = ", ".join(f"'{n:06d}'" for n in range(980_000))
-_OR_TERMS = " OR ".join(f"(i % 1000003 = {n} AND i > 5)" for n in range(20_000))
+_OR_TERMS = " OR ".join(f"(i % 1000003 = {n} AND i > 5)" for n in range(5_000))
 _UNIONS = " UNION ALL ".join(["SELECT i FROM range(1000000000) t(i)"] * 2000)
 _VIEWS = " UNION ALL ".join(["SELECT i FROM zoo_view_4"] * 64)
 

@@ -3,11 +3,11 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from bench import child
 from tests.support.world import World
 from treadle.demo.client import ResultReply
 
@@ -90,7 +90,7 @@ class Stock:
 def generate(benchmark: str, folder: Path, scale: float) -> None:
     """Make the files of a benchmark; the folder appears whole or not at all."""
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
-    command = [sys.executable, "-m", "tests.conformance.zoo.generate", benchmark, str(unfinished), "--scale"]
+    command = [*child.command("tests.conformance.zoo.generate"), benchmark, str(unfinished), "--scale"]
     try:
         subprocess.run([*command, str(scale)], cwd=ROOT, check=True)
         unfinished.rename(folder)
