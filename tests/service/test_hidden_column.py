@@ -26,6 +26,8 @@ READING: Final = (
     "COPY (SELECT filename FROM shelf) TO 'files.csv'",
     "COPY shelf (a, filename) TO 'files.parquet'",
     "PREPARE shelf_query AS SELECT filename FROM shelf",
+    "PIVOT shelf ON filename USING count(*)",
+    "CREATE TABLE shelf_files AS PIVOT shelf ON filename",
 )
 
 
@@ -48,6 +50,7 @@ def test_place_of_a_table_s_file_is_not_shown(shelf: Sql, statement: str) -> Non
     assert last["sql_state"] == "42501", last
     assert "list_files" in last["message"]
     assert "/proc" not in last["message"]
+    assert shelf.rows("SELECT 1") == [["1"]]
     if "query(" not in statement:
         assert last["position"] == statement.lower().index("filename") + 1 - ('"F' in statement)
 

@@ -21,6 +21,7 @@ _HIDDEN: Final = "filename"
 _OTHER: Final = "__treadle_filename"
 _WORD: Final = re.compile(rf"(?<![\w$]){_HIDDEN}(?![\w$])", re.IGNORECASE)
 _FILES: Final = re.compile(rf"\.(?:{'|'.join(FILE_ENDINGS)})\b", re.IGNORECASE)
+_PIVOT: Final = re.compile(r"\b(?:un)?pivot(?:_wider|_longer)?\b", re.IGNORECASE)
 _AFTER_AS: Final = re.compile(r"\bas\b", re.IGNORECASE)
 _REAL: Final = "SELECT DISTINCT lower(table_name) FROM duckdb_columns() WHERE lower(column_name) = ?"
 _KINDS: Final = frozenset((Kind.QUERY, Kind.WRITE, Kind.PREPARE))
@@ -41,6 +42,9 @@ def refuse_hidden(connection: duckdb.DuckDBPyConnection, planned: Planned, param
     real = {str(table) for (table,) in connection.execute(_REAL, [_HIDDEN]).fetchall()}
     if not real.isdisjoint(names):
         return
+    if _PIVOT.search(query) is not None:
+        # The engine runs it in several steps, and one that fails leaves a transaction behind: it is not tried.
+        raise _refusal(planned.text)
     if _binds(connection, query, parameters) and _misses(connection, _WORD.sub(_OTHER, query), parameters):
         raise _refusal(planned.text)
 

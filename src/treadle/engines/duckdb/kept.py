@@ -24,6 +24,7 @@ from treadle.engines.duckdb.parameters import Parameter, parameters_of
 from treadle.engines.duckdb.partitions import refuse_keys
 from treadle.engines.duckdb.planned import Planned
 from treadle.engines.duckdb.recursion import refuse_endless
+from treadle.engines.duckdb.reserved import refuse_reserved
 from treadle.engines.duckdb.settings import MAIN
 from treadle.engines.duckdb.vocabulary import words
 
@@ -51,6 +52,7 @@ def refuse_before(connection: duckdb.DuckDBPyConnection, planned: Planned, *, al
     Raises `EngineError`, and `duckdb.Error` for a relation that is not there.
     """
     with unplaced():
+        refuse_reserved(connection, planned)
         match planned.tag:
             case "COMMENT":
                 _judge_commented_column(connection, planned.text)

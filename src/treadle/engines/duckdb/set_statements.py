@@ -153,7 +153,7 @@ def _read_show(words: _Words) -> Show | None:
         name = "transaction_isolation"
     elif len(words.rest()) == 1:
         token = words.rest()[0]
-        name = name_of(token).lower() if token.kind == WORD else ""
+        name = name_of(token).lower() if token.kind in NAMES else ""
     else:
         return None
     if name == ALL:
