@@ -286,3 +286,19 @@ def given(sql: Sql) -> Sql:
     """An empty table with a column of each kind."""
     sql.run("CREATE OR REPLACE TABLE given (a int, xs int[], d date, b text)")
     return sql
+
+
+def test_constants_and_temporary_tables_have_their_defaults(sql: Sql) -> None:
+    """A call that is named as a type is a constant, and only a catalog cannot tell the text NULL from no value."""
+    sql.run("CREATE TEMP TABLE aside (t text DEFAULT 'NULL', n int); INSERT INTO aside (n) VALUES (1)")
+    assert sql.rows("SELECT t FROM aside") == [["NULL"]]
+    sql.run("CREATE TABLE typed (i int); INSERT INTO typed VALUES (1)")
+    sql.run("ALTER TABLE typed ADD COLUMN j json DEFAULT json('[1]')")
+    sql.run("ALTER TABLE typed ADD COLUMN d date DEFAULT date('2024-01-31')")
+    assert sql.rows("FROM typed") == [["1", "[1]", "2024-01-31"]]
+
+
+def test_a_macro_that_is_there_is_a_duplicate_function(sql: Sql) -> None:
+    """PostgreSQL's code for it."""
+    sql.run("CREATE MACRO twice_made(a) AS a")
+    assert sql.fails("CREATE MACRO twice_made(a) AS a") == "42723"

@@ -25,7 +25,7 @@ from treadle.engines.duckdb.walk import Segment
 _FORMS: Final = words(
     """
     cast try_cast case coalesce nullif ifnull struct map row list union decimal numeric dec varchar char character
-    bpchar text time timestamp interval bit in and or not between like ilike when then else
+    bpchar text json date time timestamp interval bit in and or not between like ilike when then else
     """
 )
 _CONSTRAINTS: Final = words("default not null unique primary check references collate generated constraint using")

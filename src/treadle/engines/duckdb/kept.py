@@ -10,7 +10,7 @@ the same transaction.
 
 import contextlib
 from collections.abc import Sequence
-from itertools import pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 from typing import Final
 
 import duckdb
@@ -58,12 +58,16 @@ def refuse_before(connection: duckdb.DuckDBPyConnection, planned: Planned, *, al
                 _judge_commented_column(connection, planned.text)
             case "DROP SCHEMA":
                 _judge_dropped_schema(planned.text)
-            case "CREATE TABLE":
+            case "CREATE TABLE" if not _is_temporary(planned.text):
                 _judge_default(planned.text)
             case "ALTER TABLE":
                 _judge_alter(connection, planned.text, alone=alone)
             case _:
                 pass
+
+
+def _is_temporary(text: str) -> bool:
+    return not _TEMPORARY.isdisjoint(token.text.lower() for token in islice(lex(text), 4))
 
 
 def _judge_alter(connection: duckdb.DuckDBPyConnection, text: str, *, alone: bool) -> None:

@@ -134,6 +134,7 @@ _REFINED: Final = (
         (r"^(Table|View|Sequence) with name .* does not exist|^Referenced table .* not found", "42P01"),
         (r"^(Table|View|Entry) with name .* already exists", "42P07"),
         (r"^Column with name .* already exists", "42701"),
+        (r"^[A-Za-z ]*Function with name .* already exists", "42723"),
         (r"^Cannot rename (table|view) .* already exists", "42P07"),
         (r"^infinite recursion detected", "42P17"),
         (r"referenced in UNPIVOT but no matching|does not contain column .* referenced in", "42703"),
