@@ -107,7 +107,7 @@ def test_beyond_the_quota_of_files_what_reads_and_removes_goes_on(small: Caller)
         answer: httpx.Response = until(partial(refusal, sql, growing), f"refused: {growing}")
         assert answer.json()["error_code"] == "APIG.0308"
         said = answer.json()["error_msg"]
-        assert "policy workspace over quota,limit:more than 4 MiB of files (5" in said
+        assert "policy workspace over quota,limit:more than 4 MiB of files (" in said
         assert "MiB used)" in said
         assert "remove files that are no longer needed, or have an operator raise workspace_files" in said
         assert int(answer.headers["retry-after"]) >= 1
