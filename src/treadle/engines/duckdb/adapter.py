@@ -332,7 +332,7 @@ class DuckDB:
         own = planned.writes and self._transaction.state is State.NONE
         if planned.kind is Kind.UPKEEP and not own:
             raise upkeep.within_transaction()
-        private = temporary.private(self._con, planned) if own else None
+        private = temporary.private(self._con, planned) if own and self._temporaries.possible else None
         if own:
             self._transaction.open()
             self._sequences.begin(planned)

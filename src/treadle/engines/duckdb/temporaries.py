@@ -57,15 +57,16 @@ class Temporaries:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._con = connection
-        self._any = False
+        # Whether the session may have anything temporary; to look for it costs several trips to the catalog.
+        self.possible = False
 
     def look(self, planned: Planned) -> None:
         """A statement is about to run."""
-        self._any = self._any or _MAKES.search(planned.text) is not None
+        self.possible = self.possible or _MAKES.search(planned.text) is not None
 
     def refuse(self, planned: Planned) -> None:
         """Judge a definition that has run, in its transaction; raises `EngineError` (0A000)."""
-        defined = _defined(planned) if self._any else None
+        defined = _defined(planned) if self.possible else None
         if defined is None:
             return
         kind, names = defined
