@@ -38,7 +38,6 @@ from treadle.engines.duckdb.deferring import resolved
 from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedInterrupt, placed, translate
 from treadle.engines.duckdb.gathering import run_all
 from treadle.engines.duckdb.guard import Guard, Vocabulary
-from treadle.engines.duckdb.hidden import refuse_hidden
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
 from treadle.engines.duckdb.query import Query, parameters
@@ -205,7 +204,6 @@ class DuckDB:
         with validated(self._con), self._honest(prepared):
             prepared = self._resolved(prepared)
             require_values(prepared, sets)
-            refuse_hidden(self._con, prepared, parameters(sets[0] if sets else None))
             self._changes.look(prepared)
             self._temporaries.look(prepared)
             match prepared.kind:
