@@ -1,7 +1,6 @@
 """Results: one page of a statement, or where its files are."""
 
 import asyncio
-import os
 from datetime import timedelta
 from typing import Final
 
@@ -10,23 +9,13 @@ from msgspec.structs import replace
 
 from treadle.model.access import Action
 from treadle.model.entities import LEASE_RENEWAL_SHARE, Part, Principal, Session, Statement
-from treadle.model.errors import BadRequest, RequestError, ResultExpired, ResultLost, Unavailable
+from treadle.model.errors import RequestError
 from treadle.model.ids import part_id, split_part_id
 from treadle.model.states import PartStatus, Rung, StatementState, cancel_message
 from treadle.pools.fair import Tenant
-from treadle.results.inline import materialize
-from treadle.results.layout import data_path, results_root, workspace_folder
-from treadle.results.reader import (
-    PageRows,
-    PageTooLarge,
-    ResultDamaged,
-    ResultMissing,
-    count_pages,
-    holds_wide,
-)
 from treadle.service.deps import SESSION, STATEMENT, Deps, Leaving, Verb, missing, tenant_of, unless_left, watched
-from treadle.service.pages import Extent, Pages, PageTooSlow
-from treadle.service.views import LEFT_OUT, Location, PartView, StatementView
+from treadle.service.parts import Parts
+from treadle.service.views import PartView, StatementView
 
 log: Final = structlog.get_logger("treadle.results")
 
@@ -38,11 +27,6 @@ REMEMBERED_MOST: Final = 1_000
 PARTS_IN_TURN: Final = 16
 """Parts whose pages are made one after the other before others have their turn."""
 
-READ_OBS: Final = "READ_OBS"
-"""The mode of a submit that asks for the place of the results."""
-
-_WIDE: Final = "HUGEINT"
-
 _Found = tuple[Statement, int | None]
 
 
@@ -51,9 +35,7 @@ class Results(Verb):
 
     def __init__(self, deps: Deps) -> None:
         super().__init__(deps)
-        self._pages = Pages(
-            deps.pools.pages, deps.pools.readers, deps.settings.page_rows, int(deps.settings.max_page_bytes)
-        )
+        self._parts = Parts(deps)
         self._known: dict[tuple[str, ...], tuple[_Found, float]] = {}
 
     async def show_result(
@@ -87,7 +69,7 @@ class Results(Verb):
 
     def is_cheap(self, statement: Statement) -> bool:
         """Whether its pages are made at once, so that it does not matter who still waits."""
-        return all(self._pages.is_small(_extent(part)) for part in statement.parts)
+        return all(map(self._parts.is_cheap, statement.parts))
 
     async def _found(self, p: Principal, workspace_id: str, session_id: str, statement_id: str) -> _Found:
         """`own_statement`, remembered for a moment once it has ended with pages to read: it does not change."""
@@ -184,7 +166,7 @@ class Results(Verb):
             shown = await self._shown(statement, reader, part, shown_id, locate=locate) if left > 0 else None
             left -= len(shown.rows) if shown is not None else 0
             await others_turn(len(views))
-            views.append(shown if shown is not None and left >= 0 else self._no_room(statement, part, shown_id))
+            views.append(shown if shown is not None and left >= 0 else self._parts.no_room(statement, part, shown_id))
         return self._view(statement, tuple(views))
 
     async def _shown(
@@ -192,12 +174,12 @@ class Results(Verb):
     ) -> PartView:
         """The first page of a part, or why there is none."""
         try:
-            return await self._part(statement, reader, part, shown_id, 1, locate=locate)
+            return await self._parts.show(statement, reader, part, shown_id, 1, locate=locate)
         except RequestError as error:
-            return self._left_out(statement, part, shown_id, str(error))
+            return self._parts.left_out(statement, part, shown_id, str(error))
         except Exception:
             log.exception("page not made", statement_id=statement.id, part=part.number)
-            return self._left_out(statement, part, shown_id, "its page cannot be shown")
+            return self._parts.left_out(statement, part, shown_id, "its page cannot be shown")
 
     def _view(self, statement: Statement, parts: tuple[PartView, ...] | None, only: int | None = None) -> StatementView:
         running = statement.state is StatementState.RUNNING
@@ -222,167 +204,19 @@ class Results(Verb):
         for part in sorted(parts, key=lambda part: part.number != paged):
             shown_id = _shown_id(statement, part, only)
             page = page_num if part.number == paged else 1
-            shown = await self._part(statement, reader, part, shown_id, page, locate=locate) if left > 0 else None
+            shown = await self._parts.show(statement, reader, part, shown_id, page, locate=locate) if left > 0 else None
             left -= len(shown.rows) if shown is not None else 0
             await others_turn(len(views))
-            views[part.number] = shown if shown is not None and left >= 0 else self._no_room(statement, part, shown_id)
+            views[part.number] = (
+                shown if shown is not None and left >= 0 else self._parts.no_room(statement, part, shown_id)
+            )
         return tuple(views[part.number] for part in parts)
-
-    async def _part(
-        self, statement: Statement, reader: Tenant, part: Part, shown_id: str, page_num: int, *, locate: bool
-    ) -> PartView:
-        if part.status is not PartStatus.TUPLES_OK:
-            return _without_rows(part, shown_id)
-        if locate:
-            return await self._located(statement, part, shown_id)
-        return await self._page(statement, reader, part, shown_id, page_num)
-
-    def _left_out(self, statement: Statement, part: Part, shown_id: str, why: str) -> PartView:
-        """A part whose rows are there and not shown."""
-        return PartView(
-            statement_id=shown_id,
-            status=part.status,
-            num_rows=part.rows,
-            page_count=self._page_count(statement, part),
-            message=f"{LEFT_OUT}: {why}",
-            columns=part.columns,
-        )
-
-    def _no_room(self, statement: Statement, part: Part, shown_id: str) -> PartView:
-        if part.status is not PartStatus.TUPLES_OK:
-            return _without_rows(part, shown_id)
-        own = part_id(statement.public_id, part.number)
-        return self._left_out(statement, part, shown_id, f"the answer is full; ask for the pages of {own}")
-
-    def _page_count(self, statement: Statement, part: Part) -> int:
-        settings = self.deps.settings
-        results_dir = workspace_folder(settings.data_dir, statement.workspace_id)
-        return count_pages(results_dir, statement.id, part.number, part.rows, settings.page_rows)
-
-    async def _located(self, statement: Statement, part: Part, shown_id: str) -> PartView:
-        self._refuse_expired(statement)
-        data_dir = self.deps.settings.data_dir
-        results_dir = workspace_folder(data_dir, statement.workspace_id)
-        if statement.inline is not None:
-            try:
-                materialize(results_dir, statement.id, part.number, statement.inline)
-            except OSError as error:
-                raise Unavailable(
-                    f"the file of the result cannot be written: {os.strerror(error.errno or 0)}"
-                ) from error
-        bucket = results_root(data_dir)
-        path = data_path(results_dir, statement.id, part.number)
-        # The worker looks only where a file was asked for from the beginning.
-        if not path.is_file():
-            raise self._lost(statement, part, ResultMissing(f"{path.name} is not there"))
-        unsure = statement.fetch_mode != READ_OBS and any(_WIDE in column.engine_type for column in part.columns)
-        files = self.deps.pools.files.of(statement.workspace_id)
-        try:
-            wide = unsure and await files(holds_wide, results_dir, statement.id, part.number)
-        except (ResultMissing, ResultDamaged) as error:
-            raise self._lost(statement, part, error) from None
-        if wide:
-            raise BadRequest(
-                "the result has an integer of more than 38 digits, which no Arrow file holds for everybody; "
-                "read its pages, or cast it to varchar",
-                field="is_enable_obs_path",
-            )
-        return PartView(
-            statement_id=shown_id,
-            status=part.status,
-            num_rows=part.rows,
-            page_count=self._page_count(statement, part),
-            columns=part.columns,
-            location=Location(
-                endpoint=f"file://{bucket.parent}",
-                bucket=bucket.name,
-                prefix=str(path.relative_to(bucket)),
-            ),
-        )
-
-    async def _page(self, statement: Statement, reader: Tenant, part: Part, shown_id: str, page_num: int) -> PartView:
-        self._refuse_expired(statement)
-        page = await self._read(statement, reader, part, page_num)
-        return PartView(
-            statement_id=shown_id,
-            status=part.status,
-            num_rows=part.rows,
-            row_count=page.row_count,
-            page_no=page_num,
-            page_count=page.page_count,
-            message=part.message,
-            columns=part.columns,
-            rows=page.rows_json,
-        )
-
-    async def _read(self, statement: Statement, reader: Tenant, part: Part, page_num: int) -> PageRows:
-        page_rows = self.deps.settings.page_rows
-        if statement.rows is not None and page_num == 1 and part.rows <= page_rows:
-            return PageRows(
-                rows_json=statement.rows, row_count=part.rows, page_count=min(part.rows, 1), num_rows=part.rows
-            )
-        extent = _extent(part)
-        results_dir = workspace_folder(self.deps.settings.data_dir, statement.workspace_id)
-        try:
-            if statement.inline is not None:
-                return await self._pages.read_inline(reader, statement.inline, page_num, extent)
-            page = await self._pages.read(reader, results_dir, statement.id, part.number, page_num, extent)
-        except PageTooLarge:
-            raise self._too_large(part_id(statement.public_id, part.number), page_num) from None
-        except PageTooSlow:
-            raise self._too_slow(part_id(statement.public_id, part.number), page_num) from None
-        except (ResultMissing, ResultDamaged) as error:
-            raise self._lost(statement, part, error) from None
-        if page.num_rows != part.rows:
-            raise self._lost(statement, part, ResultDamaged(f"{page.num_rows} rows in place of {part.rows}"))
-        return page
-
-    def _lost(self, statement: Statement, part: Part, error: ResultMissing | ResultDamaged) -> ResultLost:
-        """The error about a result whose files are not as they were written."""
-        self._refuse_expired(statement)
-        damaged = isinstance(error, ResultDamaged)
-        log.warning(
-            "result_damaged" if damaged else "result_missing",
-            statement_id=statement.id,
-            part=part.number,
-            detail=str(error),
-        )
-        how = "damaged" if damaged else "missing"
-        return ResultLost(
-            f"the result of statement {part_id(statement.public_id, part.number)} cannot be read: "
-            f"its file is {how}; run the statement again"
-        )
-
-    def _too_large(self, shown_id: str, page_num: int) -> BadRequest:
-        most = self.deps.settings.max_page_bytes
-        return BadRequest(
-            f"page {page_num} of statement {shown_id} has more than {most} bytes (max_page_bytes); "
-            "ask for its place (READ_OBS), or select less",
-            field="page_num",
-        )
-
-    def _too_slow(self, shown_id: str, page_num: int) -> BadRequest:
-        seconds = self.deps.settings.page_timeout
-        return BadRequest(
-            f"page {page_num} of statement {shown_id} takes more than {seconds:g} s to make (page_timeout); "
-            "ask for its place (READ_OBS), or select less",
-            field="page_num",
-        )
-
-    def _refuse_expired(self, statement: Statement) -> None:
-        expires = statement.results_expire_at
-        if expires is not None and expires <= self.deps.clock.now():
-            raise ResultExpired(f"the result of statement {statement.public_id} has expired")
 
 
 async def others_turn(made: int) -> None:
     """Let others have their turn after every few parts: a script may have thousands, each of them small."""
     if made % PARTS_IN_TURN == PARTS_IN_TURN - 1:
         await asyncio.sleep(0)
-
-
-def _extent(part: Part) -> Extent:
-    return Extent(part.rows, tuple(column.engine_type for column in part.columns))
 
 
 def refuse_unknown_part(statement: Statement, number: int | None) -> None:
@@ -403,18 +237,6 @@ def shown_parts(statement: Statement) -> tuple[Part, ...]:
         return statement.parts
     message = cancel_message(ending.reason, ending.detail, ending.actor)
     return (Part(number=1, status=PartStatus.FATAL_ERROR, sql_state="57014", message=message),)
-
-
-def _without_rows(part: Part, shown_id: str) -> PartView:
-    return PartView(
-        statement_id=shown_id,
-        status=part.status,
-        num_rows=part.rows,
-        err_code="1" if part.failed else "0",
-        sql_state=part.sql_state,
-        message=part.message,
-        position=part.position,
-    )
 
 
 def _shown_id(statement: Statement, part: Part, only: int | None = None) -> str:

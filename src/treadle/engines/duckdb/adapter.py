@@ -8,7 +8,6 @@ caller rolls back, as in PostgreSQL (C10).
 
 import contextlib
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,7 +21,6 @@ from treadle.engines.duckdb import (
     conflicts,
     copying,
     explaining,
-    json_files,
     kept,
     memory,
     naming,
@@ -35,25 +33,22 @@ from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets
 from treadle.engines.duckdb.bound import require_values
 from treadle.engines.duckdb.changes import Changes
 from treadle.engines.duckdb.deferring import resolved
-from treadle.engines.duckdb.errors import RAISED, Insertion, LostError, WrappedInterrupt, placed, translate
+from treadle.engines.duckdb.errors import RAISED, LostError, WrappedInterrupt, placed, translate
 from treadle.engines.duckdb.gathering import run_all
 from treadle.engines.duckdb.guard import Guard, Vocabulary
-from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.profile import Profiler
 from treadle.engines.duckdb.query import Query, parameters
 from treadle.engines.duckdb.reporting import Reporter
 from treadle.engines.duckdb.script import Kind, Planned, parsed_again, split
 from treadle.engines.duckdb.settings import SessionSettings
 from treadle.engines.duckdb.settings_in_engine import EngineSettings
+from treadle.engines.duckdb.steps import Steps, steps_of
 from treadle.engines.duckdb.temporaries import Temporaries
 from treadle.engines.duckdb.transaction import State, Transaction
 from treadle.engines.duckdb.validity import validated
 from treadle.model.entities import Evidence
 from treadle.model.profile import Measured
 from treadle.wire import Attach, Open, Upkeep
-
-_REWRITTEN: Final = Insertion(0, sys.maxsize)
-"""A text that is wholly of ours: no place in it is one in the caller's."""
 
 _PING: Final = re.compile(r"\s*select\s+(?:[0-9.]+|'[^']*'|true|false|null)\s*;?\s*", re.IGNORECASE)
 """What drivers and pools ask to see whether anybody is there: it looks for nothing in the catalog."""
@@ -357,12 +352,13 @@ class DuckDB:
         marker: str,
         bindings: Sequence[Bindings],
         row_limit: int | None,
-        private: temporary.Private | None,
+        private: Steps | None,
         *,
         alone: bool,
     ) -> Rows | Command:
         first = bindings[0] if bindings else None
-        (*preludes, final), insertion = private or self._steps(planned, marker, first)
+        steps = private or steps_of(self._con, self._catalog, planned, marker, parameters(first), inexact=self._inexact)
+        (*preludes, final), insertion, self._copy = steps
         for prelude in preludes:
             self._con.execute(prelude)
             self._require_exact(planned, made=False)
@@ -400,25 +396,6 @@ class DuckDB:
                 raise
             message = f"wrong number of parameters for prepared statement: {error.message}"
             raise EngineError("42601", message) from error
-
-    def _steps(
-        self, planned: Planned, marker: str, bindings: Bindings | None
-    ) -> tuple[Sequence[duckdb.Statement], Insertion | None]:
-        if planned.defines is not None:
-            stored = storing.exact_table(self._con, planned.defines, parameters(bindings))
-            return (planned.statements, None) if stored is None else (stored.statements, stored.insertion)
-        if planned.copy_to is None:
-            if self._inexact:
-                storing.require_exact_target(self._con, self._catalog, planned.text)
-            if planned.copy_from is not None:
-                read = json_files.exact_copy(self._con, planned.copy_from, planned.statements)
-                return read, None if read is planned.statements else _REWRITTEN
-            return planned.statements, None
-        target, insertion = planned.copy_to, None
-        if target.parquet:
-            target, insertion = storing.exact_copy(self._con, target, parameters(bindings))
-        self._copy = copying.stage(target, marker)
-        return parse(self._con, self._copy.sql), insertion
 
     def _require_exact(self, planned: Planned, *, made: bool) -> None:
         """Refuse what a definition has made of a table before anything more is done with it."""

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 import duckdb
 
@@ -12,6 +12,7 @@ from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
 from treadle.engines.duckdb.opening import quoted
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.planned import Planned
+from treadle.engines.duckdb.steps import Steps
 
 _TAGS: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "TRUNCATE TABLE"))
 _LEADING: Final = frozenset(("insert", "or", "replace", "ignore", "into", "update", "delete", "from", "merge"))
@@ -21,14 +22,7 @@ _LONGEST: Final = 10
 _SCHEMA: Final = "main."
 
 
-class Private(NamedTuple):
-    """How a write to a temporary table runs: its statements, and the text inserted into the last one."""
-
-    statements: Sequence[duckdb.Statement]
-    insertion: Insertion | None
-
-
-def private(connection: duckdb.DuckDBPyConnection, planned: Planned) -> Private | None:
+def private(connection: duckdb.DuckDBPyConnection, planned: Planned) -> Steps | None:
     """The statement as a write to a temporary table, whose commit changes the session only; None for any other.
 
     For a name of two parts, such as ``temp.t``, the engine asks the catalog whether it has a schema ``temp``, which
@@ -39,14 +33,14 @@ def private(connection: duckdb.DuckDBPyConnection, planned: Planned) -> Private 
     name = _target(planned.text)
     parts = [name_of(token) for token in name]
     if len(parts) == 1:
-        return Private(planned.statements, None) if _exists(connection, parts[0]) else None
+        return Steps(planned.statements) if _exists(connection, parts[0]) else None
     if not parts or parts[0].lower() != "temp":
         return None
     if len(parts) > 2 or planned.steps:
-        return Private(planned.statements, None)
+        return Steps(planned.statements)
     at = name[1].start
     statements = parse(connection, f"{planned.text[:at]}{_SCHEMA}{planned.text[at:]}")
-    return Private(statements, Insertion(len(planned.text[:at].encode()), len(_SCHEMA)))
+    return Steps(statements, Insertion(len(planned.text[:at].encode()), len(_SCHEMA)))
 
 
 def _target(text: str) -> Sequence[Token]:
