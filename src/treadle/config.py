@@ -23,13 +23,13 @@ from treadle.model.errors import ConfigError
 from treadle.model.nearest import suggested
 
 PREFIX = "TREADLE_"
-"""How the names of settings begin in the environment."""
+"""Prefix of the settings in the environment."""
 
 OF_SCRIPTS = tuple(
     f"{PREFIX}{name}"
     for name in ("COVERAGE", "DEMO_SCALE", "FUZZ_", "PYTHON", "RACES", "SANDBOX_ROUNDS", "TEST_", "TRIALS", "VENV")
 )
-"""How the names begin that mean something to the scripts and tests beside the service, and nothing to it."""
+"""Prefixes of the variables for scripts and tests, which the service ignores."""
 
 Seconds = Annotated[float, Field(gt=0)]
 TimeLimit = Annotated[float, Field(ge=0, le=2_147_483)]
@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     )
     warm_workers: int = Field(2, ge=0, description="Workers kept ready for new sessions.")
 
-    # work beside the event loop; one user of a project has all but one of the processes or threads of a kind
+    # work outside the event loop; one user of a project has at most all but one of the processes or threads of a kind
     page_processes: Count = Field(2, description="Processes that make result pages.")
     page_threads: Annotated[int, Field(ge=2)] = Field(
         3, description="Threads that make result pages of some thousand plain values."
@@ -338,7 +338,7 @@ class Settings(BaseSettings):
 
 
 def _check_environment(environment: Mapping[str, str]) -> None:
-    """Raise `ConfigError` for a variable that looks like a setting and is none: a misspelt limit would not hold."""
+    """Raise `ConfigError` for a variable with the prefix that is no setting: a misspelt limit would have no effect."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     for name in environment:
         upper = name.upper()
@@ -347,7 +347,7 @@ def _check_environment(environment: Mapping[str, str]) -> None:
 
 
 def _wrong(kind: str, place: tuple[int | str, ...], message: str, file: Path | None) -> str:
-    """What is wrong with a setting, in one line."""
+    """Describe a wrong setting in one line."""
     name = ".".join(map(str, place)) or "settings"
     if kind != "extra_forbidden":
         return f"{name}: {message}"

@@ -184,12 +184,12 @@ class Metrics:
         self._memory.set(memory_bytes)
 
     def pool_level(self, pool: str, *, waiting: int, running: int) -> None:
-        """How many jobs of a pool wait and how many are under way, now."""
+        """Record the numbers of waiting and running jobs of a pool."""
         self._pool.labels(pool, "waiting").set(waiting)
         self._pool.labels(pool, "running").set(running)
 
     def pool_waited(self, pool: str, seconds: float) -> None:
-        """A job of a pool started after waiting that long."""
+        """Record the waiting time of a job of a pool."""
         self._pool_seconds.labels(pool).observe(seconds)
 
     def statement_started(self, queued_seconds: float) -> None:

@@ -319,9 +319,9 @@ class SessionsQuery(Paging, frozen=True, kw_only=True):
 
 
 class ResultQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The parameters of ShowSqlStatementResult.
+    """The query parameters of ShowSqlStatementResult.
 
-    ``documented_pages`` is the largest documented page number; a result of more pages has them under larger numbers.
+    ``documented_pages`` is the largest documented page number; results of more pages have them under larger numbers.
     """
 
     documented_pages: ClassVar[int] = 65_535

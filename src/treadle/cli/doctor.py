@@ -239,7 +239,7 @@ def _catalogs(settings: Settings) -> Finding:
 
 
 def _dsn_of(private: EmbeddedPostgres) -> str:
-    private.ensure_running()  # it runs; its password is read here
+    private.ensure_running()  # the server runs; this reads its password
     return private.service_dsn
 
 

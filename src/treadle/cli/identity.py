@@ -66,7 +66,7 @@ class ShownUser(msgspec.Struct, frozen=True, kw_only=True):
     has_password: bool
     grants: tuple[ShownGrant, ...] = ()
     tokens: tuple[ShownToken, ...] | msgspec.UnsetType = msgspec.UNSET
-    """Those that open something, where there are some."""
+    """Subcommands that some groups have."""
 
 
 class ShownCredential(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +157,7 @@ def create_user(options: Options, project_name: str, name: str, role: str, passw
 @command("list", user)
 @click.option("--project", "project_name", help="Only those who have been granted something there, or have a token.")
 def list_users(options: Options, project_name: str | None) -> None:
-    """List users with what they have been granted, and what their tokens may do."""
+    """List users with their grants and the rights of their tokens."""
 
     async def work() -> list[ShownUser]:
         async with operator(options.settings) as service:
@@ -400,7 +400,7 @@ def _user(one: User, grants: tuple[ShownGrant, ...], *, has_password: bool | Non
 
 
 def _by_user(holders: Sequence[TokenHolder], service: Service) -> dict[str, list[ShownToken]]:
-    """The tokens that open something, by their user's id."""
+    """Group valid tokens by user id."""
     found: defaultdict[str, list[ShownToken]] = defaultdict(list)
     for one in holders:
         if not (token := shown(one, service)).over:

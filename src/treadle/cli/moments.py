@@ -1,4 +1,4 @@
-"""Moments as an operator writes them."""
+"""Points in time on the command line."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,12 +11,11 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Moment(click.ParamType[datetime]):
-    """A date and time, UTC unless it says otherwise, or how long ago: 90s, 15m, 24h, 7d."""
+    """A date and time (UTC unless it has an offset), or an age: 90s, 15m, 24h, 7d."""
 
     name = "WHEN"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The moment; fails for anything else."""
         text = str(value)
         try:
             if ago := _AGO.match(text):

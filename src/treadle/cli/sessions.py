@@ -37,8 +37,8 @@ def sessions(
 ) -> None:
     """List sessions, newest first.
 
-    A line has its id, status, user, endpoint, time of creation and age, how long it was open and, when it has ended,
-    why.
+    Each line has the id, status, user, endpoint, time of creation and age, the time it was open, and the reason of its
+    end.
     """
     where = SessionFilter(status=SessionStatus(status) if status else None, user_name=user_name, created_from=since)
 
@@ -51,7 +51,7 @@ def sessions(
 
 
 def _told(found: Sequence[Session], endpoints: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Sessions as JSON has them: with the name of the endpoint beside all that is kept."""
+    """Convert sessions for JSON: all stored fields and the name of the endpoint."""
     return [{**msgspec.structs.asdict(one), "endpoint_name": endpoints.get(one.endpoint_id, "")} for one in found]
 
 

@@ -53,8 +53,8 @@ def statements(
 ) -> None:
     """List statements, newest first.
 
-    A line has its id, status, user, endpoint, time of submission and age, how long it ran, why it was ended and by
-    whom, and the beginning of its SQL.
+    Each line has the id, status, user, endpoint, time of submission and age, the run time, the reason and actor of a
+    cancel, and the beginning of the SQL.
     """
     where = RecordFilter(
         session_id=session_id,
@@ -121,9 +121,9 @@ def cancel(
 ) -> None:
     """Stop statements and wait until they have stopped.
 
-    STATEMENT_ID is the id the API shows, one that its caller chose included. The id of a script's part stands for
-    the script, unless that part has ended: then nothing changes. Without an id every unfinished statement is stopped
-    that matches all of the options, of which one is needed.
+    STATEMENT_ID is the id the API shows, including ids chosen by callers. The id of a script's part stands for the
+    script, unless that part has ended: then nothing changes. Without an id, every unfinished statement that matches all
+    of the options is stopped; at least one option is required.
     """
     scope = Scope(workspace_id=workspace_id, session_id=session_id, user_name=user_name, tags=tags)
     if statement_id is None and scope == Scope():

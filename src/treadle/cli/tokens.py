@@ -1,4 +1,4 @@
-"""Commands that make, list and revoke tokens."""
+"""Commands that create, list and revoke tokens."""
 
 import math
 import sys
@@ -22,13 +22,12 @@ LEAST_ROLE: Final = next(iter(BUILT_IN))
 
 
 class Lifetime(click.FloatRange):
-    """Seconds that something is valid: more than none, and no more than ten years."""
+    """A validity in seconds, greater than zero and at most ten years."""
 
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True, max=LONGEST.total_seconds())
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The seconds; fails for anything else."""
         seconds = float(super().convert(value, param, ctx))
         if math.isnan(seconds):
             self.fail(f"{value} is not a number of seconds", param, ctx)
@@ -41,9 +40,9 @@ def token() -> None:
 
 
 class ShownToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token as it is listed: nobody can be told the token itself again.
+    """A token in a list, without the token itself.
 
-    ``may`` is what it may do: the role it was given, or the roles and policies that its user has in its project.
+    ``may`` are its rights: the role it was given, or the roles and policies that its user has in its project.
     """
 
     id: str
@@ -56,7 +55,7 @@ class ShownToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MadeToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A new token, which is told once."""
+    """A new token, which is shown only once."""
 
     token: str
     id: str
@@ -83,7 +82,7 @@ class MadeToken(msgspec.Struct, frozen=True, kw_only=True):
     help="Seconds the token is valid.",
 )
 def create_token(options: Options, project: str, user: str, role: str, lifetime: float) -> None:
-    """Make a token and print it, once."""
+    """Create a token and print it once."""
 
     async def work() -> MadeToken:
         async with operator(options.settings, create=True) as service:
@@ -104,7 +103,7 @@ def create_token(options: Options, project: str, user: str, role: str, lifetime:
 @click.option("--project", "project_name", help="Only those for this project.")
 @click.option("--user", "user_name", help="Only this user's.")
 def list_tokens(options: Options, project_name: str | None, user_name: str | None) -> None:
-    """List tokens, oldest first: whose they are, what they may do and until when."""
+    """List tokens, oldest first, with their users, rights and ends."""
 
     async def work() -> list[ShownToken]:
         async with operator(options.settings) as service:
@@ -121,7 +120,7 @@ def list_tokens(options: Options, project_name: str | None, user_name: str | Non
 @click.argument("ids", metavar="ID...", nargs=-1)
 @click.option("--token-stdin", is_flag=True, help="Read a token itself from standard input, in place of an id.")
 def revoke_tokens(options: Options, ids: tuple[str, ...], token_stdin: bool) -> None:
-    """End tokens: they are refused at once. `token list` and `token create` show their ids."""
+    """Revoke tokens; they are refused at once. `token list` and `token create` show their ids."""
     if not ids and not token_stdin:
         raise Refused("which token? Name its id, or give the token itself with --token-stdin")
     given = sys.stdin.readline().strip() if token_stdin else None
@@ -134,7 +133,7 @@ def revoke_tokens(options: Options, ids: tuple[str, ...], token_stdin: bool) -> 
 
 
 def shown(holder: TokenHolder, service: Service) -> ShownToken:
-    """A token as it is listed."""
+    """Convert a token for a list."""
     one, ends = holder.token, holder.token.expires_at
     return ShownToken(
         id=one.id,
@@ -148,7 +147,7 @@ def shown(holder: TokenHolder, service: Service) -> ShownToken:
 
 
 def told(one: ShownToken) -> str:
-    """What a token may do, where and until when, in words."""
+    """Format the rights of a token, their scope and their end."""
     end = "never ends" if one.expires_at is None else f"{'ended' if one.over else 'until'} {one.expires_at}"
     return f"{', '.join(one.may) or 'nothing'}{f' in {one.project}' if one.project else ''}, {end}"
 

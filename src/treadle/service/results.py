@@ -36,7 +36,7 @@ REMEMBERED_SECONDS: Final = 1.0
 REMEMBERED_MOST: Final = 1_000
 
 PARTS_IN_TURN: Final = 16
-"""Parts whose pages are made one after the other before others have their turn."""
+"""Parts whose pages are made in a row before other tasks get their turn."""
 
 READ_OBS: Final = "READ_OBS"
 """The mode of a submit that asks for the place of the results."""
@@ -86,7 +86,7 @@ class Results(Verb):
         return await (shown if self.is_cheap(statement) else unless_left(shown, leaving))
 
     def is_cheap(self, statement: Statement) -> bool:
-        """Whether its pages are made at once, so that it does not matter who still waits."""
+        """Check whether the pages are made at once, so that there is no need to watch for a disconnect."""
         return all(self._pages.is_small(_extent(part)) for part in statement.parts)
 
     async def _found(self, p: Principal, workspace_id: str, session_id: str, statement_id: str) -> _Found:
@@ -338,7 +338,7 @@ class Results(Verb):
         return page
 
     def _lost(self, statement: Statement, part: Part, error: ResultMissing | ResultDamaged) -> ResultLost:
-        """The error about a result whose files are not as they were written."""
+        """Build the error for a result with missing or damaged files."""
         self._refuse_expired(statement)
         damaged = isinstance(error, ResultDamaged)
         log.warning(
@@ -376,7 +376,7 @@ class Results(Verb):
 
 
 async def others_turn(made: int) -> None:
-    """Let others have their turn after every few parts: a script may have thousands, each of them small."""
+    """Yield to other tasks after every few parts: a script may have thousands of small ones."""
     if made % PARTS_IN_TURN == PARTS_IN_TURN - 1:
         await asyncio.sleep(0)
 
