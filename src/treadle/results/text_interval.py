@@ -68,7 +68,7 @@ def _parts(array: AnyArray) -> tuple[AnyArray, AnyArray, AnyArray]:
 
 
 def _microseconds(products: AnyArray) -> AnyArray:
-    """Divide products of 1,000 and a number of microseconds exactly, within 64 bits."""
+    """Recover microseconds from their product with 1,000, which may have wrapped around at 64 bits."""
     found = pc.multiply(pc.shift_right(products, _number(3)), _number(_ODD_INVERSE))
     spare = _number(64 - _CYCLE_BITS)
     return pc.shift_right(pc.shift_left(found, spare), spare)

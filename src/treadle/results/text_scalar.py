@@ -23,7 +23,7 @@ def _characters(array: AnyArray) -> AnyArray:
 
 
 def bytea(array: AnyArray) -> AnyArray:
-    r"""Format bytes as two hexadecimal digits each, after ``\\x``."""
+    r"""Format bytes as two hexadecimal digits each, after ``\x``."""
     return pc.binary_join_element_wise(_HEX, hexadecimal(array), _EMPTY)
 
 

@@ -159,7 +159,7 @@ def _judge_dropped_schema(text: str) -> None:
 
 
 def _judge_default(text: str) -> None:
-    """The text NULL as a default is kept by that word, which is read as no value."""
+    """Refuse the text 'NULL' as a default: it is stored like the keyword and read as NULL."""
     tokens = [token for token in lex(text) if token.text != "("]
     for word, value in pairwise(tokens):
         is_default = word.kind == WORD and word.text.lower() == "default"
@@ -212,7 +212,7 @@ def _altered(text: str, tokens: Sequence[Token]) -> str:
 
 
 def _altered_at(tokens: Sequence[Token]) -> tuple[int, int]:
-    """Where the first and the last part of that name stand."""
+    """Find the first and the last part of that name."""
     start = 4 if tokens[2].text.lower() == "if" else 2
     end = start
     while tokens[end + 1].text == "." and tokens[end + 2].kind in NAMES:
@@ -221,7 +221,7 @@ def _altered_at(tokens: Sequence[Token]) -> tuple[int, int]:
 
 
 def _columns_or_none(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
-    """The columns of a relation; none where it is not there, or not any more: renamed, and said to be so."""
+    """List the columns of a relation; empty if it does not exist, for example after a RENAME."""
     try:
         return _columns(connection, relation)
     except duckdb.CatalogException:

@@ -1,7 +1,7 @@
-"""The columns that a table is partitioned by: of a type whose values can be the names of folders, and short enough.
+"""Checks of partition columns: their values must be usable and short enough as names of folders.
 
-DuckLake (1.5.5) takes any column and keeps its value as text, in the metadata and as the name of a folder; rows whose
-value is no text, or too long for a name, cannot be written then.
+DuckLake (1.5.5) accepts any column and keeps its value as text, in the metadata and as the name of a folder; rows whose
+value is not text, or too long for a name, cannot be written then.
 """
 
 import re
@@ -13,7 +13,7 @@ from treadle.engines.base import EngineError
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, name_of
 
 _MOST_BYTES: Final = 255
-"""Of the name of a folder."""
+"""Maximum length of a folder's name in bytes."""
 
 _BYTES: Final = ("BLOB", "GEOMETRY")
 
@@ -21,7 +21,7 @@ NAME_TOO_LONG: Final = re.compile(r'^Failed to create directory "(.*)": File nam
 
 
 def refuse_keys(tokens: Sequence[Token], columns: Sequence[tuple[str, str]]) -> None:
-    """Raise `EngineError` (0A000) where a PARTITIONED BY names a column, of those with their types, that is no text."""
+    """Raise `EngineError` (0A000) for a PARTITIONED BY a column whose values are not text."""
     keys = set(_keys(tokens))
     for name, kind in columns:
         if name.lower() in keys and kind.partition("(")[0] in _BYTES:
@@ -33,7 +33,7 @@ def refuse_keys(tokens: Sequence[Token], columns: Sequence[tuple[str, str]]) -> 
 
 
 def _keys(tokens: Sequence[Token]) -> Iterator[str]:
-    """The columns that stand in PARTITIONED BY as they are, in lower case."""
+    """Yield the columns in PARTITIONED BY that are used without a function, in lower case."""
     said = [token.text.lower() if token.kind == WORD else "" for token in tokens]
     if "partitioned" not in said:
         return
@@ -47,7 +47,7 @@ def _keys(tokens: Sequence[Token]) -> Iterator[str]:
 
 
 def too_long(path: str) -> str:
-    """The message for a folder whose name is too long: which column has the value."""
+    """Build the message for a folder whose name is too long, with the column of the value."""
     longest = max(path.split("/"), key=len)
     if len(longest) <= _MOST_BYTES or "=" not in longest:
         return "the values of the columns that the rows are partitioned by are too long for the path of a file"

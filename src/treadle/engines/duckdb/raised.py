@@ -59,7 +59,7 @@ def raised(error: Exception) -> Raised:
 
 
 def _unwrapped(found: Raised) -> Raised:
-    """A failed cast of a constant as the failed cast that it is."""
+    """Simplify the message of a failed cast of a constant."""
     if found.kind == "Invalid Input" and found.message.startswith(_CAST):
         return msgspec.structs.replace(found, kind="Conversion", message=found.message.removeprefix(_CAST))
     return found

@@ -25,7 +25,7 @@ _STACK: Final = re.compile(
 )
 _CONNECTION: Final = re.compile(r"(hostaddr|host|port|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
 _CUT_AT_NUL: Final = re.compile("data file list from DuckLake: unterminated quoted string")
-# What names parts of the engine's program, and what takes a part of the grammar for a part of the statement.
+# Messages with internal names of the engine, and messages that take a part of the grammar for a part of the statement.
 _OURS: Final = (
     (re.compile(r"(?:T_\w+|Statement type \d+ not implemented!?)\Z"), "this statement is not supported"),
     (re.compile(r"(?:ColumnDef|ResTarget|[A-Za-z ]*[Nn]ode) type not .*"), "a part of this statement is not supported"),
@@ -41,7 +41,7 @@ _OURS: Final = (
         re.compile(r"(?:.*: )?Failed to execute query \".*due to lock timeout.*", re.DOTALL),
         "another session holds the catalog's metadata; run the statement again",
     ),
-    # The command to the metadata's server is none of the caller's.
+    # The command to the metadata's server is not the caller's.
     (re.compile(r"Failed to execute query \".*\": (?:ERROR: +)?(.*)", re.DOTALL), r"the catalog's server refused: \1"),
     (
         re.compile(
@@ -63,7 +63,7 @@ _INTRODUCTIONS: Final = re.compile(
     r"(?:Possible (?:solutions|fixes)|Alternatively, consider [^\n:]*|Please try [^\n:]*):\s*(?=\Z|\n\n)"
 )
 _EXTENSION: Final = re.compile(r", but it exists in the (\w+) extension\.?")
-# The defaults of these are their bounds: advice to increase them leads nowhere.
+# The defaults of these settings are their limits: the advice to increase them does not help.
 _OPEN: Final = SETTINGS.keys() - {"max_expression_depth", "pivot_limit"}
 _EXHAUSTED: Final = "Out of Memory"
 _GAPS: Final = re.compile(r"\n{3,}")
@@ -102,7 +102,7 @@ def without_suggestions(message: str, useless: Callable[[str], bool]) -> str:
     found = _SUGGESTION.search(message)
     if found is None:
         return message
-    # A statement about a macro is about one of the catalog's, and the engine suggests its own.
+    # A statement about a macro refers to the catalog's, but the engine suggests its own.
     names = (name.rpartition(".")[2] for name in _QUOTED.findall(found[0]))
     if not message.startswith("Macro Function") and not any(map(useless, names)):
         return message
