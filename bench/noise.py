@@ -76,13 +76,13 @@ def _main() -> None:
         lane = _Lane(what.place, request)
         selector.register(lane.socket, selectors.EVENT_READ, lane)
         lane.send()
-    said = False
+    announced = False
     while True:
         for key, _ in selector.select():
             if key.data.receive():
                 key.data.send()
-                if not said:
-                    said = True
+                if not announced:
+                    announced = True
                     print("noise", flush=True)
 
 

@@ -414,7 +414,7 @@ async def _answer(
 
 async def _first(door: "asyncio.Task[None]", *events: asyncio.Event) -> None:
     """Wait until one of the events is set or the server has ended."""
-    told = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait([door, *told], return_when=asyncio.FIRST_COMPLETED)
-    for one in told:
+    waiters = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait([door, *waiters], return_when=asyncio.FIRST_COMPLETED)
+    for one in waiters:
         one.cancel()

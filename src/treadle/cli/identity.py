@@ -11,7 +11,7 @@ import msgspec
 from treadle.app import operator
 from treadle.cli.common import Options, command, lines, run_async
 from treadle.cli.names import check_name, check_new
-from treadle.cli.tokens import Lifetime, ShownToken, shown, told
+from treadle.cli.tokens import Lifetime, ShownToken, described, shown
 from treadle.model.access import Action, Effect, Policy, Rule
 from treadle.model.errors import BadRequest, ConfigError
 from treadle.model.identity import DEFAULT_DOMAIN, Credential, Project, TokenHolder, User
@@ -410,7 +410,7 @@ def _by_user(holders: Sequence[TokenHolder], service: Service) -> dict[str, list
 
 def _rights(one: ShownUser) -> str:
     granted = ", ".join(f"{grant.role} in {grant.project}" for grant in one.grants)
-    tokens = [] if one.tokens is msgspec.UNSET else [f"token {token.id}: {told(token)}" for token in one.tokens]
+    tokens = [] if one.tokens is msgspec.UNSET else [f"token {token.id}: {described(token)}" for token in one.tokens]
     return "; ".join(part for part in (granted, *tokens) if part)
 
 

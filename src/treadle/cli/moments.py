@@ -20,7 +20,7 @@ class Moment(click.ParamType[datetime]):
         try:
             if ago := _AGO.match(text):
                 return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
-            told = datetime.fromisoformat(text)
+            parsed = datetime.fromisoformat(text)
         except (ValueError, OverflowError):
             self.fail(f"{text} is neither a date and time (2026-07-13T08:00:00Z) nor a time ago (24h)", param, ctx)
-        return told if told.tzinfo else told.replace(tzinfo=UTC)
+        return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

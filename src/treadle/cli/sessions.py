@@ -45,12 +45,12 @@ def sessions(
     async def look(service: Service) -> list[dict[str, Any]]:
         await require_workspace(service, workspace_id)
         _, found = await service.deps.store.sessions(workspace_id, where, Page(limit=limit, counted=False))
-        return _told(found, await endpoint_names(service, found))
+        return _as_json(found, await endpoint_names(service, found))
 
     show(options, look, lambda found: table(_HEADINGS, map(_row, found)), watch)
 
 
-def _told(found: Sequence[Session], endpoints: Mapping[str, str]) -> list[dict[str, Any]]:
+def _as_json(found: Sequence[Session], endpoints: Mapping[str, str]) -> list[dict[str, Any]]:
     """Convert sessions for JSON: all stored fields and the name of the endpoint."""
     return [{**msgspec.structs.asdict(one), "endpoint_name": endpoints.get(one.endpoint_id, "")} for one in found]
 

@@ -73,12 +73,12 @@ def statements(
         page = Page(limit=limit, counted=False)
         _, found = await service.deps.store.records(workspace_id, where, page, chars)
         endpoints = await endpoint_names(service, found)
-        return [_told(one, endpoints.get(one.endpoint_id, "")) for one in found]
+        return [_as_json(one, endpoints.get(one.endpoint_id, "")) for one in found]
 
     show(options, look, lambda found: table(_HEADINGS, map(_row, found)), watch)
 
 
-def _told(statement: Statement, endpoint_name: str) -> dict[str, Any]:
+def _as_json(statement: Statement, endpoint_name: str) -> dict[str, Any]:
     """A statement as JSON has it: what the API shows first, then all that is kept."""
     kept: dict[str, Any] = msgspec.to_builtins(statement, builtin_types=(datetime,))
     shown = {"statement_id": statement.public_id, "status": statement.record_status, "endpoint_name": endpoint_name}

@@ -146,14 +146,14 @@ def shown(holder: TokenHolder, service: Service) -> ShownToken:
     )
 
 
-def told(one: ShownToken) -> str:
+def described(one: ShownToken) -> str:
     """Format the rights of a token, their scope and their end."""
     end = "never ends" if one.expires_at is None else f"{'ended' if one.over else 'until'} {one.expires_at}"
     return f"{', '.join(one.may) or 'nothing'}{f' in {one.project}' if one.project else ''}, {end}"
 
 
 def _row(one: ShownToken) -> tuple[str, ...]:
-    return one.id, one.user, one.created_at, told(one)
+    return one.id, one.user, one.created_at, described(one)
 
 
 COMMANDS = (token,)

@@ -104,10 +104,10 @@ class Helper:
     def _go_on(self) -> None:
         """Raise `TakenBack` when the order was taken back; exit when the gateway is gone."""
         try:
-            said = self._sock.recv(len(TAKE_BACK), socket.MSG_DONTWAIT)
+            received = self._sock.recv(len(TAKE_BACK), socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
-        if not said:
+        if not received:
             os._exit(0)
         raise TakenBack
 

@@ -95,8 +95,8 @@ def _tagged(array: AnyArray) -> list[str]:
     tags, *columns = array.flatten()
     place = {field.name: number for number, field in enumerate(list(array.type)[1:])}
     members = [json_texts(column) for column in columns]
-    told = enumerate(tags.to_pylist())
-    return [NULL if tag is None else f"{{{quoted(tag)}:{members[place[tag]][row]}}}" for row, tag in told]
+    pairs = enumerate(tags.to_pylist())
+    return [NULL if tag is None else f"{{{quoted(tag)}:{members[place[tag]][row]}}}" for row, tag in pairs]
 
 
 def _unions(array: AnyArray) -> list[str]:
@@ -105,10 +105,10 @@ def _unions(array: AnyArray) -> list[str]:
     # not array.type_codes: that forgets where a slice begins
     codes = pa.Array.from_buffers(pa.int8(), len(array), [None, array.buffers()[1]], offset=array.offset)
     names = [quoted(field.name) for field in array.type]
-    told = [(place[code], row) for row, code in enumerate(codes.to_pylist())]
+    pairs = [(place[code], row) for row, code in enumerate(codes.to_pylist())]
     # Arrow's unions have no NULL: the engine sends a missing value as its first member without a value.
     missing = f"{{{names[0]}:{NULL}}}"
-    cells = (f"{{{names[member]}:{members[member][row]}}}" for member, row in told)
+    cells = (f"{{{names[member]}:{members[member][row]}}}" for member, row in pairs)
     return [NULL if cell == missing else cell for cell in cells]
 
 

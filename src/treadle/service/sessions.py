@@ -85,14 +85,14 @@ class Sessions(Closing):
         Raises the error of ``leaving`` when its opener has disconnected meanwhile.
         """
         deps = self.deps
-        with deps.signals.watch(session.id) as told, watched(leaving if waits else None) as gone:
+        with deps.signals.watch(session.id) as future, watched(leaving if waits else None) as gone:
             await deps.store.add_session(session)
             deps.signals.wake(Wake(session_id=session.id))
             if not waits:
                 return session
             look = partial(deps.store.session, None, session.id)
             seconds = deps.settings.session_wait + deps.settings.worker_start
-            opened = await self.wait_for(look, _is_settled, told, seconds, gone)
+            opened = await self.wait_for(look, _is_settled, future, seconds, gone)
             if opened is None and gone is not None and gone.done():
                 gone.result()
             return opened if isinstance(opened, Session) else None

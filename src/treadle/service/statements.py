@@ -52,7 +52,7 @@ class Statements(Cancels):
             await unless_left(self._refuse_bound_script(p, submission.statement), leaving)
         new = self._statement(p, workspace_id, submission)
         known = await self._repeated(new) if new.retry is not None else None
-        with self.deps.signals.watch((known or new).id) as told:
+        with self.deps.signals.watch((known or new).id) as future:
             try:
                 stored = known or await self._submit(p, new, soft=submission.is_sync)
             except DuplicateKey:
@@ -64,7 +64,7 @@ class Statements(Cancels):
                 raise
             if submission.is_sync and not stored.state.final:
                 try:
-                    stored = await self._result(p, stored, told, submission, leaving)
+                    stored = await self._result(p, stored, future, submission, leaving)
                 except StoreUnavailable:
                     if self._leaves_with_caller(submission):
                         self.deps.carry_on(self._give_up(p, stored))
@@ -99,7 +99,7 @@ class Statements(Cancels):
         self,
         p: Principal,
         stored: Statement,
-        told: "asyncio.Future[Statement | Session]",
+        future: "asyncio.Future[Statement | Session]",
         submission: Submission,
         leaving: Leaving | None,
     ) -> Statement:
@@ -108,7 +108,7 @@ class Statements(Cancels):
         stays = not self._leaves_with_caller(submission) and stored.keepalive is None
         with watched(None if stays else leaving) as gone:
             look = partial(self.look_at, stored.id)
-            ended = await self.wait_for(look, has_ended, told, deps.settings.sync_wait, gone)
+            ended = await self.wait_for(look, has_ended, future, deps.settings.sync_wait, gone)
             if isinstance(ended, Statement):
                 return ended
             if gone is not None and gone.done():

@@ -70,8 +70,8 @@ def word_of(text: str, message: str, name: str | None) -> tuple[int, str] | None
     for pattern, keywords in _KEYWORDS:
         if pattern.search(message) is not None:
             return _only([token for token in tokens if token.kind == WORD and token.text.lower() in words(keywords)])
-    said = _NAMED.search(message)
-    about = name or (said and next((group for group in said.groups() if group), None))
+    match = _NAMED.search(message)
+    about = name or (match and next((group for group in match.groups() if group), None))
     return _only(list(_places(tokens, about.rstrip("!")))) if about else None
 
 

@@ -39,9 +39,9 @@ def require_plain(columns: Sequence[tuple[str, str]]) -> None:
 
 def set_default(tokens: Sequence[Token]) -> tuple[Token, Token] | None:
     """Find the column of an ALTER TABLE … SET DEFAULT and the first token of its value; None for other statements."""
-    said = [token.text.lower() if token.kind == WORD else "" for token in tokens]
-    for at in range(2, len(said) - 2):
-        if said[at : at + 2] == ["set", "default"]:
+    lowered = [token.text.lower() if token.kind == WORD else "" for token in tokens]
+    for at in range(2, len(lowered) - 2):
+        if lowered[at : at + 2] == ["set", "default"]:
             return tokens[at - 1], tokens[at + 2]
     return None
 

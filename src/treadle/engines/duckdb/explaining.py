@@ -56,8 +56,8 @@ def plan(text: str, seconds: float) -> str:
 
 
 def _capped(found: "re.Match[str]", seconds: float) -> str:
-    said = found["seconds"]
-    if float(said) <= seconds:
+    total = found["seconds"]
+    if float(total) <= seconds:
         return found[0]
-    digits = f"{seconds:.9f}"[: max(len(said), 5)]
+    digits = f"{seconds:.9f}"[: max(len(total), 5)]
     return f"{found['before']}{digits}{found['after']}".ljust(len(found[0]))

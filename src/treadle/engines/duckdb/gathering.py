@@ -147,15 +147,15 @@ def _read(text: str) -> _Insert | None:
     tokens = list(lex(text))
     while tokens and tokens[-1].text == ";":
         tokens.pop()
-    said = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
-    if said[:2] != ["insert", "into"] or "values" not in said:
+    lowered = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
+    if lowered[:2] != ["insert", "into"] or "values" not in lowered:
         return None
-    at = said.index("values")
+    at = lowered.index("values")
     end = 3
-    while said[end : end + 1] == ["."]:
+    while lowered[end : end + 1] == ["."]:
         end += 2
     names = _names(tokens[end:at])
-    if end > at or names is None or not _are_rows(said[at + 1 :]):
+    if end > at or names is None or not _are_rows(lowered[at + 1 :]):
         return None
     start = tokens[at].start
     target = text[tokens[2].start : tokens[end - 1].end]
@@ -172,16 +172,16 @@ def _names(tokens: Sequence[Token]) -> tuple[str, ...] | None:
     return tuple(map(name_of, inside))
 
 
-def _are_rows(said: Sequence[str]) -> bool:
+def _are_rows(lowered: Sequence[str]) -> bool:
     """Check that the text has only rows in parentheses that depend on their own values alone."""
-    if not said or not _DEPENDENT.isdisjoint(said):
+    if not lowered or not _DEPENDENT.isdisjoint(lowered):
         return False
     depth = 0
-    for word in said:
+    for word in lowered:
         if depth == 0 and word not in ("(", ","):
             return False
         depth += (word in ("(", "[", "{")) - (word in (")", "]", "}"))
-    return said[-1] == ")"
+    return lowered[-1] == ")"
 
 
 def _columns_of(connection: duckdb.DuckDBPyConnection, insert: _Insert) -> str | None:

@@ -74,19 +74,19 @@ class Locator:
             with contextlib.suppress(duckdb.Error):
                 side.interrupt()
 
-    def find(self, script: str, planned: Planned, told: Raised, shift: int | None) -> int | None:
+    def find(self, script: str, planned: Planned, failure: Raised, shift: int | None) -> int | None:
         """The character of the script, counted from 1, that an error of a statement is about; None for no place."""
         if planned.kind not in _OWN_TEXT:
             return None
-        if told.offset is None and planned.kind is Kind.QUERY:
-            told, shift = self._bound_again(planned, told), len(_EXPLAIN)
-        if told.offset is None:
-            at = self._only_word(planned, told)
+        if failure.offset is None and planned.kind is Kind.QUERY:
+            failure, shift = self._bound_again(planned, failure), len(_EXPLAIN)
+        if failure.offset is None:
+            at = self._only_word(planned, failure)
             return None if at is None else planned.start + at + 1
-        at = _character(script, planned, told.offset, shift)
-        if at is None or not self._is_own(script, planned, told, at):
+        at = _character(script, planned, failure.offset, shift)
+        if at is None or not self._is_own(script, planned, failure, at):
             # The position counts within a string, for example within a string that names a type.
-            at = self._only_word(planned, told) if told.name is not None else None
+            at = self._only_word(planned, failure) if failure.name is not None else None
             return None if at is None else planned.start + at + 1
         return at + 1
 
@@ -95,20 +95,20 @@ class Locator:
         at = mention_of(planned.text, message) if planned.kind in _OWN_TEXT else None
         return None if at is None else planned.start + at + 1
 
-    def _bound_again(self, planned: Planned, told: Raised) -> Raised:
+    def _bound_again(self, planned: Planned, failure: Raised) -> Raised:
         """The same error with its place, from an EXPLAIN, which binds a statement and runs nothing of it."""
         try:
             self._con.execute(_EXPLAIN + planned.ran)
         except duckdb.Error as error:
             again = raised(error)
-            return again if again.message == told.message else told
-        return told
+            return again if again.message == failure.message else failure
+        return failure
 
-    def _is_own(self, script: str, planned: Planned, told: Raised, at: int) -> bool:
+    def _is_own(self, script: str, planned: Planned, failure: Raised, at: int) -> bool:
         """Check whether the position is in the caller's own text, not in that of a view, a macro or a table."""
-        if told.name is not None:
-            return told.name.lower() in _chain(lex(script, at))
-        found = word_of(planned.text, told.message, None)
+        if failure.name is not None:
+            return failure.name.lower() in _chain(lex(script, at))
+        found = word_of(planned.text, failure.message, None)
         word = found[1] if found is not None and planned.start + found[0] == at else ""
         return self._is_all_there(planned, word)
 
@@ -118,14 +118,14 @@ class Locator:
         mentions = set(_mentions(lex(planned.text))) - {word.lower(), f"{word.lower()}("}
         return stored is not None and stored.isdisjoint(mentions)
 
-    def _only_word(self, planned: Planned, told: Raised) -> int | None:
+    def _only_word(self, planned: Planned, failure: Raised) -> int | None:
         """Find the word that the error refers to or the string that it quotes; the position counts from 0."""
-        found = word_of(planned.text, told.message, told.name)
+        found = word_of(planned.text, failure.message, failure.name)
         if found is not None:
             # A definition may name the object that it defines or replaces.
             there = planned.tag in _ALONE or self._is_all_there(planned, found[1])
             return found[0] if there else None
-        at = literal_in(planned.text, told.message)
+        at = literal_in(planned.text, failure.message)
         return at if at is not None and self._is_all_there(planned) else None
 
     def _stored(self, planned: Planned) -> frozenset[str] | None:

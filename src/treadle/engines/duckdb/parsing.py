@@ -43,9 +43,9 @@ def parse(
     return tuple(statements)
 
 
-def _place(sql: str, told: Raised) -> int | None:
+def _place(sql: str, error: Raised) -> int | None:
     """The character, counted from 0, of an error found while parsing."""
-    if told.offset is None:
-        found = word_of(sql, told.message, told.name)
+    if error.offset is None:
+        found = word_of(sql, error.message, error.name)
         return None if found is None else found[0]
-    return told.offset if _SCANNED.search(told.message) else character(sql, told.offset)
+    return error.offset if _SCANNED.search(error.message) else character(sql, error.offset)

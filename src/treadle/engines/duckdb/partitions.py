@@ -34,11 +34,11 @@ def refuse_keys(tokens: Sequence[Token], columns: Sequence[tuple[str, str]]) -> 
 
 def _keys(tokens: Sequence[Token]) -> Iterator[str]:
     """Yield the columns in PARTITIONED BY that are used without a function, in lower case."""
-    said = [token.text.lower() if token.kind == WORD else "" for token in tokens]
-    if "partitioned" not in said:
+    lowered = [token.text.lower() if token.kind == WORD else "" for token in tokens]
+    if "partitioned" not in lowered:
         return
     depth = 0
-    for at in range(said.index("partitioned") + 1, len(tokens)):
+    for at in range(lowered.index("partitioned") + 1, len(tokens)):
         depth += (tokens[at].text == "(") - (tokens[at].text == ")")
         if depth == 1 and tokens[at].kind in NAMES and [token.text for token in tokens[at + 1 : at + 2]] != ["("]:
             yield name_of(tokens[at]).lower()

@@ -31,12 +31,12 @@ def refuse_reserved(connection: duckdb.DuckDBPyConnection, planned: Planned) -> 
 
 def _named(tokens: Sequence[Token]) -> Token | None:
     """Find the name in a CREATE or after RENAME TO; None in other statements."""
-    said = [token.text.lower() for token in tokens]
-    if said[0] != "create":
-        at = next((at for at in range(len(said) - 2) if said[at : at + 2] == ["rename", "to"]), None)
+    lowered = [token.text.lower() for token in tokens]
+    if lowered[0] != "create":
+        at = next((at for at in range(len(lowered) - 2) if lowered[at : at + 2] == ["rename", "to"]), None)
         return None if at is None else tokens[at + 2]
-    at = 1 + next((at for at, word in enumerate(said[:6]) if word in ("table", "view")), len(said))
-    at += 3 if said[at : at + 3] == ["if", "not", "exists"] else 0
-    while at + 2 < len(said) and said[at + 1] == "." and tokens[at + 2].kind in NAMES:
+    at = 1 + next((at for at, word in enumerate(lowered[:6]) if word in ("table", "view")), len(lowered))
+    at += 3 if lowered[at : at + 3] == ["if", "not", "exists"] else 0
+    while at + 2 < len(lowered) and lowered[at + 1] == "." and tokens[at + 2].kind in NAMES:
         at += 2
     return tokens[at] if at < len(tokens) else None

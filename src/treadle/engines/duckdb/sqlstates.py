@@ -274,9 +274,9 @@ _REFINED: Final = (
 )
 
 
-def sql_state_of(told: Raised) -> str:
+def sql_state_of(error: Raised) -> str:
     """The SQLSTATE of an error."""
     for rule in _REFINED:
-        if told.kind in rule.kinds and rule.pattern.search(told.message):
+        if error.kind in rule.kinds and rule.pattern.search(error.message):
             return rule.state
-    return _FAMILIES.get(told.kind, _UNKNOWN)
+    return _FAMILIES.get(error.kind, _UNKNOWN)

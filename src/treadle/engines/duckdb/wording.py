@@ -71,23 +71,23 @@ _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
 _SUGGESTION: Final = re.compile(r"\n+(?:Did you mean|Candidate tables|Candidate Entries)[^\n]*")
 
 
-def message_of(told: Raised) -> str:
+def message_of(error: Raised) -> str:
     """DuckDB's words without stack traces, connection strings and advice that a session is refused.
 
     DuckDB repeats the names it was given, however long: the message is cut, because every record keeps it.
     """
-    if _CUT_AT_NUL.search(told.message):
+    if _CUT_AT_NUL.search(error.message):
         return "text with the character NUL cannot be compared with a column of a table; use contains()"
     for theirs, ours in _OURS:
-        if (found := theirs.fullmatch(told.message)) is not None:
+        if (found := theirs.fullmatch(error.message)) is not None:
             return found.expand(ours)
-    if (found := NAME_TOO_LONG.match(told.message)) is not None:
+    if (found := NAME_TOO_LONG.match(error.message)) is not None:
         return too_long(found[1])
-    bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", told.message))
+    bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", error.message))
     kept = _without_advice(bare).strip() or "the engine failed"
-    if told.kind == _EXHAUSTED and kept != bare.strip():
+    if error.kind == _EXHAUSTED and kept != bare.strip():
         kept = f"{kept}\n{NO_MEMORY}"
-    if told.kind == _FAULT and " does not exist" not in kept:
+    if error.kind == _FAULT and " does not exist" not in kept:
         kept = f"the engine cannot run this: {kept}"
     return shortened(_EXTENSION.sub(r": the \1 extension is not available", kept))
 
