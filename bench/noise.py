@@ -1,7 +1,7 @@
-"""A tenant that asks for as much as the service gives, again and again, and takes no interest in the answers.
+"""A tenant that sends expensive requests without a pause and discards the answers.
 
-As a program it reads a `Noise` from standard input, says so on standard output once its first answer is there, and
-goes on until it is killed.
+As a program it reads a `Noise` from standard input, prints a line once its first answer has arrived, and continues
+until it is killed.
 """
 
 import selectors
@@ -18,7 +18,7 @@ from bench.lean import Place, connected, split
 
 
 class Noise(msgspec.Struct, frozen=True):
-    """Each request is sent over connections of its own, ``times`` of them at once."""
+    """A load of requests; each is sent on ``times`` connections at once."""
 
     place: Place
     requests: list[bytes]
@@ -27,7 +27,7 @@ class Noise(msgspec.Struct, frozen=True):
 
 @contextmanager
 def noise(what: Noise) -> Iterator[None]:
-    """Make noise in a process of its own, until the block ends."""
+    """Generate load in a separate process until the block ends."""
     with subprocess.Popen(child.command("bench.noise"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -35,14 +35,14 @@ def noise(what: Noise) -> Iterator[None]:
             process.stdin.write(msgspec.json.encode(what))
             process.stdin.close()
             if not process.stdout.readline():
-                raise ConnectionError("there is no noise")
+                raise ConnectionError("the load did not start")
             yield
         finally:
             process.kill()
 
 
 class _Lane:
-    """One connection: what came of the head of an answer, and how much of its body is still to come."""
+    """One connection: the received part of an answer's head, and the remaining size of its body."""
 
     def __init__(self, place: Place, request: bytes) -> None:
         self._request = request
@@ -54,7 +54,7 @@ class _Lane:
         self.socket.sendall(self._request)
 
     def receive(self) -> bool:
-        """Take what is there; True when the answer is whole."""
+        """Receive available bytes; True when the answer is complete."""
         piece = self.socket.recv(2**20)
         if not piece:
             raise ConnectionError("the service closed a connection")

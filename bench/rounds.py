@@ -84,7 +84,7 @@ class Rounds:
             self._note(figures, "plain", [percentile(taken, share) * 1000 for share in (0.5, 0.99)])
 
     def _neighbour(self, target: Target) -> None:
-        """What is felt of another tenant's noise; within a run both are of the same minute."""
+        """Measure the influence of another tenant's load; the compared runs follow each other closely."""
         calls = self._size.neighbour
         if not calls:
             return

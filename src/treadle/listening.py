@@ -29,7 +29,7 @@ def certificate(settings: Settings) -> ssl.SSLContext | None:
     if cert is None and key is None:
         if not settings.allow_plain_http and not _is_loopback(settings.host):
             raise ConfigError(
-                f"host: {settings.host} is reached by others than this machine, and without TLS they can read tokens: "
+                f"host: {settings.host} can be reached from other machines, which can read tokens without TLS: "
                 "give tls_cert and tls_key, or set allow_plain_http"
             )
         return None

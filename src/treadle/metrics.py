@@ -94,7 +94,7 @@ class Metrics:
         self._memory = Gauge("treadle_worker_memory_bytes", "Memory of all worker processes.", registry=registry)
         self._overdue = Gauge("treadle_cancel_overdue", "Cancels pending longer than their bound.", registry=registry)
         self._pool = Gauge(
-            "treadle_pool_jobs", "Work beside the event loop, by pool.", ["pool", "state"], registry=registry
+            "treadle_pool_jobs", "Jobs outside the event loop, by pool.", ["pool", "state"], registry=registry
         )
         # Present from the first scrape on, so that an alert sees 0 and not an absence.
         self.statements(queued=0, running=0)
@@ -140,7 +140,7 @@ class Metrics:
         )
         self._pool_seconds = Histogram(
             "treadle_pool_wait_seconds",
-            "From the order of work beside the event loop to its start.",
+            "Waiting time of jobs outside the event loop.",
             ["pool"],
             buckets=DURATION_BUCKETS,
             registry=registry,

@@ -12,23 +12,23 @@ import click
 from treadle import __version__
 
 MODULES: Final[Mapping[str, tuple[str, str]]] = {
-    "audit": ("audit", "List who did what, newest first."),
+    "audit": ("audit", "Show the audit log, newest first."),
     "backup": ("operate", "Copy the store and the catalogs into an archive."),
     "cancel": ("statements", "Stop statements and wait until they have stopped."),
     "catalog": ("catalogs", "Catalogs of a workspace."),
     "config": ("running", "Print the settings in force, secrets masked."),
     "credential": ("identity", "Access keys (AK/SK) that requests are signed with."),
-    "demo": ("running", "Show a query and two cancels on a service for a moment."),
-    "doctor": ("doctor", "Say what protects the service here and what it stands on."),
+    "demo": ("running", "Demonstrate a query and two cancels on a temporary service."),
+    "doctor": ("doctor", "Check the protection and the dependencies of the service on this machine."),
     "endpoint": ("resources", "Endpoints of a workspace."),
-    "policy": ("identity", "Policies of a project's own, beside the built-in roles."),
-    "project": ("identity", "Projects: workspaces belong to them."),
-    "restore": ("operate", "Bring a backup into an empty data folder."),
+    "policy": ("identity", "Custom policies of projects, in addition to the built-in roles."),
+    "project": ("identity", "Projects, which own workspaces."),
+    "restore": ("operate", "Restore a backup into an empty data folder."),
     "serve": ("running", "Run the service until SIGINT or SIGTERM."),
     "sessions": ("sessions", "List sessions, newest first."),
     "statements": ("statements", "List statements, newest first."),
     "token": ("tokens", "Tokens for the header X-Auth-Token."),
-    "user": ("identity", "Users, and what they may do in which project."),
+    "user": ("identity", "Users and their rights in projects."),
     "workspace": ("resources", "Workspaces."),
 }
 """The module and the help line of every command."""

@@ -28,7 +28,7 @@ def audit(
     workspace_id: str | None,
     limit: int,
 ) -> None:
-    """List who did what, newest first."""
+    """Show the audit log, newest first."""
     where = AuditFilter(since=since, until=until, user_name=user_name, action=action, workspace_id=workspace_id)
 
     async def work() -> list[dict[str, Any]]:

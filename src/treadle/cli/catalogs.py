@@ -135,7 +135,7 @@ def repair(options: Options, workspace_id: str, instance_id: str, name: str, app
     def done(row: dict[str, Any]) -> str:
         if row["mended"] or not row["mendable"]:
             return "mended" if row["mended"] else "not mended"
-        return "not mended: take a backup, then say --apply"
+        return "not repaired: take a backup, then use --apply"
 
     options.show(
         [{**msgspec.structs.asdict(one), "mended": apply and one.mendable} for one in run_async(work())],

@@ -21,12 +21,12 @@ from treadle.service.accounts import NewCredential
 
 @click.group()
 def project() -> None:
-    """Projects: workspaces belong to them."""
+    """Projects, which own workspaces."""
 
 
 @click.group()
 def user() -> None:
-    """Users, and what they may do in which project."""
+    """Users and their rights in projects."""
 
 
 @click.group()
@@ -36,7 +36,7 @@ def credential() -> None:
 
 @click.group()
 def policy() -> None:
-    """Policies of a project's own, beside the built-in roles."""
+    """Custom policies of projects, in addition to the built-in roles."""
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +155,7 @@ def create_user(options: Options, project_name: str, name: str, role: str, passw
 
 
 @command("list", user)
-@click.option("--project", "project_name", help="Only those who have been granted something there, or have a token.")
+@click.option("--project", "project_name", help="Only users with a grant or a token there.")
 def list_users(options: Options, project_name: str | None) -> None:
     """List users with their grants and the rights of their tokens."""
 

@@ -29,7 +29,7 @@ watched = click.option(
     flag_value=WATCH_SECONDS,
     type=click.FloatRange(min=0.1),
     metavar="[SECONDS]",
-    help=f"Look again and again, every {WATCH_SECONDS:g} s unless it says how often, until Ctrl-C.",
+    help=f"Repeat the list every {WATCH_SECONDS:g} s, or every SECONDS, until Ctrl-C.",
 )
 
 
@@ -43,7 +43,7 @@ class Words(click.ParamType[str]):
         text = str(value)
         plain = reason_of(text)
         if plain is None or len(text) > MOST_REASON:
-            self.fail(f"must be words, at most {MOST_REASON} characters", param, ctx)
+            self.fail(f"must be text of at most {MOST_REASON} characters", param, ctx)
         return plain
 
 

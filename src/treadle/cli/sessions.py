@@ -20,10 +20,12 @@ _HEADINGS = ("SESSION", "STATUS", "USER", "ENDPOINT", "OPENED", "AGE", "DURATION
 
 
 @command("sessions")
-@click.option("--workspace", "workspace_id", help="Only of this workspace.")
-@click.option("--status", type=click.Choice([s.value for s in SessionStatus]), help="Only in this status.")
-@click.option("--user", "user_name", help="Only those a user of that name has opened.")
-@click.option("--since", type=Moment(), help="Only those made from then on: a date and time, or 90s, 15m, 24h, 7d ago.")
+@click.option("--workspace", "workspace_id", help="Only sessions of this workspace.")
+@click.option("--status", type=click.Choice([s.value for s in SessionStatus]), help="Only sessions with this status.")
+@click.option("--user", "user_name", help="Only sessions opened by this user.")
+@click.option(
+    "--since", type=Moment(), help="Only sessions created since then: a date and time, or 90s, 15m, 24h, 7d ago."
+)
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @watched
 def sessions(

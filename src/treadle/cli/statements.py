@@ -34,9 +34,9 @@ _OUTCOMES = ("STATEMENT", "OUTCOME", "STATUS", "RUNG", "MILLIS")
 @click.option("--session", "session_id", help="Only of this session.")
 @click.option("--statement", "statement_id", help="Only of this id, as the API shows it.")
 @click.option("--status", type=click.Choice([s.value for s in RecordStatus]), help="Only in this status.")
-@click.option("--user", "user_name", help="Only those a user of that name has submitted.")
-@click.option("--since", type=Moment(), help="Only those submitted from then on: a date and time, or 90s, 24h, 7d ago.")
-@click.option("--tag", help="Only those with this tag.")
+@click.option("--user", "user_name", help="Only statements submitted by this user.")
+@click.option("--since", type=Moment(), help="Only those submitted since then: a date and time, or 90s, 24h, 7d ago.")
+@click.option("--tag", help="Only statements with this tag.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @watched
 def statements(
@@ -104,11 +104,16 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
 @command("cancel")
 @click.argument("statement_id", required=False)
 @click.option("--workspace", "workspace_id", help="Its workspace: needed where an id is used in several.")
-@click.option("--session", "session_id", help="Without an id: those of this session.")
-@click.option("--user", "user_name", help="Without an id: those a user of that name has submitted.")
-@click.option("--tag", "tags", multiple=True, help="Without an id: those with this tag; several: with all of them.")
-@click.option("--dry-run", is_flag=True, help="Without an id: only show which would be stopped.")
-@click.option("--reason", type=Words(), help="Why, in words: for the record, the message of the statement, the audit.")
+@click.option("--session", "session_id", help="Without an id: the statements of this session.")
+@click.option("--user", "user_name", help="Without an id: the statements submitted by this user.")
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    help="Without an id: the statements with this tag; repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Without an id: only list the statements that would be stopped.")
+@click.option("--reason", type=Words(), help="Reason in words, for the record, the message and the audit.")
 def cancel(
     options: Options,
     statement_id: str | None,
@@ -127,11 +132,11 @@ def cancel(
     """
     scope = Scope(workspace_id=workspace_id, session_id=session_id, user_name=user_name, tags=tags)
     if statement_id is None and scope == Scope():
-        raise click.UsageError("say which: STATEMENT_ID, or one of --tag, --user, --session, --workspace")
+        raise click.UsageError("missing STATEMENT_ID, or one of --tag, --user, --session, --workspace")
     if statement_id is None:
         _cancel_many(options, scope, dry_run=dry_run, reason=reason)
     elif session_id or user_name or tags or dry_run:
-        raise click.UsageError("--tag, --user, --session and --dry-run go without a STATEMENT_ID")
+        raise click.UsageError("--tag, --user, --session and --dry-run cannot be combined with a STATEMENT_ID")
     else:
         _cancel_one(options, workspace_id, statement_id, reason)
 

@@ -65,21 +65,21 @@ class MadeToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @command("create", token)
-@click.option("--project", required=True, help="Project, made if there is none of that name.")
-@click.option("--user", required=True, help="User, made if the project has none of that name.")
+@click.option("--project", required=True, help="Project, created if it does not exist.")
+@click.option("--user", required=True, help="User, created if it does not exist in the project.")
 @click.option(
     "--role",
     type=click.Choice([*BUILT_IN]),
     default=LEAST_ROLE,
     show_default=True,
-    help="What it may do: look; run statements; keep workspaces, endpoints and catalogs; everything.",
+    help="Rights of the token: read; run statements; manage workspaces, endpoints and catalogs; everything.",
 )
 @click.option(
     "--lifetime",
     type=Lifetime(),
     default=LIFETIME,
     show_default="30 days",
-    help="Seconds the token is valid.",
+    help="Validity of the token in seconds.",
 )
 def create_token(options: Options, project: str, user: str, role: str, lifetime: float) -> None:
     """Create a token and print it once."""
@@ -100,8 +100,8 @@ def create_token(options: Options, project: str, user: str, role: str, lifetime:
 
 
 @command("list", token)
-@click.option("--project", "project_name", help="Only those for this project.")
-@click.option("--user", "user_name", help="Only this user's.")
+@click.option("--project", "project_name", help="Only tokens for this project.")
+@click.option("--user", "user_name", help="Only tokens of this user.")
 def list_tokens(options: Options, project_name: str | None, user_name: str | None) -> None:
     """List tokens, oldest first, with their users, rights and ends."""
 
@@ -118,11 +118,11 @@ def list_tokens(options: Options, project_name: str | None, user_name: str | Non
 
 @command("revoke", token)
 @click.argument("ids", metavar="ID...", nargs=-1)
-@click.option("--token-stdin", is_flag=True, help="Read a token itself from standard input, in place of an id.")
+@click.option("--token-stdin", is_flag=True, help="Read the token itself from standard input instead of an id.")
 def revoke_tokens(options: Options, ids: tuple[str, ...], token_stdin: bool) -> None:
     """Revoke tokens; they are refused at once. `token list` and `token create` show their ids."""
     if not ids and not token_stdin:
-        raise Refused("which token? Name its id, or give the token itself with --token-stdin")
+        raise Refused("missing token: give its id, or the token itself with --token-stdin")
     given = sys.stdin.readline().strip() if token_stdin else None
 
     async def work() -> list[ShownToken]:

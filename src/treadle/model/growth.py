@@ -41,7 +41,7 @@ _GROWS: Final = {
 }
 _TABLES_OF_ITS_OWN: Final = frozenset(("dbgen", "dsdgen"))
 _NO_VERB: Final = frozenset(("as", "using", "on"))
-"""What follows a parenthesis within the WITH before its statement."""
+"""Words after a closing parenthesis that belong to the WITH and do not begin the statement."""
 
 _PIECES: Final = re.compile(
     r"""

@@ -118,7 +118,7 @@ class Quotas:
 
 def _beyond(space: Space, most: int, used: int) -> Beyond:
     detail = f"more than {size(most)} of {space}"
-    return Beyond(detail, f"{detail} ({size(used)} used); what reads or removes still runs: {_WAYS_OUT[space]}")
+    return Beyond(detail, f"{detail} ({size(used)} used); reads and removals still run: {_WAYS_OUT[space]}")
 
 
 def look_at_results(root: Path, before: dict[str, Seen], running: Set[str]) -> dict[str, Seen]:

@@ -149,7 +149,7 @@ class Pages:
             case orders.TooLarge():
                 raise PageTooLarge
             case _:
-                raise RuntimeError(f"a page was not made: {reply}")
+                raise RuntimeError(f"a helper process could not make a page: {reply}")
 
     def _expect(self, tenant: Tenant, key: _Key, number: int, extent: Extent, *, now: bool) -> None:
         rows = asyncio.create_task(self._made(tenant, key, number, extent)) if now else None

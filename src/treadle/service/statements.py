@@ -83,7 +83,7 @@ class Statements(Cancels):
         except TookTooLong:
             raise BadRequest("takes too long to read, with bindings", field="statement") from None
         if isinstance(reply, orders.Failed):
-            raise RuntimeError(f"a script was not read: {reply.error}")
+            raise RuntimeError(f"a helper process could not read a script: {reply.error}")
         if isinstance(reply, orders.Counted) and reply.count > 1:
             raise BadRequest("cannot be given with a script of several statements", field="bindings")
 

@@ -29,8 +29,8 @@ _NO_MAIN: Final = "the schema was dropped: no session can open"
 
 
 _SHADOWING: Final = "a macro is called in place of the engine's function of that name, also by the service's own SQL"
-_DOUBLED: Final = "data files with two lists of deleted rows, {}: rows are read twice, and deleted ones are there again"
-_CURE_OF_DOUBLED: Final = "cannot be mended in place: copy the rows of the snapshot before, FROM {} AT (VERSION => {})"
+_DOUBLED: Final = "data files with two lists of deleted rows, {}: rows are read twice, and deleted rows appear again"
+_CURE_OF_DOUBLED: Final = "cannot be repaired: copy the rows of the previous snapshot, FROM {} AT (VERSION => {})"
 
 
 class Harm(msgspec.Struct, frozen=True):

@@ -52,8 +52,8 @@ class Bounds:
         if self._judged > self._most:
             raise EngineError(
                 "54000",
-                f"the request names more than {self._most:,} files, tables, queries or relations of the service: "
-                "that is as many as are judged (max_judged_names)",
+                f"the request names more than {self._most:,} files, tables, queries or relations of the service "
+                "(max_judged_names)",
             )
         self.check()
 

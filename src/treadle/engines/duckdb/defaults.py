@@ -95,6 +95,6 @@ def is_nested(engine_type: str) -> bool:
 def refusal(column: str, engine_type: str) -> str:
     """Build the message about a default of a nested type."""
     return (
-        f'column "{column}" of type {engine_type} cannot have a default, of which a catalog keeps none for a list, '
-        "a struct or a map: leave it out and write the value in each INSERT, or store the column as JSON"
+        f'column "{column}" of type {engine_type} cannot have a default, because a catalog keeps none for lists, '
+        "structs and maps: omit it and write the value in each INSERT, or store the column as JSON"
     )

@@ -62,7 +62,7 @@ def _reads_files(text: str) -> bool:
 
 
 def _query_of(planned: Planned) -> str:
-    """What of a statement can be explained: of a COPY and a PREPARE the statement within."""
+    """Find the query that EXPLAIN accepts: for a COPY or a PREPARE the statement within."""
     query = planned.ran
     if planned.copy_to is not None:
         query = planned.copy_to.query

@@ -27,7 +27,7 @@ def refuse_keys(tokens: Sequence[Token], columns: Sequence[tuple[str, str]]) -> 
         if name.lower() in keys and kind.partition("(")[0] in _BYTES:
             raise EngineError(
                 "0A000",
-                f'column "{name}" has the type {kind}, by whose values a table cannot be partitioned: '
+                f'column "{name}" has the type {kind}, which cannot be a partition key: '
                 f"partition by bucket(n, {name}), or by a column of another type",
             )
 
@@ -50,10 +50,10 @@ def too_long(path: str) -> str:
     """Build the message for a folder whose name is too long, with the column of the value."""
     longest = max(path.split("/"), key=len)
     if len(longest) <= _MOST_BYTES or "=" not in longest:
-        return "the values of the columns that the rows are partitioned by are too long for the path of a file"
+        return "the values of the partition columns are too long for the path of a file"
     column = unquote(longest.partition("=")[0])
     return (
-        f'the value of column "{column}", by which the rows are partitioned, is too long: with the column\'s name it '
-        f"is the name of a folder, where each byte of a special character takes three; that has {len(longest)} bytes, "
-        f"and {_MOST_BYTES} are possible. Partition by bucket(n, …) of the column, or by another one"
+        f'the value of partition column "{column}" is too long: with the column\'s name it makes the name of a folder '
+        f"of {len(longest)} bytes (three for each byte of a special character), and {_MOST_BYTES} are possible. "
+        "Partition by bucket(n, …) of the column, or by another column"
     )

@@ -80,7 +80,7 @@ def parsed_again(connection: duckdb.DuckDBPyConnection, planned: Planned, guard:
 
 def _readable(script: str) -> str:
     if "\0" in script:
-        raise EngineError("22021", "a statement cannot contain the character NUL; chr(0) is text with it")
+        raise EngineError("22021", "a statement cannot contain the character NUL; use chr(0)")
     if not script.isascii():
         try:
             script.encode()

@@ -361,7 +361,7 @@ class Walk:
         in_place = self._clauses.of_tables and (before in _ALIASED or before in _UNALIASED)
         owner = self._chain[0].lower() if len(self._chain) > 1 else ""
         if not (called or in_place) or len(self._chain) > 2 or owner not in ("", self._rules.catalog.lower()):
-            raise EngineError("42501", f"permission denied for {name}: it stands in FROM, of the session's own catalog")
+            raise EngineError("42501", f"permission denied for {name}: use it in FROM, with the session's own catalog")
         reading = readings.reading(name, self._rules.catalog, depth=self._clauses.depth, aliased=before in _ALIASED)
         start = self._head[0].start if called else self._chain_start
         self._edits.append(Edit(start, following.end, reading.opening if called else f"({reading.opening}"))
@@ -388,7 +388,7 @@ def _too_deep() -> EngineError:
 
 
 def _refusal(name: str, what: str = "") -> EngineError:
-    why = ": it changes the catalog, and must be a CALL" if name in UPKEEP else ""
+    why = ": it changes the catalog, and is allowed only after CALL" if name in UPKEEP else ""
     return EngineError("42501", f"permission denied for {what}{name}{why}")
 
 
