@@ -12,9 +12,9 @@ import msgspec
 
 from bench import served
 from bench.lean import Lean
-from bench.noise import Noise, noise
 from bench.report import percentile
 from bench.served import Target
+from bench.traffic import Traffic, send_traffic
 from treadle.demo.local import make_token
 
 BLOB: Final = "SELECT unhex(repeat('00ff', 12500000)) AS blob"
@@ -52,27 +52,27 @@ class Size(msgspec.Struct, frozen=True):
     kills: int = 2
 
 
-def stranger(target: Target) -> Target:
+def other_tenant(target: Target) -> Target:
     """Create a tenant in another project of the same service."""
     return Target.of(target.service, make_token(target.service.data_dir, "neighbours", "neighbour"))
 
 
-def pages_of(target: Target, sql: str, times: int) -> Noise:
+def pages_of(target: Target, sql: str, times: int) -> Traffic:
     """Build requests for the first page of a result."""
     large = target.large(sql)
     path = f"{target.sessions_path}/{large.session_id}/statements/{large.statement_id}?page_num=1"
-    return Noise(target.place, [target.place.request("GET", path)], times)
+    return Traffic(target.place, [target.place.request("GET", path)], times)
 
 
-def scripts_of(target: Target, times: int) -> Noise:
+def scripts_of(target: Target, times: int) -> Traffic:
     """Build submits of a script with a binding."""
     with target.sessions(1) as (session,):
         body = {"session_id": session.id, "statement": SCRIPT, "bindings": [["1"]], "is_sync": True}
         path = f"{target.sessions_path}/statements"
-        return Noise(target.place, [target.place.request("POST", path, msgspec.json.encode(body))], times)
+        return Traffic(target.place, [target.place.request("POST", path, msgspec.json.encode(body))], times)
 
 
-NOISES: Final[dict[str, Callable[[Target], Noise]]] = {
+LOADS: Final[dict[str, Callable[[Target], Traffic]]] = {
     "pages of 1,900 doubles": lambda target: pages_of(target, WIDE, 12),
     "pages of control characters": lambda target: pages_of(target, CONTROL, 12),
     "pages of intervals": lambda target: pages_of(target, INTERVALS, 12),
@@ -134,7 +134,7 @@ def calls(size: Size) -> dict[str, tuple[Take, int]]:
     }
 
 
-class Felt(msgspec.Struct, frozen=True):
+class Influence(msgspec.Struct, frozen=True):
     """The times of a call alone and beside the neighbour in seconds: p99 and maximum."""
 
     quiet: float
@@ -147,13 +147,13 @@ class Felt(msgspec.Struct, frozen=True):
         return max(self.beside, FLOOR) / max(self.quiet, FLOOR)
 
 
-def felt(target: Target, name: str, size: Size) -> dict[str, Felt]:
+def influence(target: Target, name: str, size: Size) -> dict[str, Influence]:
     """Measure every call alone and beside one load."""
-    loud = NOISES[name](stranger(target))
-    found: dict[str, Felt] = {}
+    traffic = LOADS[name](other_tenant(target))
+    found: dict[str, Influence] = {}
     quiet = {call: list(take(target, count)) for call, (take, count) in calls(size).items()}
     for call, (take, count) in calls(size).items():
-        with noise(loud):
+        with send_traffic(traffic):
             beside = list(take(target, count))
-        found[call] = Felt(percentile(quiet[call], 0.99), percentile(beside, 0.99), max(beside))
+        found[call] = Influence(percentile(quiet[call], 0.99), percentile(beside, 0.99), max(beside))
     return found

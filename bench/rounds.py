@@ -89,10 +89,10 @@ class Rounds:
         if not calls:
             return
         size = neighbour.Size(calls, max(2, calls // 10), max(2, calls // 10), max(1, calls // 50))
-        for noise in neighbour.NOISES:
-            print(f"beside {noise}", file=sys.stderr, flush=True)
-            for call, found in neighbour.felt(target, noise, size).items():
-                self._note(marks.beside(call, noise), "plain", (found.ratio, found.worst * 1000))
+        for load in neighbour.LOADS:
+            print(f"beside {load}", file=sys.stderr, flush=True)
+            for call, found in neighbour.influence(target, load, size).items():
+                self._note(marks.beside(call, load), "plain", (found.ratio, found.worst * 1000))
 
     def _clients(self) -> None:
         cost = trivial.cost_of_a_request(self._size.seconds, 16) * 1000

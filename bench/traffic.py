@@ -1,6 +1,6 @@
 """A tenant that sends expensive requests without a pause and discards the answers.
 
-As a program it reads a `Noise` from standard input, prints a line once its first answer has arrived, and continues
+As a program it reads a `Traffic` from standard input, prints a line once its first answer has arrived, and continues
 until it is killed.
 """
 
@@ -17,7 +17,7 @@ from bench import child
 from bench.lean import Place, connected, split
 
 
-class Noise(msgspec.Struct, frozen=True):
+class Traffic(msgspec.Struct, frozen=True):
     """A load of requests; each is sent on ``times`` connections at once."""
 
     place: Place
@@ -26,13 +26,13 @@ class Noise(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def noise(what: Noise) -> Iterator[None]:
+def send_traffic(traffic: Traffic) -> Iterator[None]:
     """Generate load in a separate process until the block ends."""
-    with subprocess.Popen(child.command("bench.noise"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(child.command("bench.traffic"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(msgspec.json.encode(what))
+            process.stdin.write(msgspec.json.encode(traffic))
             process.stdin.close()
             if not process.stdout.readline():
                 raise ConnectionError("the load did not start")
@@ -70,10 +70,10 @@ class _Lane:
 
 
 def _main() -> None:
-    what = msgspec.json.decode(sys.stdin.buffer.read(), type=Noise)
+    traffic = msgspec.json.decode(sys.stdin.buffer.read(), type=Traffic)
     selector = selectors.EpollSelector()
-    for request in what.requests * what.times:
-        lane = _Lane(what.place, request)
+    for request in traffic.requests * traffic.times:
+        lane = _Lane(traffic.place, request)
         selector.register(lane.socket, selectors.EVENT_READ, lane)
         lane.send()
     announced = False
@@ -83,7 +83,7 @@ def _main() -> None:
                 key.data.send()
                 if not announced:
                     announced = True
-                    print("noise", flush=True)
+                    print("started", flush=True)
 
 
 if __name__ == "__main__":
