@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--rows", type=_count, metavar="N", help="rows of the result that is paged through")
     parser.add_argument("--idle", type=_count, metavar="N", help="idle sessions to measure again with")
     parser.add_argument("--history", type=_count, metavar="N", help="records to measure again with")
-    parser.add_argument("--neighbour", type=_count, metavar="N", help="calls to make beside each noise of a neighbour")
+    parser.add_argument("--neighbour", type=_count, metavar="N", help="calls to make beside each load of a neighbour")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the measures")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"), help="compare two saved runs")
     given = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The command line of a child process that runs a module of this checkout, which is no installed package."""
+"""The command line of a child process that runs a module of this checkout, which is not an installed package."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from treadle import interpreter
 
 
 def command(module: str) -> list[str]:
-    """Make the command that runs a module of the bench or the tests; further arguments may follow.
+    """Build the command that runs a module of the bench or the tests; further arguments may follow.
 
-    Nothing of the current folder can be imported by it.
+    The child imports nothing from the current folder.
     """
     root = str(Path(__file__).parents[1])
     code = f"import runpy, sys; sys.path.append({root!r}); runpy.run_module({module!r}, run_name='__main__')"

@@ -95,12 +95,12 @@ BY_SIGNATURE: Final = (
 )
 
 
-def beside(call: str, noise: str) -> tuple[Figure, ...]:
-    """How many times as long a call takes beside a neighbour's noise, p99 by p99; and its worst."""
+def beside(call: str, load: str) -> tuple[Figure, ...]:
+    """The ratio of a call's p99 beside a neighbour's load to its p99 alone, and its maximum."""
     worst = {"a cheap GET": at(50.0), "a cancel by kill": at(GRACE_MS + 300)}.get(call)
     return (
-        Figure(name=f"{call} beside {noise}, p99", unit="times quiet", better="lower", mark=at(2.0)),
-        Figure(name=f"{call} beside {noise}, max", unit="ms", better="lower", mark=worst, worst=True),
+        Figure(name=f"{call} beside {load}, p99", unit="times quiet", better="lower", mark=at(2.0)),
+        Figure(name=f"{call} beside {load}, max", unit="ms", better="lower", mark=worst, worst=True),
     )
 
 

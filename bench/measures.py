@@ -23,12 +23,12 @@ FROM range({rows}) t(i)
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is measured, in each of ``rounds`` rounds; ``rows`` are shared out among them.
+    """The extent of the measurements in each of ``rounds`` rounds; ``rows`` are divided among them.
 
-    ``idle`` sessions and ``history`` records are what each measure is taken again with; the memory of
-    a session is taken with ``idle_first`` of them. ``running`` is how many seconds a statement runs before
-    its cancel, ``deaf_bound`` how many one that hears nothing is watched when DuckDB is alone. ``neighbour``
-    calls of a kind are made beside each noise of another tenant; 0 leaves that out.
+    ``idle`` sessions and ``history`` records are present when each measurement is repeated; the memory of a session is
+    measured with ``idle_first`` of them. ``running`` is the run time of a statement before its cancel in seconds,
+    ``deaf_bound`` the time for which an uninterruptible one is watched when DuckDB runs alone. ``neighbour`` calls of
+    each kind are made beside each load of another tenant; 0 skips these.
     """
 
     rounds: int = 3

@@ -1,6 +1,7 @@
-"""What one tenant feels of another: the same calls quiet, and beside the worst pages, bindings and results.
+"""The influence of one tenant on another: the same calls alone, and beside the most expensive pages, bindings and
+results.
 
-Every figure is a ratio within one run, or a bound of the contract.
+Every figure is a ratio within one run, or a limit of the contract.
 """
 
 import time
@@ -11,13 +12,13 @@ import msgspec
 
 from bench import served
 from bench.lean import Lean
-from bench.noise import Noise, noise
 from bench.report import percentile
 from bench.served import Target
+from bench.traffic import Traffic, send_traffic
 from treadle.demo.local import make_token
 
 BLOB: Final = "SELECT unhex(repeat('00ff', 12500000)) AS blob"
-"""A page of one value of 25 MB, which is 50 MB of text."""
+"""A page with one value of 25 MB, which is 50 MB of text."""
 
 
 def _wide(value: str, columns: int) -> str:
@@ -25,25 +26,25 @@ def _wide(value: str, columns: int) -> str:
 
 
 WIDE: Final = _wide("random() * 1e300", 1900)
-"""A page that takes as long as a page of numbers can."""
+"""A page of numbers that takes as long as possible."""
 
 CONTROL: Final = _wide("repeat(chr(1), 20)", 100)
 INTERVALS: Final = _wide("to_seconds((random() * 1e9)::BIGINT)", 300)
 NESTED: Final = "SELECT {'a': range(100), 'b': [{'c': random(), 'd': 'x' || i}]} AS v FROM range(1000) t(i)"
 
 SCRIPT: Final = "SELECT $1;" * 600_000
-"""6 MB that have to be read to be refused: bindings do not go with a script."""
+"""A script of 6 MB that is read and then refused, because a script takes no bindings."""
 
 PAGE: Final = "SELECT range AS i, 'row ' || range AS t, random() AS d FROM range(100000)"
 
 FLOOR: Final = 0.015
-"""Seconds below which a call is as good as quiet: what shares the processors costs that much."""
+"""Seconds below which a call counts as undisturbed: sharing the processors costs as much."""
 
 Take = Callable[[Target, int], Sequence[float]]
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How often each call is made."""
+    """The number of calls of each kind."""
 
     calls: int = 100
     opens: int = 10
@@ -51,27 +52,27 @@ class Size(msgspec.Struct, frozen=True):
     kills: int = 2
 
 
-def stranger(target: Target) -> Target:
-    """A tenant of another project of the same service."""
+def other_tenant(target: Target) -> Target:
+    """Create a tenant in another project of the same service."""
     return Target.of(target.service, make_token(target.service.data_dir, "neighbours", "neighbour"))
 
 
-def pages_of(target: Target, sql: str, times: int) -> Noise:
-    """Asks for the first page of a result again and again."""
+def pages_of(target: Target, sql: str, times: int) -> Traffic:
+    """Build requests for the first page of a result."""
     large = target.large(sql)
     path = f"{target.sessions_path}/{large.session_id}/statements/{large.statement_id}?page_num=1"
-    return Noise(target.place, [target.place.request("GET", path)], times)
+    return Traffic(target.place, [target.place.request("GET", path)], times)
 
 
-def scripts_of(target: Target, times: int) -> Noise:
-    """Submits a script with a binding again and again."""
+def scripts_of(target: Target, times: int) -> Traffic:
+    """Build submits of a script with a binding."""
     with target.sessions(1) as (session,):
         body = {"session_id": session.id, "statement": SCRIPT, "bindings": [["1"]], "is_sync": True}
         path = f"{target.sessions_path}/statements"
-        return Noise(target.place, [target.place.request("POST", path, msgspec.json.encode(body))], times)
+        return Traffic(target.place, [target.place.request("POST", path, msgspec.json.encode(body))], times)
 
 
-NOISES: Final[dict[str, Callable[[Target], Noise]]] = {
+LOADS: Final[dict[str, Callable[[Target], Traffic]]] = {
     "pages of 1,900 doubles": lambda target: pages_of(target, WIDE, 12),
     "pages of control characters": lambda target: pages_of(target, CONTROL, 12),
     "pages of intervals": lambda target: pages_of(target, INTERVALS, 12),
@@ -82,14 +83,14 @@ NOISES: Final[dict[str, Callable[[Target], Noise]]] = {
 
 
 def cheap(target: Target, count: int) -> list[float]:
-    """Seconds of a GET that costs next to nothing, one after the other."""
+    """Measure cheap GETs, one after the other, in seconds."""
     with target.session() as session, Lean(target.place) as client:
         request = target.place.request("GET", f"{target.sessions_path}/{session.id}")
         return [_timed(client, request) for _ in range(count)]
 
 
 def page(target: Target, count: int) -> list[float]:
-    """Seconds of a page of 1,000 rows, each time another one."""
+    """Measure pages of 1,000 rows, a different one each time, in seconds."""
     large = target.large(PAGE)
     path = f"{target.sessions_path}/{large.session_id}/statements/{large.statement_id}?page_num="
     with Lean(target.place) as client:
@@ -103,17 +104,17 @@ def _timed(client: Lean, request: bytes) -> float:
 
 
 def opened(target: Target, count: int) -> list[float]:
-    """Seconds to open a session."""
+    """Measure opening a session, in seconds."""
     return [served.open_one(target, target.workspace_id, target.endpoint_id) for _ in range(count)]
 
 
 def interrupted(target: Target, count: int) -> list[float]:
-    """Seconds to the 200 of a cancel that an interrupt makes."""
+    """Measure cancels that interrupt the engine, in seconds until the 200."""
     return served.cancel(target, HEAVY, count, 0.2, "interrupted")
 
 
 def killed(target: Target, count: int) -> list[float]:
-    """Seconds to the 200 of a cancel that takes the worker."""
+    """Measure cancels that kill the worker, in seconds until the 200."""
     return served.cancel(target, DEAF, count, 0.2, "killed")
 
 
@@ -122,7 +123,7 @@ DEAF: Final = "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))"
 
 
 def calls(size: Size) -> dict[str, tuple[Take, int]]:
-    """What the tenant does, and how often."""
+    """List the calls of the tenant with their numbers."""
     return {
         "a cheap GET": (cheap, size.calls * 3),
         "SELECT 1": (served.select_one, size.calls),
@@ -133,8 +134,8 @@ def calls(size: Size) -> dict[str, tuple[Take, int]]:
     }
 
 
-class Felt(msgspec.Struct, frozen=True):
-    """Seconds of a call, quiet and beside the neighbour: p99, and the worst."""
+class Influence(msgspec.Struct, frozen=True):
+    """The times of a call alone and beside the neighbour in seconds: p99 and maximum."""
 
     quiet: float
     beside: float
@@ -142,17 +143,17 @@ class Felt(msgspec.Struct, frozen=True):
 
     @property
     def ratio(self) -> float:
-        """How many times as long as quiet."""
+        """The ratio of the p99 under load to the p99 alone."""
         return max(self.beside, FLOOR) / max(self.quiet, FLOOR)
 
 
-def felt(target: Target, name: str, size: Size) -> dict[str, Felt]:
-    """Every call, quiet and beside one noise."""
-    loud = NOISES[name](stranger(target))
-    found: dict[str, Felt] = {}
+def influence(target: Target, name: str, size: Size) -> dict[str, Influence]:
+    """Measure every call alone and beside one load."""
+    traffic = LOADS[name](other_tenant(target))
+    found: dict[str, Influence] = {}
     quiet = {call: list(take(target, count)) for call, (take, count) in calls(size).items()}
     for call, (take, count) in calls(size).items():
-        with noise(loud):
+        with send_traffic(traffic):
             beside = list(take(target, count))
-        found[call] = Felt(percentile(quiet[call], 0.99), percentile(beside, 0.99), max(beside))
+        found[call] = Influence(percentile(quiet[call], 0.99), percentile(beside, 0.99), max(beside))
     return found

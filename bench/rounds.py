@@ -84,15 +84,15 @@ class Rounds:
             self._note(figures, "plain", [percentile(taken, share) * 1000 for share in (0.5, 0.99)])
 
     def _neighbour(self, target: Target) -> None:
-        """What is felt of another tenant's noise; within a run both are of the same minute."""
+        """Measure the influence of another tenant's load; the compared runs follow each other closely."""
         calls = self._size.neighbour
         if not calls:
             return
         size = neighbour.Size(calls, max(2, calls // 10), max(2, calls // 10), max(1, calls // 50))
-        for noise in neighbour.NOISES:
-            print(f"beside {noise}", file=sys.stderr, flush=True)
-            for call, found in neighbour.felt(target, noise, size).items():
-                self._note(marks.beside(call, noise), "plain", (found.ratio, found.worst * 1000))
+        for load in neighbour.LOADS:
+            print(f"beside {load}", file=sys.stderr, flush=True)
+            for call, found in neighbour.influence(target, load, size).items():
+                self._note(marks.beside(call, load), "plain", (found.ratio, found.worst * 1000))
 
     def _clients(self) -> None:
         cost = trivial.cost_of_a_request(self._size.seconds, 16) * 1000

@@ -197,7 +197,7 @@ def open_warm(target: Target, count: int) -> list[float]:
 
 
 def open_one(target: Target, workspace_id: str, endpoint_id: str) -> float:
-    """Seconds to open a session, which is closed again."""
+    """Measure opening a session in seconds, and close it."""
     path = f"/v1/workspaces/{quote(workspace_id)}/sessions"
     lake = {"instance_id": "default", "catalog": "default"}
     body = msgspec.json.encode({"endpoint_id": endpoint_id, "lake_formation_config": lake})

@@ -32,7 +32,7 @@ class Service:
 def main() -> None:
     """Run the example against the service the demo file names."""
     parser = argparse.ArgumentParser(description="Open a session, start an endless statement, cancel it.")
-    parser.add_argument("demo", type=Path, help="the file scripts/run has written: treadle-data/demo.json")
+    parser.add_argument("demo", type=Path, help="the file written by scripts/run: treadle-data/demo.json")
     demo = json.loads(parser.parse_args().demo.read_text())
     service = Service(demo)
     lake = {"instance_id": "default", "catalog": "default"}

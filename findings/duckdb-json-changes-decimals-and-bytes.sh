@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# DuckDB 1.5.5: what COPY … TO writes to a JSON file, COPY … FROM reads back as other values, without an error.
+# DuckDB 1.5.5: COPY … FROM reads back other values than COPY … TO has written to a JSON file, without an error.
 # Guess: the column's type decides how a value is read, so a DECIMAL and a BLOB come back as in a CSV file.
-# Seen: every number with a fraction is read as a DOUBLE first, and a BLOB's text is taken for its bytes; a number within a value of type JSON
-# becomes a DOUBLE already on its way into the file.
+# Seen: every number with a fraction is read as a DOUBLE first, and the text of a BLOB is read as its bytes; a number within a value of type JSON
+# is already written to the file as a DOUBLE.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # DuckLake 1.5.5: ALTER COLUMN … SET DEFAULT takes a list and stores NULL, and takes the name of a column.
-# Guess: a default is checked where it is set, as in CREATE TABLE, or is at least the value of later rows.
+# Guess: a default is checked when it is set, as in CREATE TABLE, or is at least the value of later rows.
 # Seen: rows have NULL for the list; with the name every later INSERT is refused, also one that gives the value.
 set -euo pipefail
 work=$(mktemp -d)

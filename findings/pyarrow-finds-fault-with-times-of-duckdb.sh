@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# pyarrow 26.0.1 on what DuckDB 1.5.5 hands over: validate(full=True) refuses a column that is as DuckDB's types allow.
-# Guess: full validation looks at buffers, offsets and text; a value that DuckDB stores and shows passes it.
-# Seen: TIME '24:00:00', which SQL and DuckDB have, is "not within the acceptable range"; so is a HUGEINT of 39 digits. The light validation passes.
+# pyarrow 26.0.1 with columns of DuckDB 1.5.5: validate(full=True) refuses values that are valid in DuckDB's types.
+# Guess: full validation checks buffers, offsets and text, and accepts every value that DuckDB stores and shows.
+# Seen: TIME '24:00:00', valid in SQL and DuckDB, is "not within the acceptable range"; so is a HUGEINT of 39 digits. The light validation passes.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -5,8 +5,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$(realpath -m "${TREADLE_VENV:-$root/.venv}")
 python=$venv/bin/python
 
-# The folder in which a script is called must not be one that Python imports from: PYTHONSAFEPATH keeps it off the path
-# of every Python that is started from here, -I of those that may be too old to know that.
+# Python must not import from the current folder: PYTHONSAFEPATH keeps the folder off the path of every Python that is
+# started from here, -I does so for versions that are too old for that variable.
 export PYTHONSAFEPATH=1
 
 say() { printf '%s\n' "$*" >&2; }
@@ -16,8 +16,8 @@ fail() {
     exit 1
 }
 
-# quietly WHAT LINES TOTAL COMMAND...: run the command and show how far it is: how many of the lines that begin with
-# LINES it has written, of TOTAL; what it writes itself is shown only when it fails.
+# quietly WHAT LINES TOTAL COMMAND...: run the command and show its progress as the number of output lines that begin
+# with LINES, of TOTAL; its own output is shown only when it fails.
 quietly() {
     local what=$1 lines=$2 total=$3 log code=0 ticker
     shift 3
@@ -32,7 +32,7 @@ quietly() {
     return "$code"
 }
 
-# A line every few seconds, until this script ends.
+# Print a line every few seconds until this script ends.
 progress() {
     local seconds=0 done
     while sleep 2 && kill -0 $$ 2>/dev/null; do

@@ -25,8 +25,8 @@ is taken:
 3. the TOML file given with `--config FILE`: `page_rows = 500`,
 4. the default below.
 
-Settings are read once, at the start. A value that makes no sense, a name in the file that does not exist, and a
-variable `TREADLE_…` that is no setting stop the start with one line that names it and the nearest name that there is.
+Settings are read once, at the start. An invalid value, an unknown name in the file and an unknown variable
+`TREADLE_…` stop the start with one line that names the setting and suggests the nearest known name.
 Durations are seconds. Sizes are bytes and may carry a unit: `512MiB`, `2GB`. A list is JSON in the environment
 (`TREADLE_COPY_DIRS='["/srv/in", "/srv/out"]'`) and a list in TOML; a table likewise.
 

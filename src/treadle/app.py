@@ -69,7 +69,7 @@ class Memory:
         return self._embedded
 
     async def start(self) -> str:
-        """Bring it up; the dsn of the service."""
+        """Start the server and return the dsn of the store."""
         if self._settings.database_url is not None:
             return self._settings.database_url
         self._embedded = await asyncio.to_thread(EmbeddedPostgres.start, self._settings.data_dir)
@@ -202,7 +202,7 @@ class Gateway:
         self._undo = contextlib.AsyncExitStack()
         self._taken: StoreTaken | None = None
         self.over = asyncio.Event()
-        """Set when another gateway has taken the store over."""
+        """Set when another gateway has taken over the store."""
 
     async def start(self) -> None:
         """Bring everything up, and tell the truth about what an earlier run left."""
@@ -213,7 +213,7 @@ class Gateway:
         dsn = await self._memory.start()
         owner_id = new_id()
         lease = GatewayLease(dsn, owner_id, settings.data_dir, self._lose)
-        # Before the tables are changed: a gateway that runs on them would be the one to feel it.
+        # Before the tables are changed: a migration would break a gateway that still runs on them.
         await lease.acquire()
         self._undo.push_async_callback(lease.release)
         await asyncio.to_thread(migrate, dsn)
@@ -275,12 +275,12 @@ class Gateway:
         A second call finds nothing to do.
         """
         if self._taken is not None:
-            # Nothing that runs here may go on, and no end of it can be written here.
+            # No work may continue here, and its outcome can no longer be written to the store.
             await self._workers.stop()
         await self._undo.aclose()
 
     def check_kept(self) -> None:
-        """Raise `StoreTaken` when another gateway has taken the store over."""
+        """Raise `StoreTaken` when another gateway has taken over the store."""
         if self._taken is not None:
             raise self._taken
 
@@ -297,7 +297,7 @@ class Gateway:
         return self._metrics
 
     def _heed(self, wake: Wake) -> None:
-        """A command has changed what somebody may do: what is remembered of them is asked again."""
+        """Drop cached rights after a command has changed them."""
         if wake.directory:
             self.service.forget()
 
@@ -413,8 +413,8 @@ async def _answer(
 
 
 async def _first(door: "asyncio.Task[None]", *events: asyncio.Event) -> None:
-    """Wait until one of the events is set or the door has closed."""
-    told = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait([door, *told], return_when=asyncio.FIRST_COMPLETED)
-    for one in told:
+    """Wait until one of the events is set or the server has ended."""
+    waiters = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait([door, *waiters], return_when=asyncio.FIRST_COMPLETED)
+    for one in waiters:
         one.cancel()

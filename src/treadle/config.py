@@ -23,13 +23,13 @@ from treadle.model.errors import ConfigError
 from treadle.model.nearest import suggested
 
 PREFIX = "TREADLE_"
-"""How the names of settings begin in the environment."""
+"""Prefix of the settings in the environment."""
 
 OF_SCRIPTS = tuple(
     f"{PREFIX}{name}"
     for name in ("COVERAGE", "DEMO_SCALE", "FUZZ_", "PYTHON", "RACES", "SANDBOX_ROUNDS", "TEST_", "TRIALS", "VENV")
 )
-"""How the names begin that mean something to the scripts and tests beside the service, and nothing to it."""
+"""Prefixes of the variables for scripts and tests, which the service ignores."""
 
 Seconds = Annotated[float, Field(gt=0)]
 TimeLimit = Annotated[float, Field(ge=0, le=2_147_483)]
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     # requests
     sync_wait: Seconds = Field(50.0, description="Seconds a synchronous submit waits for its end.")
     session_wait: Seconds = Field(
-        5.0, description="Seconds a request for a session without `wait_timeout` waits for a free slot, then 429."
+        5.0, description="Seconds a request for a session without `wait_timeout` waits for a free slot before 429."
     )
     max_wait: Seconds = Field(60.0, description="The most seconds a request for a result may ask to wait for its end.")
     on_disconnect: Literal["continue", "cancel"] = Field(
@@ -118,12 +118,12 @@ class Settings(BaseSettings):
         description="Bytes of the rows in one answer; a larger row has to be fetched with READ_OBS. `page_bytes` "
         "counts as an eighth of it at most, so that every page of several rows fits.",
     )
-    page_timeout: Seconds = Field(60.0, description="Seconds the making of a result page may take.")
+    page_timeout: Seconds = Field(60.0, description="Seconds that making a result page may take.")
     max_statement_chars: Count = Field(10_000_000, description="Characters of SQL in one request.")
     max_judged_names: Count = Field(
         10_000,
-        description="Files, tables, queries and relations of the service that the SQL of one request may name: each of "
-        "them is judged.",
+        description="Files, tables, queries and relations of the service that the SQL of one request may name; each of "
+        "them is checked.",
     )
     max_body: ByteSize = Field(ByteSize(128 * 2**20), description="Bytes of a request body.")
     max_signed_body: ByteSize = Field(
@@ -147,14 +147,14 @@ class Settings(BaseSettings):
     )
     warm_workers: int = Field(2, ge=0, description="Workers kept ready for new sessions.")
 
-    # work beside the event loop; one user of a project has all but one of the processes or threads of a kind
+    # work outside the event loop; one user of a project has at most all but one of the processes or threads of a kind
     page_processes: Count = Field(2, description="Processes that make result pages.")
     page_threads: Annotated[int, Field(ge=2)] = Field(
-        3, description="Threads that make result pages of some thousand plain values."
+        3, description="Threads that make result pages of a few thousand plain values."
     )
-    intake_processes: Count = Field(2, description="Processes that read scripts, where there is one to read.")
-    waiting_orders: Count = Field(256, description="Pages, or scripts, of one user that wait for a process at once.")
-    stop_threads: Count = Field(4, description="Threads that clear up behind stopped statements and dead workers.")
+    intake_processes: Count = Field(2, description="Processes that read scripts with bindings.")
+    waiting_orders: Count = Field(256, description="Most pages, or scripts, of one user that wait for a process.")
+    stop_threads: Count = Field(4, description="Threads that clean up after stopped statements and dead workers.")
     file_threads: Annotated[int, Field(ge=2)] = Field(4, description="Threads for files and folders.")
     password_threads: Count = Field(2, description="Threads that check passwords.")
 
@@ -302,8 +302,8 @@ class Settings(BaseSettings):
     maintenance_pause: Seconds = Field(5.0, description="Least seconds between two looks at a catalog that changes.")
     maintenance_patience: Seconds = Field(
         600.0,
-        description="Seconds for which maintenance gives way to what runs for longer than `maintenance_pause` or is "
-        "not run again; to what has lost a race it always does.",
+        description="Seconds for which maintenance gives way to work that runs for longer than `maintenance_pause` or "
+        "is not retried; it always gives way to statements that have lost a race.",
     )
     maintenance_timeout: Seconds = Field(300.0, description="Seconds one step of maintenance may take.")
     maintenance_small_files: Annotated[int, Field(ge=2)] = Field(
@@ -338,7 +338,7 @@ class Settings(BaseSettings):
 
 
 def _check_environment(environment: Mapping[str, str]) -> None:
-    """Raise `ConfigError` for a variable that looks like a setting and is none: a misspelt limit would not hold."""
+    """Raise `ConfigError` for a variable with the prefix that is no setting: a misspelt limit would have no effect."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     for name in environment:
         upper = name.upper()
@@ -347,7 +347,7 @@ def _check_environment(environment: Mapping[str, str]) -> None:
 
 
 def _wrong(kind: str, place: tuple[int | str, ...], message: str, file: Path | None) -> str:
-    """What is wrong with a setting, in one line."""
+    """Describe a wrong setting in one line."""
     name = ".".join(map(str, place)) or "settings"
     if kind != "extra_forbidden":
         return f"{name}: {message}"

@@ -1,4 +1,4 @@
-"""The command line of a child process in Python: nothing of the current folder can be imported by it."""
+"""The command line of a Python child process, which imports nothing from the current folder."""
 
 import os
 import site
@@ -10,13 +10,13 @@ _SAFE_PATH: Final = "P"
 
 
 def command(how: Literal["m", "c"], what: str) -> list[str]:
-    """Make the command that runs a module (``m``) or a text (``c``); further arguments may follow.
+    """Build the command that runs a module (``m``) or a text (``c``); further arguments may follow.
 
-    The child is isolated as well: it has no ``PYTHON…`` variables and no packages of the user's.
+    The child is isolated as well: it ignores ``PYTHON…`` variables and the user's site packages.
     """
     return [sys.executable, f"-{_SAFE_PATH if _extended() else _ISOLATED}{how}", what]
 
 
 def _extended() -> bool:
-    # An isolated child would not find packages that came from either place.
+    # An isolated child would not find packages from either place.
     return bool(os.environ.get("PYTHONPATH")) or site.getusersitepackages() in sys.path

@@ -89,7 +89,7 @@ class Lakes:
         self._leave = leave
 
     async def mend(self, catalog: Catalog, functions: Collection[str], *, apply: bool) -> tuple[Harm, ...]:
-        """Find, and with ``apply`` mend, what harms the sessions of a catalog; raises `StoreUnavailable`."""
+        """Find faults that harm sessions of a catalog, and repair them with ``apply``; raises `StoreUnavailable`."""
         return await mend(self._dsn, catalog, functions, apply=apply)
 
     async def committed(self, catalog: Catalog, marker: str) -> bool | None:

@@ -1,4 +1,4 @@
-"""Where the service listens, and how it proves who it is there."""
+"""The listening socket of the service and its certificate."""
 
 import ipaddress
 import socket
@@ -10,7 +10,7 @@ from treadle.model.errors import ConfigError
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; raises `ConfigError` when the address is taken or not ours."""
+    """Open a listening socket; raises `ConfigError` when the address is in use or not of this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -24,12 +24,12 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def certificate(settings: Settings) -> ssl.SSLContext | None:
-    """TLS for the door, or None for plain HTTP; raises `ConfigError` where that would be heard by others."""
+    """Load the TLS certificate, None for plain HTTP; raises `ConfigError` where others could read plain HTTP."""
     cert, key = settings.tls_cert, settings.tls_key
     if cert is None and key is None:
         if not settings.allow_plain_http and not _is_loopback(settings.host):
             raise ConfigError(
-                f"host: {settings.host} is reached by others than this machine, and without TLS they can read tokens: "
+                f"host: {settings.host} can be reached from other machines, which can read tokens without TLS: "
                 "give tls_cert and tls_key, or set allow_plain_http"
             )
         return None
@@ -42,7 +42,7 @@ def certificate(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether an address to listen on is this machine's own; a name is, if all it stands for is."""
+    """Check whether an address is a loopback address; a name is one if all its addresses are."""
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host or "0.0.0.0", None)}  # noqa: S104 (that is what "" means)
     except OSError:

@@ -94,7 +94,7 @@ class Metrics:
         self._memory = Gauge("treadle_worker_memory_bytes", "Memory of all worker processes.", registry=registry)
         self._overdue = Gauge("treadle_cancel_overdue", "Cancels pending longer than their bound.", registry=registry)
         self._pool = Gauge(
-            "treadle_pool_jobs", "Work beside the event loop, by pool.", ["pool", "state"], registry=registry
+            "treadle_pool_jobs", "Jobs outside the event loop, by pool.", ["pool", "state"], registry=registry
         )
         # Present from the first scrape on, so that an alert sees 0 and not an absence.
         self.statements(queued=0, running=0)
@@ -140,7 +140,7 @@ class Metrics:
         )
         self._pool_seconds = Histogram(
             "treadle_pool_wait_seconds",
-            "From the order of work beside the event loop to its start.",
+            "Waiting time of jobs outside the event loop.",
             ["pool"],
             buckets=DURATION_BUCKETS,
             registry=registry,
@@ -184,12 +184,12 @@ class Metrics:
         self._memory.set(memory_bytes)
 
     def pool_level(self, pool: str, *, waiting: int, running: int) -> None:
-        """How many jobs of a pool wait and how many are under way, now."""
+        """Record the numbers of waiting and running jobs of a pool."""
         self._pool.labels(pool, "waiting").set(waiting)
         self._pool.labels(pool, "running").set(running)
 
     def pool_waited(self, pool: str, seconds: float) -> None:
-        """A job of a pool started after waiting that long."""
+        """Record the waiting time of a job of a pool."""
         self._pool_seconds.labels(pool).observe(seconds)
 
     def statement_started(self, queued_seconds: float) -> None:

@@ -27,9 +27,9 @@ class CatalogTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker may use: ``memory`` and ``spill`` in bytes, ``threads`` of the engine; and how
-    large one result may be, 0 is any. A page of a result is full at ``page_rows`` rows or ``page_bytes`` bytes.
-    ``judged_names`` is how many names in strings one request may have that are judged.
+    """The limits of a worker: ``memory`` and ``spill`` in bytes, ``threads`` of the engine; and the limits of a result,
+    0 for none. A page of a result is full at ``page_rows`` rows or ``page_bytes`` bytes. ``judged_names`` is the
+    maximum number of names in strings that are checked in one request.
     """
 
     memory: int
@@ -127,9 +127,9 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Attached(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The catalog is attached, and every door is locked.
+    """The catalog is attached and the engine locked down.
 
-    ``unmended`` are the tables that could not be brought up to date; only the session that tried says so.
+    ``unmended`` are the tables that could not be brought up to date; only the session that tried reports them.
     """
 
     unmended: tuple[str, ...] = ()
@@ -173,7 +173,7 @@ class AtCommit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class BeforeStart(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A part that would probably lose a race is about to run, and waits for its turn."""
+    """A part that would probably lose a race waits for its turn before it runs."""
 
     statement_id: str
     part: int

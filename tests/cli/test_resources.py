@@ -192,7 +192,7 @@ def test_a_catalog_is_repaired(cli: Cli, workspace_id: str) -> None:
     assert (found["schema"], found["name"], found["snapshot"], found["mended"]) == ("main", "bad", 1, False)
     said = cli.ok("catalog", "repair", *place, "harmed")
     assert said.startswith('main.bad  1  the default of parameter "a" is nested')
-    assert "take a backup, then say --apply" in said
+    assert "take a backup, then use --apply" in said
     assert "mended" in cli.ok("catalog", "repair", *place, "--apply", "harmed")
     assert cli.json("catalog", "repair", *place, "harmed") == []
     assert cli.fails("catalog", "repair", *place, "nosuch") == "treadle: no such catalog: default.nosuch\n"

@@ -89,7 +89,7 @@ def test_what_cannot_be_revoked_is_said(cli: Cli) -> None:
     """An unknown id ends nothing, also not the known ones beside it."""
     token = made(cli, "tom")
     assert "no such token: 0123456789abcdef" in cli.fails("token", "revoke", token["id"], "0123456789abcdef")
-    assert "which token?" in cli.fails("token", "revoke")
+    assert "missing token" in cli.fails("token", "revoke")
     assert [one["id"] for one in cli.json("token", "list", "--user", "tom")] == [token["id"]]
 
 

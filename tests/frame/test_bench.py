@@ -11,7 +11,7 @@ from bench.identity import by_signature, by_token
 from bench.lean import Lean, Place, Refused, split
 from bench.marks import above_bare, at, beside
 from bench.measures import QUICK, probes
-from bench.neighbour import Felt
+from bench.neighbour import Influence
 from bench.report import Measure, Report, as_text, compared, percentile, save
 from bench.report import load as read_report
 from bench.rounds import Rounds
@@ -34,8 +34,8 @@ def report(millis: float, rate: float) -> Report:
 
 def test_what_is_felt_of_a_neighbour_is_a_ratio_with_a_floor() -> None:
     """What is quicker than the floor counts as the floor, quiet or beside."""
-    assert Felt(quiet=0.001, beside=0.002, worst=0.01).ratio == 1.0
-    assert Felt(quiet=0.1, beside=0.3, worst=0.5).ratio == pytest.approx(3.0)
+    assert Influence(quiet=0.001, beside=0.002, worst=0.01).ratio == 1.0
+    assert Influence(quiet=0.1, beside=0.3, worst=0.5).ratio == pytest.approx(3.0)
     shares, worst = beside("a cheap GET", "pages")
     assert (shares.mark and shares.mark(None), worst.mark and worst.mark(None)) == (2.0, 50.0)
 

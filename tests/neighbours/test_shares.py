@@ -5,7 +5,7 @@ The bounds are ratios to the same calls a moment before, with a floor for what t
 
 import pytest
 
-from bench.neighbour import NOISES, Size, felt
+from bench.neighbour import LOADS, Size, influence
 from bench.served import Target
 from tests.support.world import BOUND
 
@@ -18,8 +18,8 @@ FLOOR = 3.0
 
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.parametrize("noise", NOISES)
-def test_a_neighbour_is_not_felt(tenant: Target, noise: str) -> None:
+@pytest.mark.parametrize("load", LOADS)
+def test_a_neighbour_is_not_felt(tenant: Target, load: str) -> None:
     """A page, a session, a statement and a cancel beside the worst of each kind."""
-    for call, seconds in felt(tenant, noise, SIZE).items():
+    for call, seconds in influence(tenant, load, SIZE).items():
         assert seconds.worst <= max(MORE * seconds.quiet, FLOOR if call != "a cancel by kill" else BOUND), call

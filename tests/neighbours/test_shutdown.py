@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.neighbour import NOISES
-from bench.noise import noise
+from bench.neighbour import LOADS
 from bench.served import Target
+from bench.traffic import send_traffic
 from tests.support.world import until
 from treadle.demo.local import LocalService, make_token
 
@@ -31,8 +31,8 @@ def test_a_shutdown_waits_for_no_page_and_no_script(tmp_path: Path, kind: str) -
     data = tmp_path / "data"
     with LocalService(data, {"TREADLE_SHUTDOWN_GRACE": str(GRACE)}) as service:
         target = Target.of(service, make_token(data))
-        loud = NOISES[kind](target)
-        with noise(loud):
+        traffic = LOADS[kind](target)
+        with send_traffic(traffic):
             until(lambda: any(one.cpu_times().user > 1.0 for one in _helpers(service.pid)), "a helper works", 120)
             busy, began = _helpers(service.pid), time.monotonic()
             gateway = psutil.Process(service.pid)

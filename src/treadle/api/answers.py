@@ -14,7 +14,7 @@ from treadle.service.holdings import FREE
 from treadle.service.views import CancelReport, StatementView
 
 _MARK: Final = token_hex(24).encode()
-"""Stands for large rows while what is around them is encoded: nobody else can name it."""
+"""Placeholder for large rows while the text around them is encoded; random, so that no caller can guess it."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -25,9 +25,9 @@ def answer(reply: msgspec.Struct | Sequence[msgspec.Struct], status: int = HTTPS
 
 
 class Shown(Response):
-    """A statement and its rows. Large rows are sent from where they lie: ``pieces`` is the whole body.
+    """The response with a statement and its rows. ``pieces`` is the whole body; large rows are sent without a copy.
 
-    ``instead`` goes out where there is no room for this one.
+    ``instead`` is sent if the memory budget has no room for this response.
     """
 
     def __init__(self, pieces: Sequence[bytes | memoryview]) -> None:
@@ -39,7 +39,7 @@ class Shown(Response):
 
 
 def shown(view: StatementView, *, with_progress: bool = True) -> Shown:
-    """The answer that shows a statement."""
+    """Make the response that shows a statement."""
     large = [part.rows for part in view.results or () if isinstance(part.rows, memoryview)]
     if not large:
         return Shown([_encode(render.statement(view, with_progress=with_progress))])

@@ -131,8 +131,8 @@ Reason = Annotated[
     Meta(
         max_length=MOST_REASON,
         description=(
-            f"Why, in words, at most {MOST_REASON} characters: on the record, in the message of the statement and in "
-            "the audit. Line breaks and other control characters become blanks."
+            f"The reason in words, at most {MOST_REASON} characters, shown in the record, in the message of the "
+            "statement and in the audit. Line breaks and other control characters become blanks."
         ),
     ),
 ]
@@ -278,7 +278,7 @@ class Visibility(StrEnum):
     ALL = "ALL"
 
 
-UserName = Annotated[str, Meta(min_length=1, max_length=256, description="The name of the user it belongs to.")]
+UserName = Annotated[str, Meta(min_length=1, max_length=256, description="The name of its user.")]
 
 
 class Paging(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,9 +319,9 @@ class SessionsQuery(Paging, frozen=True, kw_only=True):
 
 
 class ResultQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The parameters of ShowSqlStatementResult.
+    """The query parameters of ShowSqlStatementResult.
 
-    ``documented_pages`` is the largest documented page number; a result of more pages has them under larger numbers.
+    ``documented_pages`` is the largest documented page number; results of more pages have them under larger numbers.
     """
 
     documented_pages: ClassVar[int] = 65_535

@@ -1,8 +1,7 @@
-"""Whether an answer came to its caller.
+"""Detects whether an answer was delivered to its caller.
 
-An answer was delivered when the kernel took all of it while the caller's end of the connection was
-still open. A caller that closes after that has it, as far as can be known: a sender does not learn
-whether they read what their own kernel took.
+An answer was delivered if the kernel took all of it while the caller's end of the connection was still open. A sender
+cannot learn whether a caller that closes after that has read the bytes from their own kernel.
 """
 
 import asyncio
@@ -22,25 +21,25 @@ from treadle.service.delivery import Settle
 _KEY: Final = "treadle.peer"
 _HUNG_UP: Final = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 _LOOK_SECONDS: Final = 0.005
-"""Seconds between two looks at an answer that the kernel has not taken yet."""
+"""Seconds between two checks whether the kernel has taken an answer."""
 
 
 class Connection(Protocol):
-    """A connection as its protocol knows it; ``lost`` says that it is over."""
+    """A connection as its protocol sees it; ``lost`` is set once it is over."""
 
     transport: Any
     lost: bool
 
 
 class Peer:
-    """The caller's end of a connection, while one request of it (``cycle``) is answered."""
+    """The caller's end of a connection while one request of it (``cycle``) is answered."""
 
     def __init__(self, connection: Connection, cycle: Any) -> None:
         self._connection = connection
         self._cycle = cycle
 
     def left(self) -> bool:
-        """Whether the caller has closed the connection, seen by the event loop or not."""
+        """Check whether the caller has closed the connection, even if the event loop has not noticed yet."""
         if not self._cycle.disconnected and self._hung_up():
             self._cycle.disconnected = True
             self._cycle.message_event.set()
@@ -48,7 +47,9 @@ class Peer:
 
     @contextmanager
     def held(self) -> Iterator[socket]:
-        """The connection's socket, also after the answer has closed it; raises `ClientDisconnect` when it is gone."""
+        """Duplicate the connection's socket, so that it outlives the answer; raises `ClientDisconnect` when it is
+        closed.
+        """
         number = self._number()
         if number < 0:
             raise ClientDisconnect
@@ -56,12 +57,12 @@ class Peer:
             yield found
 
     async def took(self, connection: socket) -> bool:
-        """Whether the kernel takes what was written, for a caller who was there then."""
+        """Wait until the kernel has taken the written bytes; False when the caller had closed the connection before."""
         while self._connection.transport.get_write_buffer_size():
             if self._connection.lost:
                 return False
             await asyncio.sleep(_LOOK_SECONDS)
-        # What a reset leaves behind on a connection that the caller had closed before: the answer came too late.
+        # EPIPE after a reset: the caller had closed the connection before the answer was written.
         return bool(connection.getsockopt(SOL_SOCKET, SO_ERROR) != EPIPE)
 
     def _hung_up(self) -> bool:
@@ -73,20 +74,20 @@ class Peer:
         return bool(poll.poll(0))
 
     def _number(self) -> int:
-        """The descriptor of its socket, -1 when that is closed."""
+        """Get the file descriptor of the socket, -1 when it is closed."""
         found = self._connection.transport.get_extra_info("socket")
         return -1 if found is None else int(found.fileno())
 
 
 def attach_peer(scope: Scope, peer: Peer) -> None:
-    """Put it into the scope of its request."""
+    """Store the peer in the scope of its request."""
     scope[_KEY] = peer
 
 
 async def deliver(answer: Callable[[Send], Awaitable[None]], scope: Scope, send: Send) -> None:
-    """Have ``answer`` send itself; raises `ClientDisconnect` unless it was delivered.
+    """Send the response and check its delivery; raises `ClientDisconnect` unless it was delivered.
 
-    Where the server knows nothing of its connections, what could be sent was delivered.
+    Without access to the connection (a foreign server), a response counts as delivered once it is sent.
     """
     peer: Peer | None = scope.get(_KEY)
     if peer is None:
@@ -108,20 +109,20 @@ def _to_those_there(peer: Peer, send: Send) -> Send:
 
 
 class Deliveries:
-    """What hears, once each, whether the answer of a request was delivered."""
+    """Callbacks for the delivery of one response; each is called once."""
 
     def __init__(self) -> None:
         self._settles: list[Settle] = []
 
     def register(self, settle: Settle) -> None:
-        """Have ``settle`` hear of it: the service's `Delivery`."""
+        """Add a callback; this method is the service's `Delivery`."""
         self._settles.append(settle)
 
     def __bool__(self) -> bool:
         return bool(self._settles)
 
     def settle(self, delivered: bool) -> None:
-        """Call all of them."""
+        """Call and remove all callbacks."""
         settles, self._settles = self._settles, []
         for settle in settles:
             settle(delivered)
@@ -129,7 +130,7 @@ class Deliveries:
 
 @contextmanager
 def deliveries() -> Iterator[Deliveries]:
-    """What depends on the answer of one request, which was not delivered when the block is left by an error."""
+    """Collect the callbacks of one request; an error that leaves the block means that its answer was not delivered."""
     made = Deliveries()
     try:
         yield made

@@ -153,7 +153,7 @@ def _invalid_parameter(error: InvalidParameter) -> Fault:
 
 
 def _wrong_state(error: BadRequest) -> Fault:
-    # Nothing is wrong with the request as it was read, so the documented frame would mislead.
+    # The request itself is valid, so the documented frame for wrong parameters would mislead.
     return _fault(400, "common.01000001", error.detail)
 
 
@@ -303,7 +303,5 @@ SAMPLES: Final[dict[int, bytes]] = {
 """The documented body of each status, as the API description shows it."""
 
 PLAIN_FORBIDDEN: Final = fault_of(Forbidden(), plain=True).body
-"""The body of a 403 of version 2."""
-
 LOGIN_SAMPLE: Final = fault_of(LoginRefused("The username or password is wrong.")).body
 """The body of a 401 that answers a name and a password."""

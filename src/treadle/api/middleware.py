@@ -85,7 +85,7 @@ async def _send(response: Response, scope: Scope, receive: Receive, send: Send) 
         response.body = b""
         await response(scope, receive, send)
         return
-    body = getattr(response, "body", b"")  # a file has none
+    body = getattr(response, "body", b"")  # the body of a file response is not in memory
     pieces = response.pieces if isinstance(response, Shown) else [body]
     if len(pieces) == 1 and len(body) <= PIECE:
         await response(scope, receive, send)
@@ -95,7 +95,7 @@ async def _send(response: Response, scope: Scope, receive: Receive, send: Send) 
         for start in range(0, len(whole), PIECE):
             piece = bytes(whole[start : start + PIECE])
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-            # A caller that takes everything at once would keep others from their turn.
+            # A caller that receives as fast as the server sends would not let other tasks run.
             await asyncio.sleep(0)
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 

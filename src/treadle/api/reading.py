@@ -93,7 +93,7 @@ def parse_json(raw: bytes) -> object:
 
 
 def read_any_object(raw: bytes, struct: type[T]) -> T:
-    """The struct in a body that may be absent, or any JSON object: of others than its own fields nothing is kept."""
+    """Read the struct from a body that may be absent or any JSON object; unknown fields are ignored."""
     given = _object_in(raw) if raw.strip() else {}
     own = {name: value for name, value in given.items() if name in _shape(struct)}
     _check_characters(own)
@@ -102,7 +102,7 @@ def read_any_object(raw: bytes, struct: type[T]) -> T:
 
 def _object_in(raw: bytes) -> dict[str, object]:
     try:
-        # A number is none of the fields that are looked at, whatever its size.
+        # A number cannot be any of the known fields, whatever its size.
         value = json.loads(
             raw, parse_int=_number, parse_float=_number, parse_constant=_constant, object_pairs_hook=_object
         )

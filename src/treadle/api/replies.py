@@ -126,7 +126,7 @@ class PartRecord(Reply, frozen=True, kw_only=True):
 
 
 class SessionStatementRecord(Reply, frozen=True, kw_only=True):
-    """A statement in the history of its session; what is not known is absent. ``duration`` is milliseconds."""
+    """A statement in the history of its session; unknown fields are absent. ``duration`` is in milliseconds."""
 
     statement_id: str
     statement_content: str

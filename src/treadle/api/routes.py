@@ -38,10 +38,10 @@ WITH_BODY: Final = (400, 401, 403, 404, 408, 413, 415, 429, 500, 503)
 
 
 class Ask(msgspec.Struct, Generic[Q, B], frozen=True):
-    """A request that has been understood.
+    """A parsed request.
 
-    ``leaving`` raises when the caller has left, ``scheme`` is how it came, ``delivery`` takes what depends on
-    whether its answer is delivered.
+    ``leaving`` raises when the caller has disconnected, ``scheme`` is the URL scheme of the request, ``delivery``
+    registers callbacks for the delivery of its answer.
     """
 
     caller: Principal
@@ -63,11 +63,11 @@ class Ask(msgspec.Struct, Generic[Q, B], frozen=True):
 class Route(msgspec.Struct, Generic[Q, B], frozen=True, kw_only=True):
     """One operation of the API.
 
-    ``query`` and ``body`` are the structs read from the request and ``reply`` the one sent, or with
-    ``many`` an array of it; `Nothing` as ``body`` leaves a request body unread. With ``any_object`` an
-    absent body or any JSON object will do, of which only the fields of ``body`` are looked at. ``errors``
-    are the documented error statuses, ``takes`` and ``headers`` the headers of the request and of the
-    response, ``most`` the largest values of query parameters that are settings.
+    ``query`` and ``body`` are the structs read from the request and ``reply`` the struct sent, or with ``many`` an
+    array of it; `Nothing` as ``body`` leaves a request body unread. With ``any_object`` the body may be absent or any
+    JSON object, and only the fields of ``body`` are read. ``errors`` are the documented error statuses, ``takes`` and
+    ``headers`` the headers of the request and of the response, ``most`` the maximum values of query parameters that are
+    settings.
     """
 
     operation: str

@@ -257,7 +257,7 @@ def _statement_routes(rooms: Statements, max_wait: float) -> tuple[AnyRoute, ...
 
 
 def _check_page(query: bodies.ResultQuery, view: StatementView) -> None:
-    """Check that a page beyond the documented numbers is there. Raises `BadRequest`."""
+    """Check that a page beyond the documented numbers exists. Raises `BadRequest`."""
     page, most = query.page_num, query.documented_pages
     if page > most and all(page > part.page_count for part in view.results or ()):
         raise BadRequest(f"must be an integer from 1 to {most}", field="page_num")

@@ -1,4 +1,4 @@
-"""Large bodies are understood one at a time, and after each the event loop is everybody else's for as long."""
+"""Turns for parsing large bodies: one at a time, each followed by an equal pause in which other tasks can run."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,14 +8,14 @@ from typing import Final
 from treadle.pools.fair import FairQueue, Tenant
 
 LARGE: Final = 2**18
-"""Bytes of a body from which on it is large: it takes a millisecond and more."""
+"""Bytes from which a body is large: parsing it takes a millisecond or more."""
 
 LONGEST_PAUSE: Final = 0.2
-"""Seconds between two turns, at most."""
+"""Longest pause between two turns, in seconds."""
 
 
 class Turns:
-    """One turn at a time, tenant after tenant."""
+    """Grants one turn at a time, with tenants in rotation."""
 
     def __init__(self) -> None:
         self._queue: FairQueue[asyncio.Future[None]] = FairQueue(1)
@@ -23,7 +23,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, tenant: Tenant) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it."""
+        """Wait for a turn and hold it during the block."""
         loop = asyncio.get_running_loop()
         ready = loop.create_future()
         self._queue.push(tenant, ready)

@@ -126,9 +126,7 @@ class Verbs(Callers, Protocol):
         leaving: Leaving | None = None,
         delivery: Delivery | None = None,
     ) -> SessionView:
-        """Open a session, which is its opener's once the answer is delivered; without a ``wait_timeout`` wait until
-        it runs.
-        """
+        """Open a session; without ``wait_timeout`` wait until it runs. It is kept only if the answer is delivered."""
 
     async def list_sessions(
         self,
@@ -191,7 +189,7 @@ class Verbs(Callers, Protocol):
         before_submit: bool = False,
         words: str | None = None,
     ) -> CancelReport:
-        """Return when the statement has stopped; ``before_submit`` says that there may be none yet.
+        """Return when the statement has stopped; with ``before_submit`` the statement may not exist yet.
 
         ``words`` are the caller's reason, here and below.
         """

@@ -1,6 +1,6 @@
-"""The command line: what went wrong is said in one line; exit code 1, and 2 for wrong usage.
+"""The command line. Errors are one line with exit code 1, or 2 for wrong usage.
 
-The help is a table, so that it needs none of the modules that carry the commands out.
+The help is a table, so that printing it imports none of the modules of the commands.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,44 +12,41 @@ import click
 from treadle import __version__
 
 MODULES: Final[Mapping[str, tuple[str, str]]] = {
-    "audit": ("audit", "List who did what, newest first."),
+    "audit": ("audit", "Show the audit log, newest first."),
     "backup": ("operate", "Copy the store and the catalogs into an archive."),
     "cancel": ("statements", "Stop statements and wait until they have stopped."),
     "catalog": ("catalogs", "Catalogs of a workspace."),
     "config": ("running", "Print the settings in force, secrets masked."),
     "credential": ("identity", "Access keys (AK/SK) that requests are signed with."),
-    "demo": ("running", "Show a query and two cancels on a service for a moment."),
-    "doctor": ("doctor", "Say what protects the service here and what it stands on."),
+    "demo": ("running", "Demonstrate a query and two cancels on a temporary service."),
+    "doctor": ("doctor", "Check the protection and the dependencies of the service on this machine."),
     "endpoint": ("resources", "Endpoints of a workspace."),
-    "policy": ("identity", "Policies of a project's own, beside the built-in roles."),
-    "project": ("identity", "Projects: workspaces belong to them."),
-    "restore": ("operate", "Bring a backup into an empty data folder."),
+    "policy": ("identity", "Custom policies of projects, in addition to the built-in roles."),
+    "project": ("identity", "Projects, which own workspaces."),
+    "restore": ("operate", "Restore a backup into an empty data folder."),
     "serve": ("running", "Run the service until SIGINT or SIGTERM."),
     "sessions": ("sessions", "List sessions, newest first."),
     "statements": ("statements", "List statements, newest first."),
     "token": ("tokens", "Tokens for the header X-Auth-Token."),
-    "user": ("identity", "Users, and what they may do in which project."),
+    "user": ("identity", "Users and their rights in projects."),
     "workspace": ("resources", "Workspaces."),
 }
-"""Every command with its module and its line in the help."""
+"""The module and the help line of every command."""
 
 
 class Commands(click.Group):
-    """Imports the module of a command when the command is asked for."""
+    """Imports the module of a command on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own signature
-        """The names of the commands."""
         return sorted(MODULES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
-        """The command of that name."""
         if cmd_name not in MODULES:
             return None
         commands: Sequence[click.Command] = import_module(f"treadle.cli.{MODULES[cmd_name][0]}").COMMANDS
         return next(one for one in commands if one.name == cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the table of commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, MODULES[name][1]) for name in self.list_commands(ctx)])
 

@@ -28,17 +28,17 @@ def audit(
     workspace_id: str | None,
     limit: int,
 ) -> None:
-    """List who did what, newest first."""
+    """Show the audit log, newest first."""
     where = AuditFilter(since=since, until=until, user_name=user_name, action=action, workspace_id=workspace_id)
 
     async def work() -> list[dict[str, Any]]:
         async with operator(options.settings) as service:
-            return [_told(entry) for entry in await service.deps.store.audit(where, limit)]
+            return [_as_json(entry) for entry in await service.deps.store.audit(where, limit)]
 
     options.show(run_async(work()), lambda found: lines(_row(entry) for entry in found))
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _as_json(entry: Entry) -> dict[str, Any]:
     """An entry as JSON has it."""
     event = entry.event
     return {

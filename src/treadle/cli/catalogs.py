@@ -118,10 +118,10 @@ def maintain(options: Options, workspace_id: str, instance_id: str, seconds: flo
 @click.option("--apply", "apply", is_flag=True, help="Mend what is found. Take a backup first (`treadle backup`).")
 @click.argument("name")
 def repair(options: Options, workspace_id: str, instance_id: str, name: str, apply: bool) -> None:
-    """Find what harms the sessions of a catalog: definitions that keep them out, and what earlier versions left.
+    """Find faults that harm the sessions of a catalog: broken definitions, and remains of earlier versions.
 
-    A line has the object, the snapshot that brought it, what is wrong, and what mends it. Nothing is changed without
-    --apply, which mends all that can be mended in one transaction. It works where no session can open the catalog.
+    Each line has the object, the first affected snapshot, the fault and the remedy. Without --apply nothing is changed;
+    with it every repairable fault is repaired in one transaction. This works even if no session can open the catalog.
     """
     from treadle.engines.duckdb.functions import function_names
 
@@ -135,7 +135,7 @@ def repair(options: Options, workspace_id: str, instance_id: str, name: str, app
     def done(row: dict[str, Any]) -> str:
         if row["mended"] or not row["mendable"]:
             return "mended" if row["mended"] else "not mended"
-        return "not mended: take a backup, then say --apply"
+        return "not repaired: take a backup, then use --apply"
 
     options.show(
         [{**msgspec.structs.asdict(one), "mended": apply and one.mendable} for one in run_async(work())],

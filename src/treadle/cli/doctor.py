@@ -221,7 +221,7 @@ def _catalogs(settings: Settings) -> Finding:
 
     private = EmbeddedPostgres(settings.data_dir)
     if settings.database_url is None and not private.running():
-        return Finding("catalogs", State.OK, "not looked at: the private PostgreSQL is not running")
+        return Finding("catalogs", State.OK, "not checked: the private PostgreSQL is not running")
     try:
         dsn = settings.database_url or _dsn_of(private)
         catalogs = all_catalogs(dsn)
@@ -239,7 +239,7 @@ def _catalogs(settings: Settings) -> Finding:
 
 
 def _dsn_of(private: EmbeddedPostgres) -> str:
-    private.ensure_running()  # it runs; its password is read here
+    private.ensure_running()  # the server runs; this reads its password
     return private.service_dsn
 
 
@@ -253,7 +253,7 @@ def _size(count: int) -> str:
 
 @command("doctor")
 def doctor(options: Options) -> None:
-    """Say what protects the service here and what it stands on.
+    """Check the protection and the dependencies of the service on this machine.
 
     Exit code 1 when something it cannot do without is missing.
     """

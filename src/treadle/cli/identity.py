@@ -11,7 +11,7 @@ import msgspec
 from treadle.app import operator
 from treadle.cli.common import Options, command, lines, run_async
 from treadle.cli.names import check_name, check_new
-from treadle.cli.tokens import Lifetime, ShownToken, shown, told
+from treadle.cli.tokens import Lifetime, ShownToken, described, shown
 from treadle.model.access import Action, Effect, Policy, Rule
 from treadle.model.errors import BadRequest, ConfigError
 from treadle.model.identity import DEFAULT_DOMAIN, Credential, Project, TokenHolder, User
@@ -21,12 +21,12 @@ from treadle.service.accounts import NewCredential
 
 @click.group()
 def project() -> None:
-    """Projects: workspaces belong to them."""
+    """Projects, which own workspaces."""
 
 
 @click.group()
 def user() -> None:
-    """Users, and what they may do in which project."""
+    """Users and their rights in projects."""
 
 
 @click.group()
@@ -36,7 +36,7 @@ def credential() -> None:
 
 @click.group()
 def policy() -> None:
-    """Policies of a project's own, beside the built-in roles."""
+    """Custom policies of projects, in addition to the built-in roles."""
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class ShownUser(msgspec.Struct, frozen=True, kw_only=True):
     has_password: bool
     grants: tuple[ShownGrant, ...] = ()
     tokens: tuple[ShownToken, ...] | msgspec.UnsetType = msgspec.UNSET
-    """Those that open something, where there are some."""
+    """Subcommands that some groups have."""
 
 
 class ShownCredential(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,9 +155,9 @@ def create_user(options: Options, project_name: str, name: str, role: str, passw
 
 
 @command("list", user)
-@click.option("--project", "project_name", help="Only those who have been granted something there, or have a token.")
+@click.option("--project", "project_name", help="Only users with a grant or a token there.")
 def list_users(options: Options, project_name: str | None) -> None:
-    """List users with what they have been granted, and what their tokens may do."""
+    """List users with their grants and the rights of their tokens."""
 
     async def work() -> list[ShownUser]:
         async with operator(options.settings) as service:
@@ -400,7 +400,7 @@ def _user(one: User, grants: tuple[ShownGrant, ...], *, has_password: bool | Non
 
 
 def _by_user(holders: Sequence[TokenHolder], service: Service) -> dict[str, list[ShownToken]]:
-    """The tokens that open something, by their user's id."""
+    """Group valid tokens by user id."""
     found: defaultdict[str, list[ShownToken]] = defaultdict(list)
     for one in holders:
         if not (token := shown(one, service)).over:
@@ -410,7 +410,7 @@ def _by_user(holders: Sequence[TokenHolder], service: Service) -> dict[str, list
 
 def _rights(one: ShownUser) -> str:
     granted = ", ".join(f"{grant.role} in {grant.project}" for grant in one.grants)
-    tokens = [] if one.tokens is msgspec.UNSET else [f"token {token.id}: {told(token)}" for token in one.tokens]
+    tokens = [] if one.tokens is msgspec.UNSET else [f"token {token.id}: {described(token)}" for token in one.tokens]
     return "; ".join(part for part in (granted, *tokens) if part)
 
 

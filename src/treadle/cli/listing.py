@@ -1,4 +1,4 @@
-"""Lists an operator looks at: headings, ages and durations, and a look that repeats itself."""
+"""Parts of the list commands: headings, ages and durations, and periodic refresh."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from treadle.service import Service
 T = TypeVar("T")
 
 WATCH_SECONDS: Final = 2.0
-"""Seconds between two looks, unless it is said how many."""
+"""Default seconds between two refreshes."""
 
 _CLEAR: Final = "\x1b[2J\x1b[H"
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "m"))
@@ -29,7 +29,7 @@ watched = click.option(
     flag_value=WATCH_SECONDS,
     type=click.FloatRange(min=0.1),
     metavar="[SECONDS]",
-    help=f"Look again and again, every {WATCH_SECONDS:g} s unless it says how often, until Ctrl-C.",
+    help=f"Repeat the list every {WATCH_SECONDS:g} s, or every SECONDS, until Ctrl-C.",
 )
 
 
@@ -39,18 +39,18 @@ class Words(click.ParamType[str]):
     name = "WORDS"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """One line of text; fails for one that is too long or has no words."""
+        """Convert to one line of text; fails if it is too long or has no words."""
         text = str(value)
         plain = reason_of(text)
         if plain is None or len(text) > MOST_REASON:
-            self.fail(f"must be words, at most {MOST_REASON} characters", param, ctx)
+            self.fail(f"must be text of at most {MOST_REASON} characters", param, ctx)
         return plain
 
 
 def show(
     options: Options, look: Callable[[Service], Awaitable[T]], text: Callable[[T], str], watch: float | None = None
 ) -> None:
-    """Print what a look finds; with ``watch`` every so many seconds, until it is interrupted."""
+    """Print a list; with ``watch`` again every so many seconds, until it is interrupted."""
 
     async def work() -> None:
         async with operator(options.settings) as service:
@@ -74,7 +74,7 @@ def show(
 
 
 def _first_interrupt() -> asyncio.Event:
-    """The event that the first Ctrl-C sets: a look is not broken off by it, but by the second one."""
+    """Get an event that the first Ctrl-C sets, so that only the second one breaks off a query."""
     loop, interrupted = asyncio.get_running_loop(), asyncio.Event()
 
     def on_interrupt() -> None:
@@ -86,18 +86,18 @@ def _first_interrupt() -> asyncio.Event:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Rows under their headings; nothing where there are none."""
+    """Format rows under their headings; empty without rows."""
     found = list(rows)
     return lines((headings, *found)) if found else ""
 
 
 def now() -> datetime:
-    """The wall clock of this machine."""
+    """Read the wall clock of this machine."""
     return datetime.now(UTC)
 
 
 def age(since: datetime, until: datetime) -> str:
-    """How long something has been there, in its largest unit: ``42s``, ``7m``, ``3h``, ``12d``."""
+    """Format an age in its largest unit: ``42s``, ``7m``, ``3h``, ``12d``."""
     seconds = max((until - since).total_seconds(), 0.0)
     for size, unit in _UNITS:
         if seconds >= size:
@@ -106,7 +106,7 @@ def age(since: datetime, until: datetime) -> str:
 
 
 def duration(since: datetime | None, until: datetime) -> str:
-    """How long something took or has taken so far; empty before its start."""
+    """Format the duration so far; empty before the start."""
     if since is None:
         return ""
     seconds = max((until - since).total_seconds(), 0.0)
@@ -114,6 +114,6 @@ def duration(since: datetime | None, until: datetime) -> str:
 
 
 async def endpoint_names(service: Service, things: Iterable[Any]) -> dict[str, str]:
-    """The names of the endpoints things are on, by id."""
+    """Look up the endpoint names of sessions or statements, by endpoint id."""
     ids = list({thing.endpoint_id for thing in things})
     return {one.id: one.name for one in await service.deps.store.endpoints_of(ids)} if ids else {}

@@ -36,10 +36,10 @@ def backup(options: Options, target: Path) -> None:
 @command("restore")
 @click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def restore(options: Options, source: Path) -> None:
-    """Bring a backup into an empty data folder."""
+    """Restore a backup into an empty data folder."""
     if options.settings.database_url is not None:
         raise ConfigError("database_url: restore works on the private PostgreSQL only")
-    # As of a service: what is written is for its own user.
+    # The umask of the service: files are for their own user only.
     os.umask(0o077)
     backups.restore(source, options.settings.data_dir, _progress)
     EmbeddedPostgres(options.settings.data_dir).stop()

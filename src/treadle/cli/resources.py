@@ -1,4 +1,4 @@
-"""Commands that make, list and delete workspaces, endpoints and catalogs."""
+"""Commands that create, list and delete workspaces, endpoints and catalogs."""
 
 import click
 

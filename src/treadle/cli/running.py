@@ -38,7 +38,7 @@ def show_config(options: Options) -> None:
 @command("demo")
 @click.option("--scale", type=float, default=1.0, show_default=True, help="TPC-H scale factor.")
 def demo(options: Options, scale: float) -> None:
-    """Show a query and two cancels on a service for a moment.
+    """Demonstrate a query and two cancels on a temporary service.
 
     TPC-H is loaded, a heavy statement and a deaf one are cancelled, and the processor is looked at.
     """

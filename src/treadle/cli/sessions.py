@@ -20,10 +20,12 @@ _HEADINGS = ("SESSION", "STATUS", "USER", "ENDPOINT", "OPENED", "AGE", "DURATION
 
 
 @command("sessions")
-@click.option("--workspace", "workspace_id", help="Only of this workspace.")
-@click.option("--status", type=click.Choice([s.value for s in SessionStatus]), help="Only in this status.")
-@click.option("--user", "user_name", help="Only those a user of that name has opened.")
-@click.option("--since", type=Moment(), help="Only those made from then on: a date and time, or 90s, 15m, 24h, 7d ago.")
+@click.option("--workspace", "workspace_id", help="Only sessions of this workspace.")
+@click.option("--status", type=click.Choice([s.value for s in SessionStatus]), help="Only sessions with this status.")
+@click.option("--user", "user_name", help="Only sessions opened by this user.")
+@click.option(
+    "--since", type=Moment(), help="Only sessions created since then: a date and time, or 90s, 15m, 24h, 7d ago."
+)
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @watched
 def sessions(
@@ -37,21 +39,21 @@ def sessions(
 ) -> None:
     """List sessions, newest first.
 
-    A line has its id, status, user, endpoint, time of creation and age, how long it was open and, when it has ended,
-    why.
+    Each line has the id, status, user, endpoint, time of creation and age, the time it was open, and the reason of its
+    end.
     """
     where = SessionFilter(status=SessionStatus(status) if status else None, user_name=user_name, created_from=since)
 
     async def look(service: Service) -> list[dict[str, Any]]:
         await require_workspace(service, workspace_id)
         _, found = await service.deps.store.sessions(workspace_id, where, Page(limit=limit, counted=False))
-        return _told(found, await endpoint_names(service, found))
+        return _as_json(found, await endpoint_names(service, found))
 
     show(options, look, lambda found: table(_HEADINGS, map(_row, found)), watch)
 
 
-def _told(found: Sequence[Session], endpoints: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Sessions as JSON has them: with the name of the endpoint beside all that is kept."""
+def _as_json(found: Sequence[Session], endpoints: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Convert sessions for JSON: all stored fields and the name of the endpoint."""
     return [{**msgspec.structs.asdict(one), "endpoint_name": endpoints.get(one.endpoint_id, "")} for one in found]
 
 

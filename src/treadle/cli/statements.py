@@ -34,9 +34,9 @@ _OUTCOMES = ("STATEMENT", "OUTCOME", "STATUS", "RUNG", "MILLIS")
 @click.option("--session", "session_id", help="Only of this session.")
 @click.option("--statement", "statement_id", help="Only of this id, as the API shows it.")
 @click.option("--status", type=click.Choice([s.value for s in RecordStatus]), help="Only in this status.")
-@click.option("--user", "user_name", help="Only those a user of that name has submitted.")
-@click.option("--since", type=Moment(), help="Only those submitted from then on: a date and time, or 90s, 24h, 7d ago.")
-@click.option("--tag", help="Only those with this tag.")
+@click.option("--user", "user_name", help="Only statements submitted by this user.")
+@click.option("--since", type=Moment(), help="Only those submitted since then: a date and time, or 90s, 24h, 7d ago.")
+@click.option("--tag", help="Only statements with this tag.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @watched
 def statements(
@@ -53,8 +53,8 @@ def statements(
 ) -> None:
     """List statements, newest first.
 
-    A line has its id, status, user, endpoint, time of submission and age, how long it ran, why it was ended and by
-    whom, and the beginning of its SQL.
+    Each line has the id, status, user, endpoint, time of submission and age, the run time, the reason and actor of a
+    cancel, and the beginning of the SQL.
     """
     where = RecordFilter(
         session_id=session_id,
@@ -73,12 +73,12 @@ def statements(
         page = Page(limit=limit, counted=False)
         _, found = await service.deps.store.records(workspace_id, where, page, chars)
         endpoints = await endpoint_names(service, found)
-        return [_told(one, endpoints.get(one.endpoint_id, "")) for one in found]
+        return [_as_json(one, endpoints.get(one.endpoint_id, "")) for one in found]
 
     show(options, look, lambda found: table(_HEADINGS, map(_row, found)), watch)
 
 
-def _told(statement: Statement, endpoint_name: str) -> dict[str, Any]:
+def _as_json(statement: Statement, endpoint_name: str) -> dict[str, Any]:
     """A statement as JSON has it: what the API shows first, then all that is kept."""
     kept: dict[str, Any] = msgspec.to_builtins(statement, builtin_types=(datetime,))
     shown = {"statement_id": statement.public_id, "status": statement.record_status, "endpoint_name": endpoint_name}
@@ -104,11 +104,16 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
 @command("cancel")
 @click.argument("statement_id", required=False)
 @click.option("--workspace", "workspace_id", help="Its workspace: needed where an id is used in several.")
-@click.option("--session", "session_id", help="Without an id: those of this session.")
-@click.option("--user", "user_name", help="Without an id: those a user of that name has submitted.")
-@click.option("--tag", "tags", multiple=True, help="Without an id: those with this tag; several: with all of them.")
-@click.option("--dry-run", is_flag=True, help="Without an id: only show which would be stopped.")
-@click.option("--reason", type=Words(), help="Why, in words: for the record, the message of the statement, the audit.")
+@click.option("--session", "session_id", help="Without an id: the statements of this session.")
+@click.option("--user", "user_name", help="Without an id: the statements submitted by this user.")
+@click.option(
+    "--tag",
+    "tags",
+    multiple=True,
+    help="Without an id: the statements with this tag; repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="Without an id: only list the statements that would be stopped.")
+@click.option("--reason", type=Words(), help="Reason in words, for the record, the message and the audit.")
 def cancel(
     options: Options,
     statement_id: str | None,
@@ -121,17 +126,17 @@ def cancel(
 ) -> None:
     """Stop statements and wait until they have stopped.
 
-    STATEMENT_ID is the id the API shows, one that its caller chose included. The id of a script's part stands for
-    the script, unless that part has ended: then nothing changes. Without an id every unfinished statement is stopped
-    that matches all of the options, of which one is needed.
+    STATEMENT_ID is the id the API shows, including ids chosen by callers. The id of a script's part stands for the
+    script, unless that part has ended: then nothing changes. Without an id, every unfinished statement that matches all
+    of the options is stopped; at least one option is required.
     """
     scope = Scope(workspace_id=workspace_id, session_id=session_id, user_name=user_name, tags=tags)
     if statement_id is None and scope == Scope():
-        raise click.UsageError("say which: STATEMENT_ID, or one of --tag, --user, --session, --workspace")
+        raise click.UsageError("missing STATEMENT_ID, or one of --tag, --user, --session, --workspace")
     if statement_id is None:
         _cancel_many(options, scope, dry_run=dry_run, reason=reason)
     elif session_id or user_name or tags or dry_run:
-        raise click.UsageError("--tag, --user, --session and --dry-run go without a STATEMENT_ID")
+        raise click.UsageError("--tag, --user, --session and --dry-run cannot be combined with a STATEMENT_ID")
     else:
         _cancel_one(options, workspace_id, statement_id, reason)
 

@@ -1,4 +1,4 @@
-"""Commands that make, list and revoke tokens."""
+"""Commands that create, list and revoke tokens."""
 
 import math
 import sys
@@ -22,13 +22,12 @@ LEAST_ROLE: Final = next(iter(BUILT_IN))
 
 
 class Lifetime(click.FloatRange):
-    """Seconds that something is valid: more than none, and no more than ten years."""
+    """A validity in seconds, greater than zero and at most ten years."""
 
     def __init__(self) -> None:
         super().__init__(min=0, min_open=True, max=LONGEST.total_seconds())
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The seconds; fails for anything else."""
         seconds = float(super().convert(value, param, ctx))
         if math.isnan(seconds):
             self.fail(f"{value} is not a number of seconds", param, ctx)
@@ -41,9 +40,9 @@ def token() -> None:
 
 
 class ShownToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token as it is listed: nobody can be told the token itself again.
+    """A token in a list, without the token itself.
 
-    ``may`` is what it may do: the role it was given, or the roles and policies that its user has in its project.
+    ``may`` are its rights: the role it was given, or the roles and policies that its user has in its project.
     """
 
     id: str
@@ -56,7 +55,7 @@ class ShownToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MadeToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A new token, which is told once."""
+    """A new token, which is shown only once."""
 
     token: str
     id: str
@@ -66,24 +65,24 @@ class MadeToken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @command("create", token)
-@click.option("--project", required=True, help="Project, made if there is none of that name.")
-@click.option("--user", required=True, help="User, made if the project has none of that name.")
+@click.option("--project", required=True, help="Project, created if it does not exist.")
+@click.option("--user", required=True, help="User, created if it does not exist in the project.")
 @click.option(
     "--role",
     type=click.Choice([*BUILT_IN]),
     default=LEAST_ROLE,
     show_default=True,
-    help="What it may do: look; run statements; keep workspaces, endpoints and catalogs; everything.",
+    help="Rights of the token: read; run statements; manage workspaces, endpoints and catalogs; everything.",
 )
 @click.option(
     "--lifetime",
     type=Lifetime(),
     default=LIFETIME,
     show_default="30 days",
-    help="Seconds the token is valid.",
+    help="Validity of the token in seconds.",
 )
 def create_token(options: Options, project: str, user: str, role: str, lifetime: float) -> None:
-    """Make a token and print it, once."""
+    """Create a token and print it once."""
 
     async def work() -> MadeToken:
         async with operator(options.settings, create=True) as service:
@@ -101,10 +100,10 @@ def create_token(options: Options, project: str, user: str, role: str, lifetime:
 
 
 @command("list", token)
-@click.option("--project", "project_name", help="Only those for this project.")
-@click.option("--user", "user_name", help="Only this user's.")
+@click.option("--project", "project_name", help="Only tokens for this project.")
+@click.option("--user", "user_name", help="Only tokens of this user.")
 def list_tokens(options: Options, project_name: str | None, user_name: str | None) -> None:
-    """List tokens, oldest first: whose they are, what they may do and until when."""
+    """List tokens, oldest first, with their users, rights and ends."""
 
     async def work() -> list[ShownToken]:
         async with operator(options.settings) as service:
@@ -119,11 +118,11 @@ def list_tokens(options: Options, project_name: str | None, user_name: str | Non
 
 @command("revoke", token)
 @click.argument("ids", metavar="ID...", nargs=-1)
-@click.option("--token-stdin", is_flag=True, help="Read a token itself from standard input, in place of an id.")
+@click.option("--token-stdin", is_flag=True, help="Read the token itself from standard input instead of an id.")
 def revoke_tokens(options: Options, ids: tuple[str, ...], token_stdin: bool) -> None:
-    """End tokens: they are refused at once. `token list` and `token create` show their ids."""
+    """Revoke tokens; they are refused at once. `token list` and `token create` show their ids."""
     if not ids and not token_stdin:
-        raise Refused("which token? Name its id, or give the token itself with --token-stdin")
+        raise Refused("missing token: give its id, or the token itself with --token-stdin")
     given = sys.stdin.readline().strip() if token_stdin else None
 
     async def work() -> list[ShownToken]:
@@ -134,7 +133,7 @@ def revoke_tokens(options: Options, ids: tuple[str, ...], token_stdin: bool) -> 
 
 
 def shown(holder: TokenHolder, service: Service) -> ShownToken:
-    """A token as it is listed."""
+    """Convert a token for a list."""
     one, ends = holder.token, holder.token.expires_at
     return ShownToken(
         id=one.id,
@@ -147,14 +146,14 @@ def shown(holder: TokenHolder, service: Service) -> ShownToken:
     )
 
 
-def told(one: ShownToken) -> str:
-    """What a token may do, where and until when, in words."""
+def described(one: ShownToken) -> str:
+    """Format the rights of a token, their scope and their end."""
     end = "never ends" if one.expires_at is None else f"{'ended' if one.over else 'until'} {one.expires_at}"
     return f"{', '.join(one.may) or 'nothing'}{f' in {one.project}' if one.project else ''}, {end}"
 
 
 def _row(one: ShownToken) -> tuple[str, ...]:
-    return one.id, one.user, one.created_at, told(one)
+    return one.id, one.user, one.created_at, described(one)
 
 
 COMMANDS = (token,)

@@ -22,10 +22,10 @@ DEAF: Final = "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))"
 
 LOOK_SECONDS: Final = 0.5
 BUSY_PERCENT: Final = 5.0
-"""Percent of a processor of a worker that works, also on a machine where many others do."""
+"""Minimum percent of a processor for a busy worker, low enough for a loaded machine."""
 
 LEFT_SHARE: Final = 0.1
-"""Share of what a worker used that it uses at most once its statement has stopped."""
+"""Maximum share of its earlier processor time that a worker uses after its statement has stopped."""
 
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
@@ -80,7 +80,9 @@ def _stop(session: Session, sql: str, serve_pid: int, say: Say) -> None:
 
 
 def _left(worker: int, most: float) -> float | None:
-    """Percent of a processor that a worker still uses, which may tidy up for a moment; None when it is gone."""
+    """Measure the processor time that a worker still uses, in percent; None when it has exited. It may clean up
+    briefly.
+    """
     deadline = time.monotonic() + STOP_SECONDS
     while True:
         left = cpu_percent({worker}, LOOK_SECONDS).get(worker)

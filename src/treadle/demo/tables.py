@@ -43,13 +43,13 @@ def load_tpch(session: Session, files_folder: Path, scale: float, say: Say) -> d
 
 
 def _tables(session: Session) -> frozenset[str]:
-    """The names of the tables in the session's schema."""
+    """List the tables in the session's schema."""
     result = session.run("SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()")
     return frozenset(str(name) for (name,) in result.rows)
 
 
 def _rows(session: Session, table: str) -> int:
-    """How many rows the table has."""
+    """Count the rows of a table."""
     return int(session.run(f"SELECT count(*) FROM {table}").rows[0][0] or 0)
 
 

@@ -63,11 +63,11 @@ def disk_error(error: OSError) -> EngineError:
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """A result set: its columns and its batches, which stream from the engine; of a write, how many rows there are.
+    """A result set: its columns and its batches, which stream from the engine; for a write, the number of rows.
 
-    ``commits`` says that `Engine.commit` or `Engine.rollback` must follow when they are drained;
-    ``repeatable`` that `Engine.rollback` undoes the statement whole, so that it may run again;
-    ``private`` that the commit changes nothing beyond the session, such as its temporary tables.
+    ``commits``: `Engine.commit` or `Engine.rollback` must follow once the batches are consumed; ``repeatable``:
+    `Engine.rollback` undoes the whole statement, so that it may run again; ``private``: the commit changes only the
+    session, such as its temporary tables.
     """
 
     columns: tuple[Column, ...]
@@ -80,11 +80,10 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A command without rows: its tag (``INSERT 0 5``) and how many rows it changed.
+    """A command without rows: its tag (``INSERT 0 5``) and the number of changed rows.
 
-    ``commits`` says that `Engine.commit` or `Engine.rollback` must follow; ``repeatable`` that
-    `Engine.rollback` undoes the statement whole, so that it may run again; ``private`` that the
-    commit changes nothing beyond the session, such as its temporary tables.
+    ``commits``: `Engine.commit` or `Engine.rollback` must follow; ``repeatable``: `Engine.rollback` undoes the whole
+    statement, so that it may run again; ``private``: the commit changes only the session, such as its temporary tables.
     """
 
     tag: str
@@ -113,8 +112,8 @@ class Engine(Protocol[P]):
     """One session of an engine."""
 
     def attach(self, order: Attach) -> tuple[str, ...]:
-        """Attach the catalog and lock every door; the tables that could not be brought up to date, by the session that
-        tried. Raises `EngineError`.
+        """Attach the catalog and lock the engine down; returns the tables that this session could not bring up to date.
+        Raises `EngineError`.
         """
 
     def open(self, order: Open) -> None:
@@ -124,7 +123,7 @@ class Engine(Protocol[P]):
         """Take the right to maintain the catalog, or None without it; it holds for what is split next."""
 
     def split(self, script: str) -> Sequence[P]:
-        """The statements of a script, each judged; raises `EngineError` (42601, 42501, ...), and `Interrupted`."""
+        """Split a script into checked statements; raises `EngineError` (42601, 42501, ...), and `Interrupted`."""
 
     def execute(
         self, prepared: P, marker: str, bindings: Sequence[Sequence[str | None]] | None, row_limit: int | None

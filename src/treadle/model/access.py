@@ -21,7 +21,7 @@ class Action(StrEnum):
     SHOW_SESSION = "DataArtsFabric:workspace:showSqlSession"
     CLOSE_SESSION = "DataArtsFabric:workspace:deleteSqlSession"
     USE_SESSION = "DataArtsFabric:workspace:useSession"
-    """To submit to a session that somebody else has opened."""
+    """The right to submit to a session that another user has opened."""
     EXECUTE = "DataArtsFabric:workspace:executeStatement"
     SHOW_RESULT = "DataArtsFabric:workspace:showStatementResult"
     CANCEL = "DataArtsFabric:workspace:cancelStatement"

@@ -5,11 +5,12 @@ from typing import Final
 import msgspec
 
 UNION_TAG: Final = "treadle 6f1d: tag"
-"""The first member of a struct that an engine sends for a union: the name of the member that has the value. A union of
-Arrow's own cannot be NULL."""
+"""The first member of a struct that an engine sends for a union; it holds the name of the member with the value.
+Arrow's own unions cannot be NULL.
+"""
 
 ENGINE_JSON: Final = "treadle 6f1d: json"
-"""The only member of a struct that an engine sends for a value it has written as JSON in its own way."""
+"""The only member of a struct that an engine sends for a value as JSON text."""
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):

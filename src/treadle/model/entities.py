@@ -116,12 +116,12 @@ DEFAULT_PRIORITY = 5
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """A session on an endpoint. ``owner`` is the gateway that runs it, ``worker`` names its worker
-    where the worker reaches other servers.
+    """A session on an endpoint. ``owner`` is the gateway that runs it; ``worker`` identifies its worker to other
+    servers.
 
-    ``priority`` is 1 to 9, the highest is served first. ``threads`` and ``memory`` (bytes) are those of
-    its worker, None as the service is set. An opening that fails is tried ``max_retry_times`` times again.
-    ``unanswered``: it does not run yet, and the request that opens it has had no answer.
+    ``priority`` is 1 to 9, the highest is served first. ``threads`` and ``memory`` (bytes) are the limits of its
+    worker, None for the service's settings. A failed opening is retried ``max_retry_times`` times. ``unanswered``: the
+    session does not run yet, and the request that opens it has had no answer.
     """
 
     id: str

@@ -60,7 +60,7 @@ class InvalidParameter(BadRequest):
 
 
 class WrongState(BadRequest):
-    """A session is in a state in which that cannot be done; the message says which."""
+    """A session whose state does not allow the operation; the message has the state."""
 
 
 class Unauthorized(RequestError):
@@ -76,11 +76,11 @@ class LoginRefused(Unauthorized):
 
 
 class Forbidden(RequestError):
-    """A valid token whose role may not do this; the message says what, and on what."""
+    """A missing right of a valid token; the message names the action and the resource."""
 
 
 class NotFound(RequestError):
-    """Unknown, or not the caller's: the message says what kind of thing, in the same words for both."""
+    """An unknown resource or one of another project: the message names its kind, in the same words for both."""
 
 
 class ResultExpired(RequestError):
@@ -88,7 +88,7 @@ class ResultExpired(RequestError):
 
 
 class ResultLost(RequestError):
-    """The files of a result that has not expired are missing or damaged; the message says which result."""
+    """A result whose files are missing or damaged before it has expired; the message names it."""
 
 
 class NotStopped(RequestError):

@@ -1,7 +1,7 @@
-"""What a script may make more of on disk, by the first words of its statements; pure.
+"""The kinds of disk space that a script may use more of, judged by the first words of its statements; pure.
 
-It is asked of scripts of a workspace that is beyond a quota: what only reads, removes or sets passes. A statement
-that is not known counts as one that makes more of everything.
+Applied to workspaces beyond a quota: statements that only read, remove or set are allowed. An unknown statement may use
+more of everything.
 """
 
 import re
@@ -13,7 +13,7 @@ import msgspec
 
 
 class Space(StrEnum):
-    """What a workspace has on disk."""
+    """The kinds of disk space of a workspace."""
 
     RESULTS = "results"
     FILES = "files"
@@ -41,7 +41,7 @@ _GROWS: Final = {
 }
 _TABLES_OF_ITS_OWN: Final = frozenset(("dbgen", "dsdgen"))
 _NO_VERB: Final = frozenset(("as", "using", "on"))
-"""What follows a parenthesis within the WITH before its statement."""
+"""Words after a closing parenthesis that belong to the WITH and do not begin the statement."""
 
 _PIECES: Final = re.compile(
     r"""
@@ -61,14 +61,14 @@ _HEAD: Final = 6
 
 
 class _Start(msgspec.Struct):
-    """The words a statement begins with, outside of parentheses, and what else is known of it."""
+    """The first words of a statement outside of parentheses, and further facts about it."""
 
     words: list[str]
     opens: bool = False
     analyzes: bool = False
     returns: bool = False
     verb: str = ""
-    """The word behind a WITH and its queries."""
+    """The first word after a WITH and its queries."""
 
     @property
     def empty(self) -> bool:
@@ -76,7 +76,7 @@ class _Start(msgspec.Struct):
 
 
 def growth(script: str) -> frozenset[Space]:
-    """What the statements of a script may make more of."""
+    """Determine the kinds of disk space that a script may use more of."""
     return frozenset().union(*map(_grows, _statements(script)))
 
 
@@ -86,7 +86,7 @@ def _grows(start: _Start) -> frozenset[Space]:
         words = [word for word in words[1:] if word not in ("analyze", "analyse", "verbose")]
         if not start.analyzes:
             return _ROWS
-    # Within parentheses there is nothing but a query.
+    # Parentheses contain only queries.
     verb = "select" if start.opens else words[0] if words else ""
     if verb == "with":
         verb = start.verb
@@ -128,7 +128,7 @@ def _take(start: _Start, word: str, *, outside: bool, closed: bool) -> None:
 
 
 def _pieces(script: str) -> Iterator[tuple[str, str]]:
-    """The words, in lower case, and the signs of a script; comments, strings and quoted names are left out."""
+    """Yield the words, in lower case, and the signs of a script, without comments, strings and quoted names."""
     at = 0
     while (found := _PIECES.search(script, at)) is not None:
         at = found.end()
@@ -141,7 +141,7 @@ def _pieces(script: str) -> Iterator[tuple[str, str]]:
 
 
 def _behind_comment(script: str, at: int) -> int:
-    """Where a comment ends, with those that are in it."""
+    """Find the end of a comment, including nested ones."""
     depth = 1
     while depth and (mark := _COMMENT.search(script, at)) is not None:
         depth += 1 if mark[0] == "/*" else -1
@@ -150,18 +150,18 @@ def _behind_comment(script: str, at: int) -> int:
 
 
 class Beyond(msgspec.Struct, frozen=True):
-    """A quota that a workspace is beyond: ``detail`` names it, ``advice`` says how much there is and the way out."""
+    """An exceeded quota: ``detail`` names it, ``advice`` has the usage and a way to free space."""
 
     detail: str
     advice: str
 
 
 class Full(msgspec.Struct, frozen=True):
-    """The quotas that a workspace is beyond."""
+    """The exceeded quotas of a workspace."""
 
     quotas: dict[Space, Beyond]
 
     def met_by(self, script: str) -> Beyond | None:
-        """The quota that keeps a script from running: it might make more of what there is too much of."""
+        """Find the quota that forbids a script, because the script may use more of that space."""
         spaces = growth(script)
         return next((beyond for space, beyond in self.quotas.items() if space in spaces), None)

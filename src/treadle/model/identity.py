@@ -12,7 +12,7 @@ DEFAULT_DOMAIN: Final = "default"
 """The name, and the id, of the domain of whatever names none."""
 
 ID_CHARS: Final = 16
-"""Characters of a token's id."""
+"""Length of a token's id."""
 
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """What it is called where the token itself must not be told."""
+        """A short digest that identifies the token without revealing it."""
         return self.digest.hex()[:ID_CHARS]
 
 

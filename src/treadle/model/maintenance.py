@@ -142,7 +142,9 @@ def _of_table(table: Table, thresholds: Thresholds) -> Iterator[Due]:
 
 
 class Moments(msgspec.Struct, frozen=True):
-    """Moments before which snapshots are old (None for never) and unused files are no longer needed."""
+    """The cutoff times of maintenance: snapshots before the first are expired (None for never), unused files before the
+    second removed.
+    """
 
     expire: datetime | None
     remove: datetime

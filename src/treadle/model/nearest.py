@@ -1,10 +1,10 @@
-"""The name somebody may have meant."""
+"""Suggestions for misspelt names."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 def suggested(name: str, known: Iterable[str]) -> str:
-    """What to add to the refusal of an unknown name: the nearest known one, if any is near."""
+    """Format a suggestion of the nearest known name; empty when none is near."""
     near = get_close_matches(name, list(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -1,7 +1,7 @@
-"""Whose commit comes first: that of a user's work on a catalog, or that of maintenance. Pure.
+"""The order between the commits of users' work and of maintenance on a catalog. Pure.
 
-A compaction makes every commit fail that changes a file which it has replaced. A statement that commits by itself is
-run again then; one that cannot be run again, or would take long, must not be made to.
+A compaction fails every commit that changes a file which it has replaced. A statement that commits by itself is retried
+then; a statement that cannot be retried, or would take long, must not be forced to.
 """
 
 import re
@@ -16,17 +16,17 @@ _WRITES: Final = re.compile(
     r"\b(?:insert|update|delete|merge|truncate|copy|create|alter|drop|comment|call|execute|checkpoint|begin|start)\b",
     re.IGNORECASE,
 )
-"""One of these words is in every text that changes a catalog."""
+"""Every text that changes a catalog contains one of these words."""
 
 _ONCE: Final = re.compile(r"\b(?:nextval|explain|execute|call|checkpoint|begin|start)\b", re.IGNORECASE)
-"""One of these words is in every text that is not run again when its commit loses a race."""
+"""Every text that is not retried after a lost race contains one of these words."""
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """The work of one session on a catalog.
 
-    ``text`` is the statement that runs, empty between those of a transaction; it has run for ``seconds``, and its
-    commit has lost ``losses`` races. ``in_transaction`` says that the user has one open.
+    ``text`` is the running statement, empty between the statements of a transaction; it has run for ``seconds`` and
+    lost ``losses`` races. ``in_transaction``: the user has a transaction open.
     """
 
     text: str = ""
@@ -35,25 +35,25 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     in_transaction: bool = False
 
     def may_change(self, table: str) -> bool:
-        """Whether it may change the table."""
+        """Check whether the work may change the table."""
         if self.in_transaction:
             return True
-        # Of a name that has to be written with more signs than it has, nothing is known.
+        # A quoted name with escaped characters cannot be found in the text.
         named = '"' in table or table.lower() in self.text.lower() or _ONCE.search(self.text) is not None
         return named and _WRITES.search(self.text) is not None
 
     @property
     def once(self) -> bool:
-        """Whether it is lost when its commit loses a race."""
+        """Check whether the work cannot be retried after a lost race."""
         return self.in_transaction or _ONCE.search(self.text) is not None
 
 
 def goes_first(work: Work, step: Due, *, long: float, patient: bool, repeats: bool) -> bool:
-    """Whether a step of maintenance must not commit before this work does.
+    """Check whether a step of maintenance must not commit before this work.
 
-    What has lost a race comes first always, so that maintenance never beats the same statement twice. What takes
-    longer than ``long`` seconds, and what is not run again, come first as long as maintenance is ``patient``; without
-    ``repeats`` nothing is run again.
+    Work that has lost a race always goes first, so that maintenance never beats the same statement twice. Work of more
+    than ``long`` seconds, and work that is not retried, goes first while maintenance is ``patient``; without
+    ``repeats`` no work is retried.
     """
     if step.duty not in (Duty.MERGE, Duty.REWRITE) or not work.may_change(step.table):
         return False
@@ -61,5 +61,5 @@ def goes_first(work: Work, step: Due, *, long: float, patient: bool, repeats: bo
 
 
 def gives_way(step: Due, works: Iterable[Work], *, long: float, patient: bool, repeats: bool) -> bool:
-    """Whether a step of maintenance has to wait for any of these."""
+    """Check whether a step of maintenance has to wait for any of these."""
     return any(goes_first(work, step, long=long, patient=patient, repeats=repeats) for work in works)

@@ -119,9 +119,9 @@ CANCEL_MESSAGES: Final[dict[Reason, str]] = {
 
 
 def cancel_message(reason: Reason, detail: str | None, actor: str | None = None) -> str:
-    """The text of a cancelled statement: why, and what exactly where PostgreSQL has no words for it.
+    """Build the message of a cancelled statement: the reason, with details where PostgreSQL has no wording for it.
 
-    What a person gave as their reason follows their name.
+    The reason that a person gave follows their name.
     """
     message = CANCEL_MESSAGES[reason]
     if detail and reason in (Reason.USER, Reason.OPERATOR):
@@ -136,7 +136,7 @@ SESSION_MESSAGES: Final[dict[Reason, str]] = {
     Reason.CLIENT_GONE: "its opener left before the answer",
     Reason.WAIT_TIMEOUT: "it could not be opened in time",
 }
-"""What a session says when it was closed and no caller asked for it."""
+"""Messages of sessions that were closed without a caller's request."""
 
 SERVICE_LOST: Final = frozenset({Reason.OWNER_LOST, Reason.WORKER_CRASHED})
 """Failures that are the service's and not the SQL's: the record says ERROR."""

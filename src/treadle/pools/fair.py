@@ -1,4 +1,4 @@
-"""Who is served next: tenants in turn, none of them beyond their share."""
+"""A fair queue: tenants take turns, and none exceeds their share."""
 
 from collections import Counter, OrderedDict, deque
 from typing import Generic, TypeVar
@@ -6,11 +6,11 @@ from typing import Generic, TypeVar
 Job = TypeVar("Job")
 
 Tenant = tuple[str, ...]
-"""A user within a project, or a workspace; the empty one is the service itself."""
+"""A user within a project, or a workspace; empty for the service itself."""
 
 
 class FairQueue(Generic[Job]):
-    """Jobs that wait, tenant by tenant; of each at most ``share`` are under way."""
+    """Waiting jobs by tenant; at most ``share`` jobs of each tenant run at once."""
 
     def __init__(self, share: int) -> None:
         self._share = share
@@ -18,15 +18,15 @@ class FairQueue(Generic[Job]):
         self._running: Counter[Tenant] = Counter()
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Count the waiting jobs."""
         return sum(map(len, self._waiting.values()))
 
     def waiting(self, tenant: Tenant) -> int:
-        """How many of a tenant wait."""
+        """Count the waiting jobs of a tenant."""
         return len(self._waiting.get(tenant, ()))
 
     def push(self, tenant: Tenant, job: Job, *, first: bool = False) -> None:
-        """Let a job wait, or wait before the others of its tenant."""
+        """Add a job, with ``first`` before the other jobs of its tenant."""
         jobs = self._waiting.setdefault(tenant, deque())
         if first:
             jobs.appendleft(job)
@@ -34,7 +34,7 @@ class FairQueue(Generic[Job]):
             jobs.append(job)
 
     def pop(self) -> Job | None:
-        """The next job, under way from now on; None where nothing may start. Its tenant goes to the end of the line."""
+        """Start the next job, None when no job may start. Its tenant moves to the end of the rotation."""
         for tenant, jobs in self._waiting.items():
             if self._running[tenant] < self._share:
                 job = jobs.popleft()
@@ -46,19 +46,19 @@ class FairQueue(Generic[Job]):
         return None
 
     def clear(self) -> list[Job]:
-        """Let nothing wait any more; the jobs that did."""
+        """Remove and return all waiting jobs."""
         jobs = [job for waiting in self._waiting.values() for job in waiting]
         self._waiting.clear()
         return jobs
 
     def done(self, tenant: Tenant) -> None:
-        """A job of a tenant is no longer under way."""
+        """Count a running job of a tenant as finished."""
         self._running[tenant] -= 1
         if not self._running[tenant]:
             del self._running[tenant]
 
     def drop(self, tenant: Tenant, job: Job) -> bool:
-        """Forget a job that waits; False when it does not."""
+        """Remove a waiting job; False when it does not wait."""
         jobs = self._waiting.get(tenant)
         if jobs is None or job not in jobs:
             return False

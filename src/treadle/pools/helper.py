@@ -1,6 +1,6 @@
-"""A helper process: makes pages and reads scripts, so that the gateway's interpreter does neither.
+"""A helper process that makes pages and reads scripts, so that they do not block the gateway's interpreter.
 
-It knows files of results and nothing else: no store, no secrets, no engine. It ends with the gateway.
+It has access to result files only: no store, no secrets, no engine. It ends with the gateway.
 """
 
 import argparse
@@ -20,56 +20,56 @@ from treadle.pools.orders import PACKET, TAKE_BACK, Order, Reply
 from treadle.slices import take_short_turns
 
 NICE: Final = 5
-"""How far back this work stands, as that of statements does."""
+"""The nice value of a helper, the same as for statements."""
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_NAME: Final = 15
 
 ADDRESS_SPACE: Final = 8 * 2**30
-"""Bytes of address space: a page takes several times its size while it is made."""
+"""Limit of the address space in bytes: making a page takes several times its size."""
 
 KEPT_MEMORY: Final = 256 * 2**20
-"""Bytes of resident memory beyond which a helper ends when its order is carried out: another one takes its place."""
+"""Resident bytes beyond which a helper exits after its order; a new one replaces it."""
 
 ERROR_CHARS: Final = 1000
-"""Characters of what was raised that are handed on."""
+"""Maximum length of a reported exception."""
 
 TRIMMED_BYTES: Final = 2**20
-"""Size of a page after which memory is given back."""
+"""Page size in bytes after which free memory is returned to the system."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class TakenBack(Exception):
-    """Nobody waits for the order any more."""
+    """The order was taken back, because its caller has disconnected."""
 
 
 class Helper:
-    """Carries out one order after the other, until the gateway hangs up."""
+    """Carries out one order after the other, until the gateway closes the connection."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
     def serve(self) -> None:
-        """Carry out orders; returns when there will be no more, or when too much memory is held."""
+        """Carry out orders; returns at the end of the connection, or when too much memory is held."""
         while resident() <= KEPT_MEMORY:
             try:
                 data, descriptors, _, _ = socket.recv_fds(self._sock, orders.LARGEST_PACKET, 1)
             except BlockingIOError:
-                return  # it has been idle for long enough
+                return  # the idle time is over
             if not data:
                 return
             if data != TAKE_BACK and self._answered(data, descriptors) > TRIMMED_BYTES:
                 _libc.malloc_trim(0)
 
     def _answered(self, data: bytes, descriptors: list[int]) -> int:
-        """Carry out an order and answer it; how many bytes of rows there were."""
+        """Carry out an order and send its reply; returns the size of the rows in bytes."""
         reply, rows = self._carried_out(orders.order_of(data), descriptors)
         self._answer(reply, rows)
         return len(rows)
 
     def _carried_out(self, order: Order, descriptors: list[int]) -> tuple[Reply, bytes]:
-        """The reply, and the rows of a page."""
+        """Carry out an order; returns the reply, and the rows of a page."""
         try:
             if isinstance(order, orders.CountStatements):
                 return orders.Counted(_count(descriptors[0])), b""
@@ -102,12 +102,12 @@ class Helper:
         return orders.MadePage(made.row_count, made.page_count, made.num_rows), bytes(made.rows_json)
 
     def _go_on(self) -> None:
-        """Raise `TakenBack` when the order was taken back; ends the process when the gateway is gone."""
+        """Raise `TakenBack` when the order was taken back; exit when the gateway is gone."""
         try:
-            said = self._sock.recv(len(TAKE_BACK), socket.MSG_DONTWAIT)
+            received = self._sock.recv(len(TAKE_BACK), socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
-        if not said:
+        if not received:
             os._exit(0)
         raise TakenBack
 
@@ -132,14 +132,14 @@ def _count(descriptor: int) -> int:
 
 
 def resident() -> int:
-    """Bytes of resident memory."""
+    """Read the resident memory in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def main() -> None:
     """``python -I -m treadle.pools.helper --fd N --gateway PID --kind NAME --idle SECONDS``.
 
-    The kind says what to load first; after so many idle seconds it ends, never if they are 0.
+    The kind selects the modules to preload; the process exits after ``idle`` seconds without an order, never if 0.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--fd", type=int, required=True)
@@ -159,7 +159,7 @@ def main() -> None:
     if given.kind == "pages":
         import treadle.results.reader  # noqa: F401 (it takes a while, and is needed)
     with socket.socket(fileno=given.fd) as sock:
-        # The kernel's own time-out: one of Python's would have looks at the socket wait as well.
+        # The kernel's time-out: Python's would poll the socket before every read.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", given.idle, 0))
         Helper(sock).serve()
 

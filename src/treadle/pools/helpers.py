@@ -1,7 +1,7 @@
-"""Helper processes for work that would hold the gateway's interpreter: started when needed, ended when they are ill.
+"""Helper processes for work that would block the gateway's interpreter, started on demand.
 
-Each carries out one order at a time. One that dies over an order is replaced, and the order is tried once more;
-one that takes too long over it is killed.
+Each carries out one order at a time. If one dies over an order, it is replaced and the order is retried once; if one
+takes too long, it is killed.
 """
 
 import asyncio
@@ -27,23 +27,23 @@ log = structlog.get_logger("treadle.pools")
 
 KEPT_ENV: Final = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 HELPER_ENV: Final = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-"""One thread, and memory that goes back to the system."""
+"""Arrow with one thread, and an allocator that returns memory to the system."""
 
 WHOLE_BYTES: Final = 2**20
-"""Size up to which rows are copied out of the memory they came in."""
+"""Bytes up to which rows are copied out of the shared memory."""
 
 TAKEN_BACK_SECONDS: Final = 2.0
-"""How long a helper may go on with an order that was taken back before it is killed."""
+"""Grace period for an order that was taken back before its helper is killed, in seconds."""
 
 TRIES: Final = 2
 
 
 class TookTooLong(Exception):
-    """The order was not carried out in time."""
+    """The order exceeded its time limit."""
 
 
 class _Job:
-    """An order, and who waits for its reply."""
+    """An order and the future of its reply."""
 
     def __init__(self, tenant: Tenant, order: Order, text: bytes, result: "asyncio.Future[Answer]") -> None:
         self.tenant = tenant
@@ -55,11 +55,11 @@ class _Job:
 
 
 Answer = tuple[Reply, bytes | memoryview]
-"""The reply, and the rows that were handed over beside it."""
+"""The reply, and the rows that came with it."""
 
 
 class _Helper:
-    """One process, from its start to its burial."""
+    """One process, from its start until it is reaped."""
 
     def __init__(self, pool: "Helpers", kind: str, idle: int) -> None:
         self._pool = pool
@@ -72,7 +72,7 @@ class _Helper:
         with contextlib.ExitStack() as undo:
             undo.callback(self._sock.close)
             undo.enter_context(theirs)
-            # In this very thread: a helper dies with the thread that started it.
+            # On the thread of the event loop: with PDEATHSIG a helper dies with the thread that started it.
             self._process = subprocess.Popen(
                 [*command, "--fd", str(theirs.fileno()), "--gateway", str(os.getpid())],
                 pass_fds=(theirs.fileno(),),
@@ -89,11 +89,10 @@ class _Helper:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
         return self._process.pid
 
     def give(self, job: _Job, seconds: float) -> None:
-        """Have an order carried out; what goes wrong with that is seen as its death."""
+        """Send an order; a failure is treated as the death of the process."""
         self.job = job
         job.tries += 1
         self._timer = self._loop.call_later(seconds, self._too_late)
@@ -111,7 +110,7 @@ class _Helper:
             self.kill()
 
     def take_back(self) -> None:
-        """Nobody waits for the order any more."""
+        """Take back the order, because its caller has disconnected."""
         with contextlib.suppress(OSError):
             self._sock.send(TAKE_BACK)
         self._time(TAKEN_BACK_SECONDS)
@@ -146,24 +145,24 @@ class _Helper:
             self._pool.answered(self, job, answer)
 
     def kill(self) -> None:
-        """End it now; it is buried when its end is seen."""
+        """Kill the process; it is reaped once its end is seen."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGKILL)
 
     def bury(self) -> None:
-        """Reap it, and hand its order on."""
+        """Reap the process and hand over its order."""
         self._time(None)
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
         self.kill()
-        # It has been sent the signal that nothing outlives: this is a moment.
+        # It was sent SIGKILL, so that this wait is short.
         self._process.wait()
         job, self.job = self.job, None
         self._pool.buried(self, job)
 
 
 def _handed_over(descriptors: list[int]) -> bytes | memoryview:
-    """What lies in the memory that came with a reply; it is let go of when nobody has a view of it any more."""
+    """Map the shared memory of a reply; it is unmapped with its last view."""
     if not descriptors:
         return b""
     descriptor = descriptors[0]
@@ -177,10 +176,10 @@ def _handed_over(descriptors: list[int]) -> bytes | memoryview:
 
 
 class Helpers:
-    """At most ``size`` processes; one tenant has ``share`` of them at once, and at most ``line`` orders that wait.
+    """At most ``size`` processes; a tenant uses at most ``share`` of them and has at most ``line`` waiting orders.
 
-    ``seconds`` may an order take. The processes are started when there is something to do; they end after ``idle``
-    seconds without, or never if that is 0.
+    An order may take ``seconds``. Processes are started on demand and exit after ``idle`` seconds without an order,
+    never if 0.
     """
 
     def __init__(self, kind: str, *, size: int, line: int, seconds: float, idle: int, figures: Metrics) -> None:
@@ -197,18 +196,17 @@ class Helpers:
 
     @property
     def pids(self) -> frozenset[int]:
-        """The processes there are."""
         return frozenset(helper.pid for helper in self._alive)
 
     def start(self) -> None:
-        """Have all processes ready before they are needed."""
+        """Start all processes in advance."""
         while len(self._alive) < self._size and not self._closed:
             self._idle.append(self._born())
 
     async def ask(self, tenant: Tenant, order: Order, text: bytes = b"") -> Answer:
         """Have an order carried out when it is the tenant's turn; raises `TooMany`, `Unavailable`, `TookTooLong`.
 
-        If the caller leaves, an order that waits is never begun, and one under way is taken back.
+        If the caller disconnects, a waiting order is dropped and a running one taken back.
         """
         if self._closed:
             raise Unavailable("the service is going down")
@@ -228,7 +226,7 @@ class Helpers:
             raise
 
     def close(self) -> None:
-        """Kill all of them; who waits hears that the service goes down."""
+        """Kill all processes; waiting callers get `Unavailable`."""
         self._closed = True
         for job in self._queue.clear():
             _refuse(job, "the service is going down")
@@ -237,7 +235,7 @@ class Helpers:
             helper.bury()
 
     def answered(self, helper: _Helper, job: _Job, answer: Answer) -> None:
-        """A helper has carried out its order."""
+        """Release a helper after its order."""
         self._queue.done(job.tenant)
         if not job.result.done():
             job.result.set_result(answer)
@@ -245,7 +243,7 @@ class Helpers:
         self._begin()
 
     def buried(self, helper: _Helper, job: _Job | None) -> None:
-        """A helper is gone, perhaps over an order."""
+        """Handle the exit of a helper, which may have had an order."""
         self._alive.discard(helper)
         if helper in self._idle:
             self._idle.remove(helper)
@@ -260,7 +258,7 @@ class Helpers:
             self.start()
 
     def _begin(self) -> None:
-        """Give away what may start now."""
+        """Assign waiting orders to free helpers."""
         while not self._closed and (self._idle or len(self._alive) < self._size):
             job = self._queue.pop()
             if job is None:

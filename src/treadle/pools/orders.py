@@ -1,7 +1,6 @@
-"""What the gateway and its helper processes say to each other: one order, one reply.
+"""The messages between the gateway and its helper processes: one reply to each order.
 
-A message is one packet. What is longer than a packet takes lies in a file without a name, in memory, which is
-handed over beside it.
+A message is one packet. Longer data is passed beside it as a memory file descriptor.
 """
 
 import os
@@ -10,22 +9,22 @@ from typing import Final
 import msgspec
 
 PACKET: Final = 64 * 1024
-"""Bytes that travel within a message."""
+"""Maximum size of data within a message, in bytes."""
 
 LARGEST_PACKET: Final = 2 * PACKET
-"""Bytes of a whole message, at most."""
+"""Maximum size of a message, in bytes."""
 
 
 TAKE_BACK: Final = b"X"
-"""What the gateway says while an order is carried out that nobody waits for any more."""
+"""The gateway's message that takes back the current order."""
 
 
 class Order(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The base of what may be asked."""
+    """The base class of orders."""
 
 
 class MakePage(Order, frozen=True, array_like=True, tag=True):
-    """A page of a part, as `treadle.results.reader.read_page` has it."""
+    """Order for a page of a part; the fields are those of `treadle.results.reader.read_page`."""
 
     results_dir: str
     statement_id: str
@@ -36,7 +35,7 @@ class MakePage(Order, frozen=True, array_like=True, tag=True):
 
 
 class MakeInlinePage(Order, frozen=True, array_like=True, tag=True):
-    """A page of a result in hand, as `treadle.results.inline.read_inline_page` has it."""
+    """Order for a page of an inline result; the fields are those of `treadle.results.inline.read_inline_page`."""
 
     data: bytes
     page: int
@@ -44,15 +43,15 @@ class MakeInlinePage(Order, frozen=True, array_like=True, tag=True):
 
 
 class CountStatements(Order, frozen=True, array_like=True, tag=True):
-    """How many statements a script has; its text is handed over."""
+    """Order to count the statements of a script, whose text is passed as a file descriptor."""
 
 
 class Reply(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The base of what may be answered."""
+    """The base class of replies."""
 
 
 class MadePage(Reply, frozen=True, array_like=True, tag=True):
-    """The page; its rows are here or handed over."""
+    """The page, with its rows or with a file descriptor for them."""
 
     row_count: int
     page_count: int
@@ -61,23 +60,23 @@ class MadePage(Reply, frozen=True, array_like=True, tag=True):
 
 
 class Counted(Reply, frozen=True, array_like=True, tag=True):
-    """How many there are."""
+    """The number of statements."""
 
     count: int
 
 
 class Missing(Reply, frozen=True, array_like=True, tag=True):
-    """The result is not there."""
+    """The result does not exist."""
 
 
 class Damaged(Reply, frozen=True, array_like=True, tag=True):
-    """The files of the result are not what was written."""
+    """The files of the result are damaged."""
 
     what: str
 
 
 class TooLarge(Reply, frozen=True, array_like=True, tag=True):
-    """The page has more bytes than an answer may have."""
+    """The page is larger than an answer may be."""
 
 
 class Dropped(Reply, frozen=True, array_like=True, tag=True):
@@ -85,7 +84,7 @@ class Dropped(Reply, frozen=True, array_like=True, tag=True):
 
 
 class Failed(Reply, frozen=True, array_like=True, tag=True):
-    """A defect: what was raised."""
+    """An unexpected exception."""
 
     error: str
 
@@ -96,7 +95,7 @@ reply_of: Final = msgspec.msgpack.Decoder(MadePage | Counted | Missing | Damaged
 
 
 def in_memory(content: bytes | memoryview) -> int:
-    """The descriptor of a file in memory with that content, at its beginning."""
+    """Create a memory file with the content and return its descriptor, positioned at the start."""
     descriptor = os.memfd_create("treadle")
     try:
         view = memoryview(content)

@@ -1,4 +1,4 @@
-"""All work beside the event loop, each kind in a pool of its own: none can use up what another needs."""
+"""The pools for work outside the event loop, one for each kind, so that none can exhaust another."""
 
 from typing import Final
 
@@ -8,11 +8,12 @@ from treadle.pools.helpers import Helpers
 from treadle.pools.threads import Threads
 
 INTAKE_IDLE: Final = 60
-"""Seconds after which a process that reads scripts ends; those for pages are waited for, and stay."""
+"""Seconds after which an idle process that reads scripts exits; those for pages stay, because callers wait for pages.
+"""
 
 
 class Pools:
-    """``stops`` is for what the end of a statement waits for, and for nothing else."""
+    """The pools by purpose; ``stops`` is reserved for the work that the end of a statement waits for."""
 
     def __init__(self, settings: Settings, figures: Metrics) -> None:
         self.pages = Helpers(
@@ -38,10 +39,10 @@ class Pools:
         self.passwords = Threads("passwords", passwords, passwords, figures)
 
     def start(self) -> None:
-        """Have the processes for pages ready."""
+        """Start the processes for pages in advance."""
         self.pages.start()
 
     def close(self) -> None:
-        """Kill the processes; threads are waited for by nobody."""
+        """Kill the processes; threads are daemons and not waited for."""
         self.pages.close()
         self.intake.close()

@@ -1,4 +1,4 @@
-"""How many statements a script has, without an engine."""
+"""Counts the statements of a script without an engine."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -7,25 +7,25 @@ if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
 FIRST_CHARS: Final = 64 * 1024
-"""Characters that are looked at first: most scripts are known to be some by then."""
+"""Characters that are read first: they identify most scripts."""
 
 UNSURE_TOKENS: Final = 8
-"""Tokens at the end of a beginning that may turn out to be others."""
+"""Tokens at the end of a prefix that may change with the following text."""
 
 
 def may_be_several(script: str) -> bool:
-    """Whether more than one statement is possible at all: a semicolon that is not the last thing there is."""
+    """Check whether the text may have several statements: a semicolon before its end."""
     return ";" in script.rstrip().rstrip(";")
 
 
 def count_statements(script: str) -> int:
-    """How many statements a tokenizer finds, at least 2 being as good as more; 0 where a text has no end.
+    """Count statements with a tokenizer; stops at 2. 0 for an unterminated text.
 
-    What is wrong with such a text the engine says.
+    The engine reports the error of such a text.
     """
     size = FIRST_CHARS
     while size < len(script):
-        # What comes later changes only the last words of a beginning.
+        # Later text changes only the last tokens of a prefix.
         if _pieces(_tokens(script[:size])[:-UNSURE_TOKENS]) > 1:
             return 2
         size *= 8

@@ -1,6 +1,6 @@
-"""Threads for one kind of blocking work, which no other kind can use up.
+"""Threads for one kind of blocking work, independent of all other kinds.
 
-They are daemons: a process that ends waits for none of them, whatever they do.
+They are daemons: a process exits without waiting for them.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 class Offload(Protocol):
-    """Does blocking work beside the event loop, as `asyncio.to_thread` does."""
+    """Runs blocking work outside the event loop, like `asyncio.to_thread`."""
 
     def __call__(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
-        """The result of ``work`` when it is there."""
+        """Run ``work`` and return its result."""
 
 
 class _Job:
-    """Some work, and who waits for it."""
+    """A job and the future of its result."""
 
     def __init__(self, tenant: Tenant, work: Callable[[], Any], result: "asyncio.Future[Any]") -> None:
         self.tenant = tenant
@@ -36,7 +36,7 @@ class _Job:
 
 
 class Threads:
-    """At most ``size`` threads, of which one tenant has at most ``share``."""
+    """At most ``size`` threads, of which a tenant uses at most ``share``."""
 
     def __init__(self, name: str, size: int, share: int, figures: Metrics) -> None:
         self._name = name
@@ -48,11 +48,11 @@ class Threads:
         self._busy = 0
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do the service's own work in a thread."""
+        """Run the service's own work in a thread."""
         return await self._run((), lambda: work(*args, **kwargs))
 
     def of(self, *tenant: str) -> Offload:
-        """Does a tenant's work in a thread, when it is the tenant's turn."""
+        """Get an `Offload` that runs work when it is the tenant's turn."""
 
         def offload(work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
             return self._run(tenant, lambda: work(*args, **kwargs))
@@ -60,7 +60,7 @@ class Threads:
         return offload
 
     async def _run(self, tenant: Tenant, work: Callable[[], T]) -> T:
-        """The result of the work. If the caller leaves while it waits, it is never begun."""
+        """Run the work and return its result. If the caller disconnects while it waits, it is never started."""
         job = _Job(tenant, work, asyncio.get_running_loop().create_future())
         self._queue.push(tenant, job)
         self._begin()
@@ -72,7 +72,7 @@ class Threads:
         return result
 
     def _begin(self) -> None:
-        """Give away what may start now."""
+        """Start waiting jobs on free threads."""
         while self._busy < self._size and (job := self._queue.pop()) is not None:
             self._figures.pool_waited(self._name, monotonic() - job.asked)
             self._busy += 1
@@ -91,7 +91,7 @@ class Threads:
                 result = job.work()
             except BaseException as raised:
                 error = raised
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed: no caller waits any more
                 job.result.get_loop().call_soon_threadsafe(self._ended, job, result, error)
             del job, result, error
 

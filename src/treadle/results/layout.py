@@ -52,7 +52,7 @@ def data_path(results_dir: Path | str, statement_id: str, part: int) -> Path:
 
 
 def data_name(part: int) -> str:
-    """The name of the Arrow file of a part in its statement's folder."""
+    """Name the Arrow file of a part in the folder of its statement."""
     return f"{part}.arrow"
 
 
@@ -67,7 +67,7 @@ def unfinished(path: Path) -> Path:
 
 
 def unfinished_name(name: str) -> str:
-    """The same for a name alone."""
+    """Name the temporary file for a file name."""
     return f"{name}.unfinished"
 
 

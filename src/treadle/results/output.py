@@ -90,7 +90,7 @@ class Output:
         """Make the result readable: as `inline` if it is small and has one page of bytes, else as a file."""
         page_ends = self._breaks.ends()
         if self._file is None and page_ends is None and self._as_file and len(self._held) <= 1:
-            # A script may have thousands of such parts: one write costs a third of a stream's.
+            # A script may have thousands of such parts: a single write costs a third of a stream.
             write_whole(*self._place, self._schema, self._columns, self._held)
             self._whole = True
             return

@@ -23,7 +23,7 @@ class ResultMissing(Exception):
 
 
 class ResultDamaged(Exception):
-    """The files of the result are not what was written; the message says what is wrong with them."""
+    """The files of a result are damaged; the message has the details."""
 
 
 class PageTooLarge(Exception):
@@ -44,7 +44,7 @@ class PageRows(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def _opened(results_dir: Path | str, statement_id: str, part: int) -> Iterator[pa.RecordBatchFileReader]:
-    """The file of a part; raises `ResultMissing`, `ResultDamaged`."""
+    """Open the file of a part; raises `ResultMissing`, `ResultDamaged`."""
     with contextlib.ExitStack() as opened:
         try:
             with _readable():
@@ -57,7 +57,7 @@ def _opened(results_dir: Path | str, statement_id: str, part: int) -> Iterator[p
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Raise `ResultDamaged` for what Arrow cannot make sense of, and for what the disk does not give back."""
+    """Raise `ResultDamaged` for data that Arrow cannot decode, and for I/O errors."""
     try:
         yield
     except FileNotFoundError:
@@ -85,7 +85,7 @@ def _ends(reader: pa.RecordBatchFileReader, index: Path) -> tuple[Sequence[int],
 
 
 def count_pages(results_dir: Path | str, statement_id: str, part: int, rows: int, page_rows: int) -> int:
-    """How many pages a part of ``rows`` rows has, or would have if it were there and whole."""
+    """Count the pages of a part of ``rows`` rows without reading its files."""
     try:
         with _opened(results_dir, statement_id, part) as reader:
             _, page_ends = _ends(reader, layout.index_path(results_dir, statement_id, part))
@@ -103,11 +103,11 @@ def read_page(
     most: int = MOST_BYTES,
     go_on: GoOn = always,
 ) -> PageRows:
-    """Page ``page`` (from 1) of a part: ``page_rows`` rows, or those that were found to fill it; past the end none.
+    """Read page ``page`` (from 1) of a part: ``page_rows`` rows, or fewer if they fill the page; none past the end.
 
-    Reads only what the page needs; safe to call from many threads. ``go_on`` is called at each step and may raise
-    what ends the work. Raises `ResultMissing`, `ResultDamaged`, `PageTooLarge` for one of more than ``most`` bytes,
-    and ValueError when ``page`` or ``page_rows`` is less than 1.
+    Reads only the batches of the page; thread-safe. ``go_on`` is called at each step and may raise to end the work.
+    Raises `ResultMissing`, `ResultDamaged`, `PageTooLarge` for a page of more than ``most`` bytes, and ValueError when
+    ``page`` or ``page_rows`` is less than 1.
     """
     layout.require_page(page, page_rows)
     with _opened(results_dir, statement_id, part) as reader:
@@ -117,7 +117,7 @@ def read_page(
 
 
 def holds_wide(results_dir: Path | str, statement_id: str, part: int) -> bool:
-    """Whether a part has integers of more than 38 digits, which are no decimals that others may read.
+    """Check whether a part has integers of more than 38 digits, which other readers do not accept as decimals.
 
     Raises `ResultMissing`, `ResultDamaged`.
     """

@@ -1,6 +1,6 @@
-"""From a record batch to JSON rows: arrays of strings in PostgreSQL text form, and nulls.
+"""Converts record batches to JSON rows: arrays of strings in PostgreSQL text form, and nulls.
 
-Many rows are joined by Arrow, column by column, so that no value passes through Python.
+Arrow joins many rows column by column, so that no value passes through Python.
 """
 
 from collections.abc import Callable
@@ -35,11 +35,11 @@ the interpreter's lock for long.
 
 
 GoOn = Callable[[], None]
-"""Called between two columns: raises what ends the work when nobody waits for it any more."""
+"""Called between two columns; raises to end the work when no caller waits for it any more."""
 
 
 def always() -> None:
-    """Go on, whatever happens."""
+    """Never end the work early."""
 
 
 def _never_escaped(kind: pa.DataType) -> bool:

@@ -61,7 +61,7 @@ def _standard_type(kind: AnyType) -> AnyType:
 
 
 def _leaves_as_json(kind: AnyType) -> bool:
-    """Whether there is something in the values that only JSON has a form for; they are JSON as a whole then."""
+    """Check whether a type has a part that only JSON can represent; its values leave as JSON as a whole."""
     if kinds.is_union(kind) or stands_for_union(kind) or stands_for_json(kind):
         return True
     if kinds.is_struct(kind) or kinds.is_map(kind) or is_list(kind):

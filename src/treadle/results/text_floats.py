@@ -1,7 +1,7 @@
 """Floats in PostgreSQL's text form: shortest digits, an exponent below 1e-4 and from 1e15 on (float4: 1e6).
 
-Arrow finds the shortest digits and lays them out in its own way; here whole arrays are laid out again. The few
-numbers whose shortest digits lie half-way between two floats are spelled one by one.
+Arrow finds the shortest digits but formats them differently; this module reformats whole arrays. The few numbers with
+shortest digits half-way between two floats are formatted one by one.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,11 +16,11 @@ import pyarrow.compute as pc
 from treadle.results.arrays import AnyArray, literal
 
 _LEAST_PLAIN: Final = 1e-4
-"""The least magnitude that PostgreSQL writes without an exponent."""
+"""The smallest magnitude that PostgreSQL writes without an exponent."""
 
 _ARROW_PLAIN_FROM: Final = 1e-6
 _ARROW_PLAIN_BELOW: Final = 1e10
-"""The magnitudes between which Arrow writes no exponent."""
+"""The range of magnitudes that Arrow writes without an exponent."""
 
 _TWO_DIGITS_BELOW: Final = 1e-9
 """The magnitude below which Arrow's negative exponents have two digits as well."""
@@ -35,10 +35,10 @@ _POINT: Final = literal(".")
 
 
 class _Float(msgspec.Struct, frozen=True):
-    """How PostgreSQL writes a float: ``precision`` digits before an exponent, ``mantissa`` bits.
+    """PostgreSQL's format of a float type: ``precision`` digits before an exponent, ``mantissa`` bits.
 
-    From ``unambiguous`` on no decimal of so few digits lies half-way between two floats: such a number has a
-    factor 5 for each zero at its end, and more of these than half a mantissa can hold.
+    From ``unambiguous`` on no decimal of so few digits is half-way between two floats: such a number has a factor 5 for
+    each zero at its end, and more of these than half a mantissa can hold.
     """
 
     precision: int
@@ -53,17 +53,17 @@ _FLOAT8: Final = _Float(15, 53, 1075, pa.int64(), 1e41)
 
 
 def real(array: AnyArray) -> AnyArray:
-    """PostgreSQL's float4: shortest digits, an exponent from 1e+06."""
+    """Format PostgreSQL's float4: shortest digits, an exponent from 1e+06."""
     return _floating(array, _FLOAT4)
 
 
 def double(array: AnyArray) -> AnyArray:
-    """PostgreSQL's float8: shortest digits, an exponent from 1e+15."""
+    """Format PostgreSQL's float8: shortest digits, an exponent from 1e+15."""
     return _floating(array, _FLOAT8)
 
 
 def _floating(array: AnyArray, form: _Float) -> AnyArray:
-    """Arrow's texts where it writes as PostgreSQL does; the rest is laid out class by class."""
+    """Format floats: Arrow's texts where they match PostgreSQL's, the others reformatted class by class."""
     texts = array.cast(pa.string())
     magnitude = pc.abs(array)
     if _all_plain(magnitude, form):
@@ -99,7 +99,7 @@ def _between(magnitude: AnyArray, least: float, most: float) -> AnyArray:
 def _relaid(
     texts: AnyArray, array: AnyArray, mask: AnyArray, layout: Callable[[AnyArray, AnyArray], AnyArray]
 ) -> AnyArray:
-    """The texts with those that ``mask`` selects laid out again; the layout gets them and their values."""
+    """Reformat the texts that ``mask`` selects; ``layout`` gets them and their values."""
     if not pc.any(mask).as_py():
         return texts
     return pc.replace_with_mask(texts, mask, layout(texts.filter(mask), array.filter(mask)))
@@ -110,20 +110,20 @@ def _sign(values: AnyArray) -> AnyArray:
 
 
 def _scientific(sign: AnyArray, digits: AnyArray, exponent: AnyArray) -> AnyArray:
-    """``1.5e+06`` of ``15`` and ``e+06``."""
+    """Format ``15`` and ``e+06`` as ``1.5e+06``."""
     rest = pc.utf8_slice_codeunits(digits, 1)
     point = pc.if_else(pc.equal(pc.binary_length(rest), pa.scalar(0)), _EMPTY, _POINT)
     return pc.binary_join_element_wise(sign, pc.utf8_slice_codeunits(digits, 0, 1), point, rest, exponent, _EMPTY)
 
 
 def _longer_exponent(texts: AnyArray, _: AnyArray) -> AnyArray:
-    """``1.5e-7`` as ``1.5e-07``."""
+    """Format ``1.5e-7`` as ``1.5e-07``."""
     before, digit = pc.utf8_slice_codeunits(texts, 0, -1), pc.utf8_slice_codeunits(texts, -1)
     return pc.binary_join_element_wise(before, digit, literal("0"))
 
 
 def _small(texts: AnyArray, values: AnyArray) -> AnyArray:
-    """``0.000015`` as ``1.5e-05``."""
+    """Format ``0.000015`` as ``1.5e-05``."""
     fraction = pc.utf8_slice_codeunits(pc.ascii_ltrim(texts, characters="-"), 2)
     digits = pc.ascii_ltrim(fraction, characters="0")
     place = pc.subtract(pc.binary_length(fraction), pc.binary_length(digits))
@@ -132,7 +132,7 @@ def _small(texts: AnyArray, values: AnyArray) -> AnyArray:
 
 
 def _large(texts: AnyArray, values: AnyArray) -> AnyArray:
-    """``1500000`` as ``1.5e+06``."""
+    """Format ``1500000`` as ``1.5e+06``."""
     texts = pc.ascii_ltrim(texts, characters="-")
     point = pc.find_substring(texts, ".")
     whole = pc.if_else(pc.less(point, pa.scalar(0)), pc.binary_length(texts), point)
@@ -142,7 +142,7 @@ def _large(texts: AnyArray, values: AnyArray) -> AnyArray:
 
 
 def _plain(texts: AnyArray, values: AnyArray) -> AnyArray:
-    """``1.5e+10`` as ``15000000000``: the whole part is that of the value, the rest of the digits the fraction."""
+    """Format ``1.5e+10`` as ``15000000000``: the integer part of the value, then the other digits as the fraction."""
     shown, digits = _digits(texts)
     whole = pc.trunc(pc.abs(values)).cast(pa.int64())
     whole_text = whole.cast(pa.string())
@@ -156,14 +156,14 @@ def _plain(texts: AnyArray, values: AnyArray) -> AnyArray:
 
 
 def _digits(texts: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """The digits before an exponent of two, without sign and point: as text and as numbers."""
+    """Extract the digits before a two-digit exponent, without sign and point, as text and as numbers."""
     unsigned = pc.ascii_ltrim(pc.utf8_slice_codeunits(texts, 0, -4), characters="-")
     shown = pc.replace_substring(unsigned, ".", "")
     return shown, shown.cast(pa.int64())
 
 
 def _respelled(texts: AnyArray, array: AnyArray, magnitude: AnyArray, form: _Float) -> AnyArray:
-    """The texts with those spelled again whose digits may lie half-way between two floats."""
+    """Reformat the texts whose digits may be half-way between two floats."""
     mask = _between(magnitude, 2.0**form.mantissa, form.unambiguous)
     if not pc.any(mask).as_py():
         return texts
@@ -180,9 +180,9 @@ def _respelled(texts: AnyArray, array: AnyArray, magnitude: AnyArray, form: _Flo
 
 
 def _half_way(texts: AnyArray, values: AnyArray, form: _Float) -> AnyArray:
-    """Whether digits may lie half-way, or below a power of two a quarter of the way, to the next float.
+    """Check whether digits may be half-way, or below a power of two a quarter of the way, to the next float.
 
-    Such a number ends, in binary, with the half or quarter of what lies between the floats.
+    In binary such a number ends with the half or the quarter of the distance between the floats.
     """
     shown, digits = _digits(texts)
     length = pc.binary_length(shown).cast(pa.int64())
@@ -201,7 +201,7 @@ def _half_way(texts: AnyArray, values: AnyArray, form: _Float) -> AnyArray:
 
 
 def _gap(values: AnyArray, form: _Float) -> AnyArray:
-    """The power of two that lies between a float and the next one."""
+    """Compute the power of two between a float and the next one."""
     bits = values.view(form.whole).cast(pa.int64())
     exponents = pc.shift_right(bits, pa.scalar(form.mantissa - 1, pa.int64()))
     most = pa.scalar((1 << (form.whole.bit_width - form.mantissa)) - 1, pa.int64())
@@ -209,7 +209,7 @@ def _gap(values: AnyArray, form: _Float) -> AnyArray:
 
 
 def _named(texts: AnyArray, array: AnyArray) -> AnyArray:
-    """The words for what is no number."""
+    """Name infinities and NaN."""
     if pc.all(pc.is_finite(array)).as_py() is not False:
         return texts
     texts = pc.if_else(pc.is_nan(array), literal("NaN"), texts)
@@ -218,12 +218,12 @@ def _named(texts: AnyArray, array: AnyArray) -> AnyArray:
 
 
 def spell_double(shortest: str, value: float) -> str:
-    """PostgreSQL's float8 from its shortest digits, in whatever layout they come."""
+    """Format PostgreSQL's float8 from its shortest digits in any layout."""
     return _spell(shortest, value, _FLOAT8)
 
 
 def _spell(shortest: str, value: float, form: _Float) -> str:
-    """PostgreSQL's layout of a number that Arrow or Python wrote in its own."""
+    """Format a number that Arrow or Python wrote in PostgreSQL's layout."""
     if isnan(value):
         return "NaN"
     if isinf(value):
@@ -246,10 +246,10 @@ def _exponential(digits: str, point: int) -> str:
 
 
 def _unambiguous(number: int, value: int, mantissa: int) -> int:
-    """The shortest number that reads back as the float ``value`` (from 2**mantissa), however ties are read.
+    """Find the shortest number that reads back as the float ``value`` (from 2**mantissa), however ties are rounded.
 
-    ``number`` is the shortest if ties go to even: it may lie half-way between two floats, and there
-    PostgreSQL spends a digit more.
+    ``number`` is the shortest if ties round to even: it may be half-way between two floats, and there PostgreSQL uses
+    one more digit.
     """
     gap = 1 << (value.bit_length() - mantissa)
     below = gap if value & (value - 1) else gap // 2

@@ -33,9 +33,9 @@ def _number(value: int) -> Any:
 
 
 def interval(array: AnyArray) -> AnyArray:
-    """Months, days and a time of day of either sign, as PostgreSQL's EncodeInterval writes them.
+    """Format months, days and a signed time of day like PostgreSQL's EncodeInterval.
 
-    A part after a negative one carries its plus sign.
+    A positive part after a negative one has a plus sign.
     """
     months, days, micros = _parts(array)
     years = pc.divide(months, _number(12))
@@ -56,7 +56,7 @@ def interval(array: AnyArray) -> AnyArray:
 
 
 def _parts(array: AnyArray) -> tuple[AnyArray, AnyArray, AnyArray]:
-    """Months, days and microseconds; those of a null are anything."""
+    """Split into months, days and microseconds; those of nulls are arbitrary."""
     _, content = array.buffers()
     first, count = array.offset, len(array)
     fields: AnyArray = pa.Array.from_buffers(pa.int32(), 4 * (first + count), [None, content])
@@ -68,14 +68,14 @@ def _parts(array: AnyArray) -> tuple[AnyArray, AnyArray, AnyArray]:
 
 
 def _microseconds(products: AnyArray) -> AnyArray:
-    """The microseconds of which a product is 1,000 times as many, within 64 bits."""
+    """Recover microseconds from their product with 1,000, which may have wrapped around at 64 bits."""
     found = pc.multiply(pc.shift_right(products, _number(3)), _number(_ODD_INVERSE))
     spare = _number(64 - _CYCLE_BITS)
     return pc.shift_right(pc.shift_left(found, spare), spare)
 
 
 def _amounts(amounts: AnyArray, there: AnyArray, below: AnyArray, name: str) -> AnyArray:
-    """``-2 mons`` and the like; nulls for zeros."""
+    """Format ``-2 mons`` and the like; null for zero."""
     one, many = _UNITS[name]
     plus = pc.if_else(pc.and_(below, pc.greater(amounts, _number(0))), _PLUS, _EMPTY)
     unit = pc.if_else(pc.equal(amounts, _number(1)), one, many)
@@ -84,7 +84,7 @@ def _amounts(amounts: AnyArray, there: AnyArray, below: AnyArray, name: str) -> 
 
 
 def _clocks(micros: AnyArray, below: AnyArray) -> AnyArray:
-    """``-04:05:06.5`` and the like; a time after a negative part says that it is none."""
+    """Format ``-04:05:06.5`` and the like; a positive time after a negative part has a plus sign."""
     sign = pc.if_else(pc.less(micros, _number(0)), _MINUS, pc.if_else(below, _PLUS, _EMPTY))
     size = pc.abs(micros)
     hours = pc.divide(size, _number(_HOUR))

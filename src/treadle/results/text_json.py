@@ -1,9 +1,9 @@
-"""Values as JSON text: what PostgreSQL has no form for (structs, maps, unions, lists of lists).
+"""Values as JSON text, for types without a PostgreSQL form (structs, maps, unions, lists of lists).
 
-Numbers and truth values are themselves, other scalars are strings in PostgreSQL's text form. JSON is itself as
-well where that cannot be taken for another value: a JSON string, and the JSON ``null``, are strings of their text.
-A union is an object of its one member. A map is an object where its keys are text, else a list of pairs.
-Two values come as structs that stand for them, marked by the names of their members (`model.columns`).
+Numbers and truth values are JSON's own, other scalars are strings in PostgreSQL's text form. JSON values are embedded,
+unless they could be confused with another value: a JSON string, and the JSON ``null``, become strings of their text. A
+union is an object with one member. A map is an object if its keys are text, else a list of pairs. Unions and the
+engine's JSON come as structs that are marked by the names of their members (`model.columns`).
 """
 
 import re
@@ -21,22 +21,22 @@ from treadle.results.text_scalar import scalar_text
 
 NULL: Final = "null"
 
-# Numbers of the engine's JSON that are none of JSON's own; strings are passed over.
+# Numbers in the engine's JSON that are not valid JSON; strings are skipped.
 _SPECIAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"|NaN|-?Infinity')
 
 
 def stands_for_union(kind: pa.DataType) -> bool:
-    """Whether a struct type stands for a union."""
+    """Check whether a struct type represents a union."""
     return bool(kinds.is_struct(kind)) and kind.num_fields > 0 and kind.field(0).name == UNION_TAG
 
 
 def stands_for_json(kind: pa.DataType) -> bool:
-    """Whether a struct type stands for a value that the engine has written as JSON."""
+    """Check whether a struct type represents a value that the engine has written as JSON."""
     return bool(kinds.is_struct(kind)) and kind.num_fields > 0 and kind.field(0).name == ENGINE_JSON
 
 
 def engine_json(array: AnyArray) -> list[str | None]:
-    """The JSON texts of an array that stands for them, valid for every reader."""
+    """Extract the engine's JSON texts of an array, made valid for every reader."""
     (texts,) = array.flatten()
     return [None if value is None else _SPECIAL.sub(_as_string, value) for value in scalar_text(texts).to_pylist()]
 
@@ -91,12 +91,12 @@ def _maps(array: AnyArray) -> list[str]:
 
 
 def _tagged(array: AnyArray) -> list[str]:
-    """Unions, each as a struct of its tag and its members."""
+    """Build the JSON objects of unions, each given as a struct of its tag and its members."""
     tags, *columns = array.flatten()
     place = {field.name: number for number, field in enumerate(list(array.type)[1:])}
     members = [json_texts(column) for column in columns]
-    told = enumerate(tags.to_pylist())
-    return [NULL if tag is None else f"{{{quoted(tag)}:{members[place[tag]][row]}}}" for row, tag in told]
+    pairs = enumerate(tags.to_pylist())
+    return [NULL if tag is None else f"{{{quoted(tag)}:{members[place[tag]][row]}}}" for row, tag in pairs]
 
 
 def _unions(array: AnyArray) -> list[str]:
@@ -105,10 +105,10 @@ def _unions(array: AnyArray) -> list[str]:
     # not array.type_codes: that forgets where a slice begins
     codes = pa.Array.from_buffers(pa.int8(), len(array), [None, array.buffers()[1]], offset=array.offset)
     names = [quoted(field.name) for field in array.type]
-    told = [(place[code], row) for row, code in enumerate(codes.to_pylist())]
+    pairs = [(place[code], row) for row, code in enumerate(codes.to_pylist())]
     # Arrow's unions have no NULL: the engine sends a missing value as its first member without a value.
     missing = f"{{{names[0]}:{NULL}}}"
-    cells = (f"{{{names[member]}:{members[member][row]}}}" for member, row in told)
+    cells = (f"{{{names[member]}:{members[member][row]}}}" for member, row in pairs)
     return [NULL if cell == missing else cell for cell in cells]
 
 

@@ -29,7 +29,7 @@ def integer(array: AnyArray) -> AnyArray:
 
 
 def _whole(kind: AnyArray) -> AnyArray:
-    """The same decimals without a scale."""
+    """Reinterpret decimals without a scale."""
     return pa.decimal128(kind.precision) if kind.bit_width == 128 else pa.decimal256(kind.precision)
 
 
@@ -38,7 +38,7 @@ def decimal(array: AnyArray) -> AnyArray:
     scale = array.type.scale
     if scale <= _ARROW_PLAIN_SCALE:
         return array.cast(pa.string())
-    # Without a scale Arrow writes the digits alone; the point and the zeros before them are set here.
+    # Arrow writes a decimal without a scale as digits alone; the point and the zeros before them are inserted here.
     whole: AnyArray = pa.Array.from_buffers(_whole(array.type), len(array), array.buffers(), offset=array.offset)
     shown = whole.cast(pa.string())
     sign = pc.if_else(pc.starts_with(shown, "-"), _MINUS, _NOTHING)

@@ -23,12 +23,12 @@ def _characters(array: AnyArray) -> AnyArray:
 
 
 def bytea(array: AnyArray) -> AnyArray:
-    r"""Two hexadecimal digits a byte, after ``\x``."""
+    r"""Format bytes as two hexadecimal digits each, after ``\x``."""
     return pc.binary_join_element_wise(_HEX, hexadecimal(array), _EMPTY)
 
 
 def hexadecimal(array: AnyArray) -> AnyArray:
-    """The hexadecimal digits alone, of all bytes in one go."""
+    """Format the hexadecimal digits of all bytes at once."""
     values = array.cast(pa.large_binary())
     validity, offsets, content = values.buffers()
     first, count = values.offset, len(values)

@@ -31,7 +31,7 @@ def write_whole(
     columns: Sequence[Column],
     batches: Sequence[pa.RecordBatch],
 ) -> None:
-    """Write a part of one batch, or of none, in one step; a failure leaves no trace of it."""
+    """Write a part of at most one batch in one step; removes the file on failure."""
     place = layout.folder(results_dir, statement_id)
     data = f"{place}/{layout.data_name(part)}"
     unfinished = layout.unfinished_name(data)
@@ -46,13 +46,13 @@ def write_whole(
     except BaseException:
         with suppress(OSError):
             layout.discard_part(results_dir, statement_id, part)
-        with suppress(OSError):  # other parts are in it
+        with suppress(OSError):  # the folder has other parts
             place.rmdir()
         raise
 
 
 def _created(place: Path, path: str) -> BinaryIO:
-    """A new file, in a folder that may have to be made first."""
+    """Create a file, and its folder if needed."""
     try:
         return open(path, "wb")
     except FileNotFoundError:

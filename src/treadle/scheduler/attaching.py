@@ -79,7 +79,7 @@ class Attaching:
 
     @asynccontextmanager
     async def unless_kept(self, hand: Hand) -> AsyncIterator[None]:
-        """Dismiss the worker when the block fails, whatever with."""
+        """Dismiss the worker when the block fails with any error."""
         try:
             yield
         except BaseException:

@@ -1,8 +1,8 @@
-"""The commit point: the owner's side of it (C7). The store decides whether a commit or a cancel came first.
+"""The commit point, on the owner's side (C7). The store decides whether a commit or a cancel came first.
 
-A commit that lost a race is certainly not durable. Its commit point is left again, and the part starts anew, unless
-a stop is intended by then. A short one keeps its turn from the loss to its next commit, so that it wins that. A part
-that is expected to lose has its turn before it runs.
+A commit that lost a race is certainly not durable. The statement leaves its commit point and the part is retried,
+unless a stop is intended by then. A short part keeps its turn from the loss to its next commit, so that it wins then. A
+part that is expected to lose gets its turn before it runs.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Commits:
         self._kept: asyncio.TimerHandle | None = None
 
     async def expected(self, run: Run, part: int) -> None:
-        """The part would probably lose a race: have it run in its turn. A stop goes to the worker by itself."""
+        """Run a part that would probably lose a race in its turn. A stop goes to the worker directly."""
         await self._hold_turn(run)
         run.tries.begin(self._context.clock.monotonic())
         self._worker.send(Retry(statement_id=run.id, part=part, granted=True))
@@ -98,7 +98,7 @@ class Commits:
             run.turn = await self._context.turns.take(self._catalog.id, run.asked, patient=patient)
 
     async def _hold_turn(self, run: Run) -> None:
-        """Take the turn for a whole try, or for the first `KEEP_SECONDS` of a longer one."""
+        """Hold the turn for a whole try, or for the first `KEEP_SECONDS` of a longer one."""
         await self._take_turn(run, patient=True)
         self._kept = asyncio.get_running_loop().call_later(KEEP_SECONDS, self.end_turn, run)
 

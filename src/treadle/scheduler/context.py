@@ -52,11 +52,11 @@ class Context:
         self.catalogs = catalogs
         self.figures = figures
         self.stopping = stopping
-        """Does what the end of a statement waits for."""
+        """Runs the blocking work that the end of a statement waits for."""
         self.attaching = attaching
-        """Does what the opening of a session waits for."""
+        """Runs the blocking work that the opening of a session waits for."""
         self.filing = filing
-        """Does what nobody waits for with files and folders."""
+        """Runs blocking work with files and folders that no request waits for."""
         self.keeper = Keeper(catalogs, Marks(settings.data_dir / "littered"), stopping)
         self.turns = Turns()
         self.retries = Retries(most=settings.commit_retries, seconds=settings.commit_retry_time)

@@ -1,4 +1,4 @@
-"""The courtesy of maintenance: it gives way to work whose commit it would make fail, and not for ever."""
+"""Maintenance gives way to work whose commit it would make fail, for a limited time."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -14,16 +14,16 @@ _Key = tuple[str, tuple[Duty, str, str]]
 
 
 class Courtesy:
-    """Decides whether a step has to wait; ``works`` is what the sessions of this service do on a catalog."""
+    """Decides whether a step has to wait; ``works`` yields the work of this service's sessions on a catalog."""
 
     def __init__(self, context: Context, works: Callable[[str], Iterable[Work]]) -> None:
         self._context = context
         self._works = works
-        # When a step gave way first, by catalog and step.
+        # The time at which a step first gave way, by catalog and step.
         self._since: dict[_Key, float] = {}
 
     def gives_way(self, catalog_id: str, step: Due) -> bool:
-        """Whether the step must not be committed now."""
+        """Check whether the step must not be committed now."""
         settings, now = self._context.settings, self._context.clock.monotonic()
         key = catalog_id, step.key
         waits = gives_way(
@@ -41,10 +41,10 @@ class Courtesy:
         return waits
 
     def keep(self, catalog_id: str, steps: Sequence[Due]) -> None:
-        """Forget how long steps of the catalog have waited that are not among these any more."""
+        """Forget the waiting times of steps of the catalog that are not due any more."""
         due = {step.key for step in steps}
         self._since = {key: at for key, at in self._since.items() if key[0] != catalog_id or key[1] in due}
 
     def done(self, catalog_id: str, step: Due) -> None:
-        """The step has had its turn: the next time it is as patient as ever."""
+        """Reset the waiting time of a step that has been carried out."""
         self._since.pop((catalog_id, step.key), None)

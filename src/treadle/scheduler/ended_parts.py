@@ -1,7 +1,7 @@
-"""The parts of a script that have ended and are not on record yet.
+"""The ended parts of a script that are not persisted yet.
 
-A record is written whole whenever parts are added to it, so that one write for each of many short parts would take
-a time that grows with the square of their number. Writing therefore takes a tenth of the time at most.
+Each write stores the whole record, so that a write for each of many short parts would take time that grows with the
+square of their number. Writing therefore takes a tenth of the time at most.
 """
 
 import asyncio
@@ -11,10 +11,10 @@ from typing import Final
 from treadle.model.entities import Part
 
 SHARE: Final = 0.1
-"""Share of the time that writing may take."""
+"""Share of the time that may be spent on writing."""
 
 LATEST_SECONDS: Final = 5.0
-"""Most seconds between two writes, however slow the store is."""
+"""Maximum seconds between two writes, even with a slow store."""
 
 
 class EndedParts:
@@ -27,17 +27,17 @@ class EndedParts:
 
     @property
     def due(self) -> float | None:
-        """When to write, as the loop counts time; None while there is nothing to write."""
+        """The loop time of the next write; None without parts to write."""
         return self._due if self._parts else None
 
     async def add(self, parts: Sequence[Part]) -> None:
-        """Take parts in, and write everything if it is time."""
+        """Add parts, and write all parts if a write is due."""
         self._parts.extend(parts)
         if asyncio.get_running_loop().time() >= self._due:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is collected."""
+        """Write the collected parts."""
         if not self._parts:
             return
         parts, self._parts = self._parts, []

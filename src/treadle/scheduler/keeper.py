@@ -75,7 +75,7 @@ class Keeper:
             if catalog is not None and catalog.id == mark.catalog_id:
                 self._littered[catalog.id] = catalog
             else:
-                await self._offload(self._marks.remove, mark.catalog_id)  # deleted, and its folder with it
+                await self._offload(self._marks.remove, mark.catalog_id)  # the catalog was deleted with its folder
 
     async def littered(self, catalog: Catalog) -> None:
         """A write on this catalog was aborted."""

@@ -131,7 +131,7 @@ class Lane:
 
     @property
     def work(self) -> Work | None:
-        """Its work on the catalog now; None without any."""
+        """The current work on the catalog, None without any."""
         run, open_ = self.current, in_transaction(self._performer.settings)
         if run is None:
             return Work(in_transaction=True) if open_ else None
@@ -380,7 +380,7 @@ class Lane:
         await until_done(self._context, self._end_session)
 
     def _warn_of_death(self, run: Run | None) -> None:
-        """Log a death that nobody asked for, with what is known of its cause."""
+        """Log an unexpected death of the worker with its known cause."""
         during = {"statement_id": run.id, "public_id": run.statement.public_id} if run is not None else {}
         log.warning("worker_died", session_id=self.session.id, pid=self.worker.pid, signal=self.worker.death, **during)
 

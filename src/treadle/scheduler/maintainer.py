@@ -31,9 +31,9 @@ Last = Finished | Failed | Cancelled | None
 
 
 class Maintainer:
-    """One worker on one catalog; ``stopping`` ends what it does.
+    """One worker on one catalog; ``stopping`` ends its work.
 
-    ``gave_way`` says that the last statement was ended at its commit, for the work of others.
+    ``gave_way``: the last statement was ended at its commit in favour of other work.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class Maintainer:
         worker.attend(self._inbox.put_nowait)
 
     async def perform(self, sql: str, seconds: float, gives_way: Callable[[], bool]) -> Last:
-        """Run one statement within ``seconds``; its last word, None when its worker had to be killed or has died.
+        """Run one statement within ``seconds``; returns its last message, None when its worker was killed or has died.
 
-        It does not commit where it ``gives_way`` to somebody by then.
+        With ``gives_way`` true at its commit, the statement does not commit.
         """
         self.gave_way = False
         keeper = self._context.keeper

@@ -193,7 +193,7 @@ class Maintenance:
     # -- what --------------------------------------------------------------------------------
 
     async def _visit(self, catalog: Catalog) -> bool | None:
-        """Do what is due: True when it was done or has given way, None when nothing had to be, False when it failed."""
+        """Carry out due steps: True when one was done or gave way, None when none was due, False when one failed."""
         if self._closed:
             return None
         self._current = catalog.id

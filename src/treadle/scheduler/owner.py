@@ -62,7 +62,7 @@ class Owner:
         return tuple(self._lanes.values())
 
     def works(self, catalog_id: str) -> Sequence[Work]:
-        """What the open sessions do on a catalog now."""
+        """Yield the work of the open sessions on a catalog."""
         works = (lane.work for lane in self.lanes if lane.catalog_id == catalog_id)
         return tuple(work for work in works if work is not None)
 
@@ -172,15 +172,15 @@ class Owner:
             await self._opening.abandon(session, SessionStatus.FAIL, Reason.OWNER_LOST, "its opening was lost")
 
     async def _is_disowned(self, session: Session) -> bool:
-        """Whether the request that opens the session is over without an answer, here or in an earlier gateway."""
+        """Check whether the request that opens the session ended without an answer, here or in an earlier gateway."""
         if not session.unanswered or self._context.signals.is_opening(session.id):
             return False
-        # The row may have been read before the request ended: one that is read now is decisive.
+        # The row may have been read before the request ended; a row that is read now is decisive.
         current = await self._context.store.session(None, session.id)
         return current is not None and current.unanswered and not current.status.final
 
     async def _disown(self, session: Session) -> None:
-        """Close a session that no caller knows of."""
+        """Close a session that no caller knows."""
         now = self._context.clock.now()
         asked = await self._context.store.request_close(session.id, now, session.user_name, Reason.CLIENT_GONE)
         if asked is not None:

@@ -139,7 +139,7 @@ class Performer:
         while True:
             message = await self._next(parts)
             if not isinstance(message, Progress):
-                await parts.flush()  # what follows rests on them
+                await parts.flush()  # later parts depend on the recorded ones
             match message:
                 case Finished() | Failed() | Cancelled() as last:
                     self.settings = last.settings or self.settings
@@ -160,7 +160,7 @@ class Performer:
                     log.error("unexpected_message", statement_id=run.id, message=type(unexpected).__name__)
 
     async def _next(self, parts: EndedParts) -> FromWorker | None:
-        """The next message; parts that are due are recorded meanwhile."""
+        """Get the next message; record due parts meanwhile."""
         if parts.due is not None:
             try:
                 async with asyncio.timeout_at(parts.due):
@@ -170,7 +170,7 @@ class Performer:
         return await self.inbox.get()
 
     async def _progress(self, run: Run, parts: EndedParts, news: Sequence[Progress]) -> None:
-        """Parts have ended."""
+        """Record the progress of ended parts."""
         self._commits.end_turn(run)
         for progress in news:
             self.settings = progress.settings or self.settings

@@ -17,7 +17,7 @@ class Worker(Protocol):
 
     @property
     def death(self) -> str:
-        """How it ended: the signal, or its exit code; empty while it lives."""
+        """The signal or exit code of the process; empty while it runs."""
 
     @property
     def temp_dir(self) -> str:

@@ -76,7 +76,7 @@ class WorkerProcess:
 
     @property
     def death(self) -> str:
-        """How it ended: the signal, or its exit code; empty while it lives."""
+        """The signal or exit code of the process; empty while it runs."""
         return self._death
 
     @property
@@ -312,7 +312,7 @@ class ForkedWorkers:
                 worker = await self._bear()
         except (OSError, TimeoutError) as error:
             self._failing = True
-            # The error's own text would tell where our folders are.
+            # The text of the exception would reveal folders of the service.
             why = error.strerror or str(error) or "it did not answer in time"
             raise Unavailable(f"no worker can be started: {why}") from error
         self._failing = False

@@ -1,8 +1,8 @@
-"""How much disk a workspace may have: for kept results, for the files of COPY, and for spill.
+"""Limits the disk space of a workspace: for results, for files of COPY, and for spill.
 
-They are measured now and then, so a quota can be passed by what is written between two looks. In a
-workspace beyond one a statement that may take more of it is cancelled, on the same path as every other cancel, and
-no new one is taken until there is room again. What reads or removes goes on.
+Usage is measured periodically, so that writes between two measurements can exceed a quota. In a workspace beyond a
+quota, statements that may use more of it are cancelled in the same way as by users, and new ones are refused until
+there is space again. Statements that only read or remove continue.
 """
 
 import os
@@ -51,7 +51,7 @@ class Quotas:
         self._seen: dict[str, Seen] = {}
 
     def full(self, workspace_id: str) -> Full | None:
-        """The quotas a workspace is beyond; None when it is beyond none."""
+        """The exceeded quotas of a workspace; None when there are none."""
         return self._full.get(workspace_id)
 
     async def forever(self) -> None:
@@ -64,7 +64,7 @@ class Quotas:
                 log.exception("quotas_failed")
 
     async def look(self) -> None:
-        """Measure everything, and cancel what may take more in workspaces that are full."""
+        """Measure all workspaces, and cancel statements that may use more space where a quota is exceeded."""
         settings, lanes = self._context.settings, self._lanes()
         limits = (
             (Space.RESULTS, int(settings.workspace_results), self._results),
@@ -87,11 +87,11 @@ class Quotas:
                 await self._stop(lane, found)
 
     async def _stop(self, lane: Lane, full: Full) -> None:
-        """Cancel what runs in a session if it may take more."""
+        """Cancel the running statement of a session if it may use more space."""
         run = lane.current
         if run is None or run.intent is not None:
             return
-        # Not here: a text may be long.
+        # Parsed in a thread: the text may be long.
         met = await self._context.filing(full.met_by, run.statement.content)
         if met is not None and run is lane.current:
             lane.limiter.passed(run, Reason.QUOTA, met.detail)
@@ -118,7 +118,7 @@ class Quotas:
 
 def _beyond(space: Space, most: int, used: int) -> Beyond:
     detail = f"more than {size(most)} of {space}"
-    return Beyond(detail, f"{detail} ({size(used)} used); what reads or removes still runs: {_WAYS_OUT[space]}")
+    return Beyond(detail, f"{detail} ({size(used)} used); reads and removals still run: {_WAYS_OUT[space]}")
 
 
 def look_at_results(root: Path, before: dict[str, Seen], running: Set[str]) -> dict[str, Seen]:

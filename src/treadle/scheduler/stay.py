@@ -62,5 +62,5 @@ class Stay:
 
 
 def in_transaction(settings: Mapping[str, str]) -> bool:
-    """Whether a transaction is open, or waits to be rolled back."""
+    """Check whether a transaction is open or waits to be rolled back."""
     return settings.get("transaction", "none") != "none"

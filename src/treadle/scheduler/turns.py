@@ -1,9 +1,9 @@
-"""Commits on one catalog take turns.
+"""Turns for the commits on one catalog.
 
-Of many commits that race on a catalog one wins and the others try again, which costs the square of
-their number. A turn is a courtesy and not a lock: it is waited for `TURN_SECONDS` at most, so that
-a commit that hangs holds nobody up for long, and a commit without one is as right as with it. What
-would lose without a turn is patient: it waits as long as turns are given back at all.
+Of many commits that race on a catalog one wins and the others retry, which costs the square of their number. A turn is
+no lock: it is waited for `TURN_SECONDS` at most, so that a hanging commit does not block others for long, and a commit
+without a turn is equally correct. Parts that would lose without a turn wait longer, as long as turns are released at
+all.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._locks: dict[str, asyncio.Lock] = {}
-        # How many turns have been given back.
+        # Counts released turns.
         self._over: defaultdict[str, int] = defaultdict(int)
 
     async def take(self, catalog_id: str, hurry: asyncio.Event, *, patient: bool = False) -> bool:

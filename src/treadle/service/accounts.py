@@ -176,11 +176,11 @@ class Accounts(Logins):
         return token, principal
 
     async def tokens(self) -> Sequence[TokenHolder]:
-        """Every token, oldest first: those of operators and those that users got themselves."""
+        """List all tokens, oldest first, both created by operators and issued for passwords."""
         return await self.deps.store.tokens()
 
     async def revoke_tokens(self, ids: Sequence[str], token: str | None = None) -> Sequence[TokenHolder]:
-        """End the tokens of these ids, and one that is given itself; raises `NotFound`, and then ends none."""
+        """Revoke the tokens with these ids and the given token itself; raises `NotFound` without revoking any."""
         known = {one.token.id: one for one in await self.tokens()}
         wanted = dict.fromkeys([*ids, *([token_id(token)] if token is not None else [])])
         for one in wanted:
@@ -194,7 +194,7 @@ class Accounts(Logins):
         return revoked
 
     async def _done(self, action: str, resource: str, detail: str = "", project_id: str = "") -> None:
-        """Have it on record, and let nobody live on what is remembered of them, here or in another process."""
+        """Audit the change, and drop cached rights here and in other processes."""
         self.forget()
         self.deps.signals.wake(Wake(directory=True))
         by = Principal(project_id=project_id, project_name="", user_id="", user_name=OPERATOR, policies=())

@@ -61,11 +61,10 @@ class Cancels(Results):
     ) -> CancelReport:
         """Return when the statement has stopped; raises `NotFound`, `Forbidden`, `NotStopped`.
 
-        The id of a script's part stands for its script, unless that part has ended: then nothing
-        changes (C8). An unknown id is remembered for a while: what is submitted under it is born
-        cancelled (C15). The answer is `NotFound` all the same, unless the caller says that the cancel
-        comes ``before_submit``; then it is `Conflict` when it cannot be remembered. ``words`` are the
-        caller's reason, here and below: on the record, in its message and in the audit.
+        The id of a script's part stands for its script, unless that part has ended: then nothing changes (C8). A cancel
+        of an unknown id is kept for a while: a statement submitted under that id starts cancelled (C15). The answer is
+        `NotFound` all the same, unless the caller cancels ``before_submit``; then it is `Conflict` when the cancel
+        cannot be kept. ``words`` are the caller's reason, here and below, for the record, the message and the audit.
         """
         by = asker(p)
         async with self._in_time() as attempt:
@@ -148,7 +147,7 @@ class Cancels(Results):
     async def stop_matching(
         self, scope: Scope, actor: str, reason: Reason, *, dry_run: bool, words: str | None = None
     ) -> Sequence[CancelEntry]:
-        """Return when every statement of a scope that was submitted before this call has stopped, whatever it is."""
+        """Return when every statement of a scope that was submitted before this call has stopped, in any state."""
         if dry_run:
             asked = await self.deps.store.request_cancels(scope, self._intent(actor, reason), dry_run=True)
             return [_planned(one) for one in asked]

@@ -1,13 +1,13 @@
-"""What depends on whether an answer comes to its caller.
+"""Work that depends on the delivery of an answer.
 
-A request that makes something which costs, and which only its answer names, keeps it when that answer
-was delivered. Any other way out of the request gives it up.
+A request that creates a resource which only its answer names keeps the resource if that answer was delivered. Any other
+end of the request gives it up.
 """
 
 from collections.abc import Callable
 
 Settle = Callable[[bool], None]
-"""Hears once whether the answer was delivered."""
+"""A callback that gets, once, whether the answer was delivered."""
 
 Delivery = Callable[[Settle], None]
-"""Has a `Settle` called when the answer of the request was delivered, or never will be."""
+"""Registers a `Settle` to be called when the answer of the request was delivered, or cannot be delivered any more."""

@@ -36,7 +36,7 @@ ENDPOINT: Final = "endpoint"
 CATALOG: Final = "catalog"
 SESSION: Final = "session"
 STATEMENT: Final = "statement"
-"""The kinds of things that may be missing."""
+"""The kinds of resources that may be missing."""
 
 Thing = TypeVar("Thing")
 
@@ -103,7 +103,7 @@ class Deps:
         return task
 
     async def abandon(self) -> None:
-        """Break off what is still being carried on: the store has what the next gateway must know of it."""
+        """Cancel background work; the next gateway finds the remaining steps in the store."""
         behind = tuple(self._behind)
         for task in behind:
             task.cancel()
@@ -124,11 +124,11 @@ class Verb:
     def allow(
         self, p: Principal, action: Action, workspace_id: str = "", endpoint_id: str = "", *, within: str = ""
     ) -> None:
-        """Check that the caller may do that there; raises `Forbidden`, or `NotFound` where nothing is allowed at all.
+        """Check that the caller may perform ``action`` here. Raises `Forbidden`, or `NotFound` without any rights here.
 
-        Every verb comes through here or `allow_within`, before anything else is done. Nothing is looked up:
-        the answer is the same for what is another project's and for what is not there. ``within`` is the kind of
-        thing on the endpoint that was asked for, where that is not the endpoint itself.
+        Every verb calls this or `allow_within` first. Nothing is looked up: the answer is the same for another
+        project's resources and for missing ones. ``within`` is the kind of resource on the endpoint that the request
+        names, if it is not the endpoint itself.
         """
         if not grants_of(p.policies).allows(action, workspace_id, endpoint_id):
             raise self._refusal(p, action, workspace_id, endpoint_id, within)
@@ -160,14 +160,14 @@ class Verb:
         self.allow(p, action, workspace_id, endpoint_id, within=SESSION)
 
     def opened_by(self, p: Principal, session: Session) -> None:
-        """Remember whose session it is."""
+        """Cache the opener of a session."""
         openers = self.deps.openers
         if len(openers) >= PLACES_MOST:
             openers.clear()
         openers[p.project_id, session.workspace_id, session.id] = session.user_id
 
     async def allow_use(self, p: Principal, workspace_id: str, session_id: str) -> None:
-        """Return when the caller may submit to the session: one they have opened, or with the right to use others'.
+        """Check that the caller may submit to the session, as its opener or with the right to use others' sessions.
 
         Raises `Forbidden`, `NotFound`.
         """
@@ -205,7 +205,7 @@ class Verb:
         audit.note(audit.event(p, action, Outcome.REFUSED, workspace_id=workspace_id, resource=resource))
         if grants.sees(workspace_id, endpoint_id):
             return Forbidden(f"{action} is not allowed on {resource}: it needs a role or policy that allows it")
-        # What is on an endpoint is missing as it would be if it were not there.
+        # Resources on an endpoint that the caller may not see are answered like missing ones.
         return missing((within or ENDPOINT) if endpoint_id and grants.sees(workspace_id) else WORKSPACE)
 
     async def own_workspace(self, principal: Principal, workspace_id: str) -> Workspace:
@@ -264,7 +264,7 @@ class Verb:
 
 
 def missing(kind: str) -> NotFound:
-    """The error about a thing that is not there, or not the caller's."""
+    """Build the error for a resource that is missing or not the caller's."""
     return NotFound(f"no such {kind}")
 
 
@@ -293,12 +293,12 @@ def watched(leaving: Leaving | None) -> Iterator["asyncio.Future[None] | None"]:
 
 
 def tenant_of(p: Principal) -> Tenant:
-    """Whose share of the pools a caller's work counts for."""
+    """The tenant whose share of the pools the caller's work uses."""
     return p.project_id, p.user_id
 
 
 async def unless_left(work: Coroutine[Any, Any, Thing], leaving: Leaving | None) -> Thing:
-    """The result of the work, which is ended when the caller leaves; raises that they have left."""
+    """Run the work until the caller disconnects; raises the error of ``leaving`` then."""
     with watched(leaving) as gone:
         task = asyncio.create_task(work)
         try:

@@ -66,13 +66,13 @@ class Endpoints(Closing):
         except BadRequest:
             raise
         except BaseException:
-            # Else the name would be taken when its maker tries again.
+            # Otherwise the name would be taken when the caller retries.
             deps.carry_on(self._unmake_endpoint(endpoint))
             raise
         return endpoint
 
     async def _unmake_endpoint(self, endpoint: Endpoint) -> None:
-        """Remove an endpoint whose creation was answered with an error."""
+        """Remove an endpoint whose creation failed."""
         drop = partial(self.deps.store.drop_endpoint, endpoint.workspace_id, endpoint.id)
         await until_gone(self.deps.clock, drop)
 

@@ -30,7 +30,7 @@ def digest_of(token: str) -> bytes:
 
 
 def token_id(token: str) -> str:
-    """What a token is called where it must not be told itself (`Token.id`)."""
+    """Get the id of a token (`Token.id`), which identifies it without revealing it."""
     return digest_of(token).hex()[:ID_CHARS]
 
 

@@ -1,6 +1,6 @@
-"""Pages of results: small ones are made at once, others in threads and processes of their own, fairly among users.
+"""Makes pages of results: small ones at once, others in separate threads and processes, shared fairly by users.
 
-For a caller that goes on, the next page is made ahead.
+The next page is made ahead for callers that read consecutive pages.
 """
 
 import asyncio
@@ -24,42 +24,42 @@ READERS: Final = 32
 """How many results may be read page after page at once; of more, the longest unread are forgotten."""
 
 AHEAD_BYTES: Final = 2**20
-"""How large a page may be for the next one to be made ahead, and to be kept."""
+"""Maximum size of a page for which the next one is made ahead and kept, in bytes."""
 
 SMALL_CELLS: Final = 2_000
 SMALL_BYTES: Final = 2**16
-"""Results of at most so many cells and bytes are read at once: handing them to a process costs more, and making
-them takes some milliseconds at the worst.
+"""Cells and bytes up to which results are read on the event loop: a process would cost more, and the work takes at most
+some milliseconds.
 """
 
 MIDDLE_CELLS: Final = 20_000
 MIDDLE_BYTES: Final = 2**22
-"""Pages of at most so many cells and bytes, of types that Arrow spells by whole columns, are made in a thread: it
-leaves the interpreter to others most of the time, and is there sooner than a process.
+"""Cells and bytes up to which pages of types that Arrow formats column by column are made in a thread: it releases the
+interpreter most of the time, and is faster than a process.
 """
 
 _BY_COLUMNS: Final = re.compile(
     r"(U?(TINY|SMALL|BIG)INT|U?INTEGER|BOOLEAN|FLOAT|DOUBLE|DECIMAL\(\d+,\s?\d+\)|VARCHAR|UUID|DATE|TIME|TIMESTAMP)\Z"
 )
-"""The types whose values are spelled by whole columns, whatever they are."""
+"""Types that Arrow formats column by column, whatever their values."""
 
 _Key = tuple[Path, str, int]
 """The folder of a workspace's results, a statement id and the number of a part."""
 
 
 class Extent(msgspec.Struct, frozen=True):
-    """How many rows a part has, and the engine's names of the types of its columns."""
+    """The number of rows of a part, and the engine's names of its column types."""
 
     rows: int
     types: tuple[str, ...]
 
     def cells(self, page_rows: int) -> int:
-        """How many cells a page has at most."""
+        """Compute the maximum number of cells of a page."""
         return min(self.rows, page_rows) * max(len(self.types), 1)
 
 
 class PageTooSlow(Exception):
-    """The page could not be made in time."""
+    """Making the page took too long."""
 
 
 class _Ahead(msgspec.Struct, frozen=True):
@@ -72,8 +72,8 @@ class _Ahead(msgspec.Struct, frozen=True):
 class Pages:
     """Makes pages of ``page_rows`` rows, and at most ``most`` bytes.
 
-    While a caller of two pages in a row works on the second, the third is made ready, so that
-    client and service work at the same time. A caller of single pages costs nothing more.
+    While a caller of two consecutive pages works on the second, the third is made ahead, so that client and service
+    work in parallel. Callers of single pages cause no extra work.
     """
 
     def __init__(self, helpers: Helpers, threads: Threads, page_rows: int, most: int) -> None:
@@ -85,7 +85,7 @@ class Pages:
         self._ahead: OrderedDict[_Key, _Ahead] = OrderedDict()
 
     def is_small(self, extent: Extent) -> bool:
-        """Whether a page of the part has so few cells that it may be made at once."""
+        """Check whether pages of the part have so few cells that they are made at once."""
         return extent.cells(self._page_rows) <= SMALL_CELLS
 
     def _is_middling(self, extent: Extent) -> bool:
@@ -94,7 +94,7 @@ class Pages:
     async def read(
         self, tenant: Tenant, results_dir: Path, statement_id: str, part: int, number: int, extent: Extent
     ) -> PageRows:
-        """Page ``number`` (from 1) of a part.
+        """Read page ``number`` (from 1) of a part.
 
         Raises `ResultMissing`, `ResultDamaged`, `PageTooLarge`, `PageTooSlow`.
         """
@@ -114,7 +114,7 @@ class Pages:
         return page
 
     async def read_inline(self, tenant: Tenant, data: bytes, number: int, extent: Extent) -> PageRows:
-        """The same of a result in hand."""
+        """Read a page of an inline result."""
         if self.is_small(extent):
             return read_inline_page(data, number, self._page_rows)
         return await self._ask(tenant, orders.MakeInlinePage(data, number, self._page_rows))
@@ -125,7 +125,7 @@ class Pages:
             try:
                 return await self._threads.of(*tenant)(read_page, *key, number, self._page_rows, self._light)
             except PageTooLarge:
-                pass  # for a thread; the process knows whether it is for an answer
+                pass  # too large for a thread; the helper process checks the limit of an answer
         order = orders.MakePage(str(results_dir), statement_id, part, number, self._page_rows, self._most)
         return await self._ask(tenant, order)
 
@@ -149,7 +149,7 @@ class Pages:
             case orders.TooLarge():
                 raise PageTooLarge
             case _:
-                raise RuntimeError(f"a page was not made: {reply}")
+                raise RuntimeError(f"a helper process could not make a page: {reply}")
 
     def _expect(self, tenant: Tenant, key: _Key, number: int, extent: Extent, *, now: bool) -> None:
         rows = asyncio.create_task(self._made(tenant, key, number, extent)) if now else None

@@ -1,4 +1,4 @@
-"""The parts of a statement as an answer shows them: a page of rows, the place of the file, or why there is neither."""
+"""The parts of a statement in an answer: a page of rows, the location of the result file, or the reason for neither."""
 
 import os
 from typing import Final
@@ -20,13 +20,13 @@ from treadle.service.views import LEFT_OUT, Location, PartView
 log: Final = structlog.get_logger("treadle.results")
 
 READ_OBS: Final = "READ_OBS"
-"""The mode of a submit that asks for the place of the results."""
+"""The fetch mode of a submit that asks for the location of the result file."""
 
 _WIDE: Final = "HUGEINT"
 
 
 class Parts:
-    """Makes the views of the parts of ended statements."""
+    """Builds the views of the parts of ended statements."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
@@ -35,13 +35,13 @@ class Parts:
         )
 
     def is_cheap(self, part: Part) -> bool:
-        """Whether a page of the part is made at once."""
+        """Check whether a page of the part is made at once."""
         return self._pages.is_small(_extent(part))
 
     async def show(
         self, statement: Statement, reader: Tenant, part: Part, shown_id: str, page_num: int, *, locate: bool
     ) -> PartView:
-        """Make page ``page_num`` of a part, or its place with ``locate``; a part without rows has neither.
+        """Build the view of a part: page ``page_num``, or with ``locate`` the location of its file; neither for no rows.
 
         Raises `BadRequest`, `ResultExpired`, `ResultLost`, `Unavailable`.
         """
@@ -52,7 +52,7 @@ class Parts:
         return await self._page(statement, reader, part, shown_id, page_num)
 
     def left_out(self, statement: Statement, part: Part, shown_id: str, why: str) -> PartView:
-        """A part whose rows are there and not shown."""
+        """Build the view of a part that has rows, but leaves them out."""
         return PartView(
             statement_id=shown_id,
             status=part.status,
@@ -63,7 +63,7 @@ class Parts:
         )
 
     def no_room(self, statement: Statement, part: Part, shown_id: str) -> PartView:
-        """The part where the answer is full; its rows are there under its own id."""
+        """Build the view of a part for which the answer is full; its rows are available under its own id."""
         if part.status is not PartStatus.TUPLES_OK:
             return _without_rows(part, shown_id)
         own = part_id(statement.public_id, part.number)
@@ -98,7 +98,7 @@ class Parts:
             raise self._lost(statement, part, error) from None
         if wide:
             raise BadRequest(
-                "the result has an integer of more than 38 digits, which no Arrow file holds for everybody; "
+                "the result has an integer of more than 38 digits, which no Arrow file holds; "
                 "read its pages, or cast it to varchar",
                 field="is_enable_obs_path",
             )
@@ -153,7 +153,7 @@ class Parts:
         return page
 
     def _lost(self, statement: Statement, part: Part, error: ResultMissing | ResultDamaged) -> ResultLost:
-        """The error about a result whose files are not as they were written."""
+        """Build the error for a result with missing or damaged files."""
         self._refuse_expired(statement)
         damaged = isinstance(error, ResultDamaged)
         log.warning(

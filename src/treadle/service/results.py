@@ -25,7 +25,7 @@ REMEMBERED_SECONDS: Final = 1.0
 REMEMBERED_MOST: Final = 1_000
 
 PARTS_IN_TURN: Final = 16
-"""Parts whose pages are made one after the other before others have their turn."""
+"""Parts whose pages are made in a row before other tasks get their turn."""
 
 _Found = tuple[Statement, int | None]
 
@@ -68,7 +68,7 @@ class Results(Verb):
         return await (shown if self.is_cheap(statement) else unless_left(shown, leaving))
 
     def is_cheap(self, statement: Statement) -> bool:
-        """Whether its pages are made at once, so that it does not matter who still waits."""
+        """Check whether the pages are made at once, so that there is no need to watch for a disconnect."""
         return all(map(self._parts.is_cheap, statement.parts))
 
     async def _found(self, p: Principal, workspace_id: str, session_id: str, statement_id: str) -> _Found:
@@ -214,7 +214,7 @@ class Results(Verb):
 
 
 async def others_turn(made: int) -> None:
-    """Let others have their turn after every few parts: a script may have thousands, each of them small."""
+    """Yield to other tasks after every few parts: a script may have thousands of small ones."""
     if made % PARTS_IN_TURN == PARTS_IN_TURN - 1:
         await asyncio.sleep(0)
 

@@ -35,10 +35,10 @@ class Sessions(Closing):
     ) -> SessionView:
         """Open a session on an endpoint.
 
-        With a ``wait_timeout`` the answer comes at once and the session waits that long for a slot;
-        without one the answer comes when the session runs, or says why it cannot: `TooMany` when no slot
-        came free within ``session_wait``, `SessionNotReady` when its worker took too long. A session whose
-        opener has left or has no answer for another reason is closed.
+        With a ``wait_timeout`` the answer comes at once and the session waits that long for a slot. Without one the
+        answer comes when the session runs; otherwise it is `TooMany` when no slot became free within ``session_wait``,
+        or `SessionNotReady` when its worker took too long. A session whose opener has disconnected or got an error is
+        closed.
         """
         endpoint, instance_id = await self._place(p, workspace_id, new)
         deps = self.deps
@@ -58,7 +58,7 @@ class Sessions(Closing):
         return view
 
     def _session(self, p: Principal, new: NewSession, endpoint: Endpoint, instance_id: str) -> Session:
-        """The session as it is inserted."""
+        """Build the new session."""
         now, settings = self.deps.clock.now(), self.deps.settings
         patience = new.wait_timeout if new.wait_timeout is not None else settings.session_wait
         return Session(
@@ -80,19 +80,19 @@ class Sessions(Closing):
         )
 
     async def _open(self, session: Session, leaving: Leaving | None, *, waits: bool) -> Session | None:
-        """Insert the session; one that ``waits`` is returned when it runs or has ended, None when that takes too long.
+        """Insert the session; with ``waits`` return it once it runs or has ended, None after the time-out.
 
-        Raises what ``leaving`` raises when its opener has left meanwhile.
+        Raises the error of ``leaving`` when its opener has disconnected meanwhile.
         """
         deps = self.deps
-        with deps.signals.watch(session.id) as told, watched(leaving if waits else None) as gone:
+        with deps.signals.watch(session.id) as future, watched(leaving if waits else None) as gone:
             await deps.store.add_session(session)
             deps.signals.wake(Wake(session_id=session.id))
             if not waits:
                 return session
             look = partial(deps.store.session, None, session.id)
             seconds = deps.settings.session_wait + deps.settings.worker_start
-            opened = await self.wait_for(look, _is_settled, told, seconds, gone)
+            opened = await self.wait_for(look, _is_settled, future, seconds, gone)
             if opened is None and gone is not None and gone.done():
                 gone.result()
             return opened if isinstance(opened, Session) else None
@@ -136,7 +136,7 @@ class Sessions(Closing):
         return None if new.memory is None else max(new.memory * MEBIBYTE, MIN_MEMORY)
 
     def _settled(self, opened: Session | None, endpoint: Endpoint, *, waits: bool) -> SessionView:
-        """The session that was asked for; raises what keeps it from being opened."""
+        """Get the view of the new session; raises the reason why it could not be opened."""
         if opened is None:
             raise SessionNotReady("the session could not be opened in time")
         if not waits or opened.status is SessionStatus.RUNNING:

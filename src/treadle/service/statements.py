@@ -40,11 +40,10 @@ class Statements(Cancels):
     ) -> StatementView:
         """Submit a statement; a synchronous one is waited for up to ``sync_wait``.
 
-        One that is answered with a failure of the store, and that only the answer would have named, is cancelled;
-        so is one that is to be cancelled when its caller leaves, and whose answer does not come to them.
-        Raises `Forbidden` for a session of somebody else's,
-        `BadRequest` for one that has ended, `NotFound` for one there is not, `Conflict` for
-        an id that is taken and for an idempotency key that stands for another submit.
+        A statement is cancelled if the submit failed with an error of the store and only the answer would have named
+        it. So is one that is to be cancelled with its caller's disconnect, if its answer is not delivered. Raises
+        `Forbidden` for another user's session, `BadRequest` for an ended session, `NotFound` for an unknown one,
+        `Conflict` for an id that is taken and for an idempotency key that belongs to another submit.
         """
         await self.allow_in_session(p, Action.EXECUTE, workspace_id, submission.session_id)
         await self.allow_use(p, workspace_id, submission.session_id)
@@ -53,7 +52,7 @@ class Statements(Cancels):
             await unless_left(self._refuse_bound_script(p, submission.statement), leaving)
         new = self._statement(p, workspace_id, submission)
         known = await self._repeated(new) if new.retry is not None else None
-        with self.deps.signals.watch((known or new).id) as told:
+        with self.deps.signals.watch((known or new).id) as future:
             try:
                 stored = known or await self._submit(p, new, soft=submission.is_sync)
             except DuplicateKey:
@@ -65,7 +64,7 @@ class Statements(Cancels):
                 raise
             if submission.is_sync and not stored.state.final:
                 try:
-                    stored = await self._result(p, stored, told, submission, leaving)
+                    stored = await self._result(p, stored, future, submission, leaving)
                 except StoreUnavailable:
                     if self._leaves_with_caller(submission):
                         self.deps.carry_on(self._give_up(p, stored))
@@ -77,14 +76,14 @@ class Statements(Cancels):
         return await (shown if self.is_cheap(stored) else unless_left(shown, leaving))
 
     async def _refuse_bound_script(self, p: Principal, script: str) -> None:
-        """Raise `BadRequest` when a statement with bindings is a script of several (decision 5)."""
+        """Raise `BadRequest` for a script of several statements with bindings (decision 5)."""
         intake = self.deps.pools.intake
         try:
             reply, _ = await intake.ask(tenant_of(p), orders.CountStatements(), script.encode())
         except TookTooLong:
             raise BadRequest("takes too long to read, with bindings", field="statement") from None
         if isinstance(reply, orders.Failed):
-            raise RuntimeError(f"a script was not read: {reply.error}")
+            raise RuntimeError(f"a helper process could not read a script: {reply.error}")
         if isinstance(reply, orders.Counted) and reply.count > 1:
             raise BadRequest("cannot be given with a script of several statements", field="bindings")
 
@@ -100,7 +99,7 @@ class Statements(Cancels):
         self,
         p: Principal,
         stored: Statement,
-        told: "asyncio.Future[Statement | Session]",
+        future: "asyncio.Future[Statement | Session]",
         submission: Submission,
         leaving: Leaving | None,
     ) -> Statement:
@@ -109,7 +108,7 @@ class Statements(Cancels):
         stays = not self._leaves_with_caller(submission) and stored.keepalive is None
         with watched(None if stays else leaving) as gone:
             look = partial(self.look_at, stored.id)
-            ended = await self.wait_for(look, has_ended, told, deps.settings.sync_wait, gone)
+            ended = await self.wait_for(look, has_ended, future, deps.settings.sync_wait, gone)
             if isinstance(ended, Statement):
                 return ended
             if gone is not None and gone.done():
@@ -120,17 +119,17 @@ class Statements(Cancels):
         return await self._as_it_is(stored.id)
 
     def _leaves_with_caller(self, submission: Submission) -> bool:
-        """Whether a synchronous statement is cancelled when its caller leaves."""
+        """Check whether a synchronous statement is cancelled when its caller disconnects."""
         policy = submission.on_disconnect or OnDisconnect(self.deps.settings.on_disconnect)
         return policy is OnDisconnect.CANCEL
 
     def _settle(self, p: Principal, statement: Statement, delivered: bool) -> None:
-        """The answer that says the statement still runs was delivered, or was not."""
+        """Cancel the statement unless the answer with its unfinished state was delivered."""
         if not delivered:
             self.deps.carry_on(self._give_up(p, statement))
 
     async def _give_up(self, p: Principal, statement: Statement) -> None:
-        """Cancel a statement whose caller has left or cannot name it, as soon as the store takes it."""
+        """Cancel a statement whose caller has disconnected or does not know its id, as soon as the store accepts it."""
         deps = self.deps
         intent = self._intent(p.user_name, Reason.CLIENT_GONE)
         ask = partial(deps.store.request_cancel, statement.id, intent)
@@ -191,7 +190,7 @@ class Statements(Cancels):
                 seat.release()
 
     async def _admit_beyond(self, full: Full, p: Principal, statement: Statement) -> None:
-        """Refuse a statement that may take more of what its workspace has too much of; raises `TooMany`."""
+        """Refuse a statement that may use more of an exceeded quota; raises `TooMany`."""
         met = await self.deps.pools.files.of(*tenant_of(p))(full.met_by, statement.content)
         if met is not None:
             await self.own_session(p, statement.workspace_id, statement.session_id)

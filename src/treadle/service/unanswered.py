@@ -1,8 +1,7 @@
-"""A session that a request opens: it belongs to its opener when the answer has come to them, or it is closed.
+"""A session that a request opens: it is kept if the answer was delivered, and closed otherwise.
 
-Only the answer names a new session. Its row is marked as unanswered until then, so that the owner also
-ends one whose request was lost with its gateway, or whose insert reached the store after the request
-had given up.
+Only the answer names a new session. Its row is marked as unanswered until then, so that the owner also ends a session
+whose request was lost with its gateway, or whose insert reached the store after the request had given up.
 """
 
 from functools import partial
@@ -24,14 +23,14 @@ class Unanswered:
         deps.signals.opening(session.id)
 
     def hand_over(self, delivery: Delivery | None, *, runs: bool) -> None:
-        """The verb returns its answer, on which the session depends from here on; ``runs``: it is open already."""
+        """Make the session depend on the delivery of the answer; ``runs``: it is open already."""
         if delivery is None:
             self._settle(runs, True)
         else:
             delivery(partial(self._settle, runs))
 
     def disown(self, reason: Reason) -> None:
-        """Close the session for ``reason`` as soon as the store takes it."""
+        """Close the session for ``reason`` as soon as the store accepts it."""
         self._deps.signals.opening_over(self._session.id)
         self._deps.carry_on(self._close(reason))
 
@@ -50,7 +49,7 @@ class Unanswered:
             self._deps.signals.opening_over(self._session.id)
 
     async def _close(self, reason: Reason) -> None:
-        # No row is no end of it: one that is inserted late is unanswered, and the owner ends it.
+        # Without a row there is nothing to close: a late insert is unanswered, and the owner ends it.
         deps, session = self._deps, self._session
         close = partial(deps.store.request_close, session.id, deps.clock.now(), session.user_name, reason)
         if await until_stored(deps.clock, close) is not None:

@@ -34,7 +34,7 @@ class Workspaces(Verb):
     """The verbs of workspaces and catalogs."""
 
     async def create_workspace(self, p: Principal, new: NewWorkspace) -> Workspace:
-        """Make a workspace and its catalog ``default``, both or none; raises `BadRequest` for a name in use."""
+        """Create a workspace and its catalog ``default``, both or neither; raises `BadRequest` for a name in use."""
         self.allow(p, Action.CREATE_WORKSPACE)
         deps = self.deps
         workspace = Workspace(
@@ -59,13 +59,13 @@ class Workspaces(Verb):
         except BadRequest:
             raise
         except BaseException:
-            # Half of one would take the name, and no session could be opened in it.
+            # A workspace without a catalog would take the name, and could have no sessions.
             deps.carry_on(self._unmake(workspace.id))
             raise
         return workspace
 
     async def _unmake(self, workspace_id: str) -> None:
-        """Remove a workspace whose creation was answered with an error."""
+        """Remove a workspace whose creation failed."""
         store, clock = self.deps.store, self.deps.clock
         catalogs = await until_stored(clock, partial(store.catalogs, workspace_id))
         if await until_gone(clock, partial(store.drop_workspace, workspace_id)):
@@ -210,7 +210,7 @@ class Workspaces(Verb):
         return catalog
 
     async def _unmake_catalog(self, catalog: Catalog) -> None:
-        """Remove a catalog whose creation was answered with an error."""
+        """Remove a catalog whose creation failed."""
         await until_gone(self.deps.clock, partial(self.deps.store.drop_catalog, catalog.id))
         await self._raze(catalog)
 

@@ -71,9 +71,9 @@ def backup(source: EmbeddedPostgres | str, data_dir: Path, target: Path, say: Sa
 
 
 def restore(source: Path, data_dir: Path, say: Say) -> None:
-    """Bring an archive back into an empty ``data_dir``, with a private server that is left running.
+    """Restore an archive into an empty ``data_dir``, with a private server that keeps running.
 
-    Blocking. Raises `BackupError`; then no service starts in ``data_dir``, and another restore may.
+    Blocking. After `BackupError` no service starts in ``data_dir``, and the restore can be repeated.
     """
     with being_restored(data_dir) as left:
         data_dir = data_dir.resolve()
@@ -113,7 +113,7 @@ def _write(dsn: str, data_dir: Path, archive: tarfile.TarFile, say: Say) -> None
     with tempfile.TemporaryDirectory(prefix="backup.", dir=data_dir) as folder:
         say("dumping the store")
         store = Path(folder) / "store.dump"
-        # Which gateway serves it is true of the original only.
+        # The row of the gateway is valid for the original only.
         _dump(Address.parse(dsn), store, "--exclude-table-data=gateway")
         catalogs = lakes.all_catalogs(dsn)
         manifest = Manifest(
@@ -181,7 +181,7 @@ def _unpack(archive: tarfile.TarFile, dumps: Path, data_dir: Path, say: Say) -> 
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder and those it lies in, for our own user only."""
+    """Create a folder and its parents with access for the service's user only."""
     if not folder.exists():
         _make_folder(folder.parent)
         folder.mkdir(mode=0o700)

@@ -170,11 +170,11 @@ class CatalogName(msgspec.Struct, frozen=True):
 
 
 class Wake(msgspec.Struct, frozen=True, kw_only=True):
-    """Something was written that the owner should look at. Wakes are for speed; polling is the truth.
+    """A notice of a change that the owner should look at. Wakes are for speed; polling is decisive.
 
-    With a statement and an intent: a cancel was asked for. With a statement alone: it was submitted.
-    With a session alone: it is new, or should close. With a catalog: it is to be maintained.
-    With ``directory``: what somebody may do has changed.
+    With a statement and an intent: a cancel was requested. With a statement alone: it was submitted. With a session
+    alone: it is new, or should close. With a catalog: maintenance is requested. With ``directory``: users' rights have
+    changed.
     """
 
     session_id: str = ""
@@ -254,7 +254,7 @@ class Store(Directory, Protocol):
         """Remember a new session in ``CREATING``; raises `NotFound` unless its endpoint is there and runs."""
 
     async def answered(self, session_id: str) -> None:
-        """The opener of the session knows its id: it stays whatever becomes of this gateway."""
+        """Mark the session as answered: it stays open even if this gateway ends."""
 
     async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:
         """The session, if it is in the workspace (None: in any) of the project (None: of any)."""

@@ -90,10 +90,10 @@ async def _make(connection: "Connection", catalog: Catalog) -> None:
 
 
 async def destroy(dsn: str, catalog: Catalog) -> None:
-    """End the backends of a catalog and drop its database and its role; both may be gone already.
+    """End the backends of a catalog and drop its database and its role, which may be missing already.
 
-    The Parquet files stay. Raises `StoreUnavailable`, also when a session is connected that the service may
-    not end: an operator's, for one. No other client can connect from then on, and a further call goes on.
+    The Parquet files stay. Raises `StoreUnavailable`, also when a session is connected that the service may not end (an
+    operator's, for example). No other client can connect from then on, and a further call continues.
     """
     async with connected(Address.parse(dsn)) as connection:
         await connection.execute(sql("lake_lock"), catalog.role)
@@ -159,9 +159,9 @@ async def referenced(dsn: str, catalog: Catalog, names: Sequence[str]) -> frozen
 
 
 async def holds_inlined(dsn: str, catalog: Catalog) -> bool:
-    """Whether the catalog's metadata still holds inlined rows or deletes of a table that is there.
+    """Check whether the catalog's metadata still has inlined rows or deletes of an existing table.
 
-    Only earlier versions made any, and the first session on a catalog brings them into files, unless a column of the
+    Only earlier versions inlined rows. The first session on a catalog writes them to files, unless a column of the
     table has a type that files do not hold. False for a catalog that was never attached. Raises `StoreUnavailable`.
     """
     async with connected(catalog_address(dsn, catalog)) as connection:
@@ -175,9 +175,9 @@ async def _holds_inlined(connection: "Connection") -> bool:
 
 
 async def facts(dsn: str, catalog: Catalog, deleted_share: float, moments: Moments) -> Facts:
-    """What the files and snapshots of the catalog are like; nothing for one that was never attached.
+    """Read facts about the files and snapshots of the catalog; none if it was never attached.
 
-    Raises `StoreUnavailable`, also where somebody else has locked the metadata.
+    Raises `StoreUnavailable`, also while another session has locked the metadata.
     """
     async with connected(catalog_address(dsn, catalog)) as connection:
         try:

@@ -84,7 +84,7 @@ class Directory(Protocol):
         """The token with this digest, over or not, if its user is let in."""
 
     async def tokens(self) -> Sequence[TokenHolder]:
-        """Every token, over or not, oldest first; also of users who are kept out."""
+        """List all tokens, expired or not, oldest first; also those of disabled users."""
 
     async def drop_token(self, digest: bytes) -> bool:
         """Forget a token."""

@@ -38,7 +38,7 @@ def point_to_files(address: Address, data_path: str) -> None:
 
 
 def harmed(dsn: str, catalog: Catalog, functions: Collection[str]) -> list[str]:
-    """What `treadle catalog repair` finds in a catalog, by schema and name; raises `BackupError`."""
+    """List the findings of `treadle catalog repair` in a catalog by schema and name; raises `BackupError`."""
     try:
         found = asyncio.run(mend(dsn, catalog, functions, apply=False))
     except StoreUnavailable as error:

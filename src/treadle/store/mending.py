@@ -29,14 +29,14 @@ _NO_MAIN: Final = "the schema was dropped: no session can open"
 
 
 _SHADOWING: Final = "a macro is called in place of the engine's function of that name, also by the service's own SQL"
-_DOUBLED: Final = "data files with two lists of deleted rows, {}: rows are read twice, and deleted ones are there again"
-_CURE_OF_DOUBLED: Final = "cannot be mended in place: copy the rows of the snapshot before, FROM {} AT (VERSION => {})"
+_DOUBLED: Final = "data files with two lists of deleted rows, {}: rows are read twice, and deleted rows appear again"
+_CURE_OF_DOUBLED: Final = "cannot be repaired: copy the rows of the previous snapshot, FROM {} AT (VERSION => {})"
 
 
 class Harm(msgspec.Struct, frozen=True):
-    """One thing that harms sessions: where it is, since which snapshot, why, and what mends it.
+    """One fault that harms sessions: its place, its first snapshot, its description and the remedy.
 
-    What is not ``mendable`` stays as it is.
+    A fault that is not ``mendable`` is left unchanged.
     """
 
     schema: str
@@ -48,11 +48,11 @@ class Harm(msgspec.Struct, frozen=True):
 
 
 async def mend(dsn: str, catalog: Catalog, functions: Collection[str] = (), *, apply: bool) -> tuple[Harm, ...]:
-    """Find what harms the sessions of a catalog, and with ``apply`` mend it: all of it in one transaction.
+    """Find faults that harm the sessions of a catalog, and repair them all in one transaction with ``apply``.
 
-    Macros that cannot be read are removed from every snapshot, those with the name of one of the engine's
-    ``functions`` get another one; the fields that a struct lost last, and the schema main, are brought back.
-    Raises `StoreUnavailable`.
+    Macros that cannot be read are removed from every snapshot, macros with the name of one of the engine's
+    ``functions`` are renamed; the fields that a struct lost last, and the schema main, are restored. Raises
+    `StoreUnavailable`.
     """
     async with connected(catalog_address(dsn, catalog)) as connection:
         with translated():
@@ -128,7 +128,7 @@ async def _shadowing(connection: "Connection", functions: Collection[str], *, ap
 
 
 async def _doubled(connection: "Connection") -> list[Harm]:
-    """Two writers replaced the same list at once, before a rule of the catalog refused that."""
+    """Find files with two delete lists, written by concurrent writers before a rule of the catalog prevented it."""
     known = await connection.fetchval(sql("lake_has_deletes"))
     rows = await connection.fetch(sql("lake_deletes_doubled")) if known else []
     return [

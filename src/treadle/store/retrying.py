@@ -1,4 +1,4 @@
-"""Writes that must arrive: tried again until the store has taken them."""
+"""Retries writes until the store has accepted them."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -15,11 +15,11 @@ FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
 
 LATE_PAUSES: Final = (0.0, 0.5, 2.0, 10.0)
-"""Seconds before each look for a row whose insert failed: the server may have read it, and carry it out late."""
+"""Seconds before each check for a row whose insert failed: the server may execute it late."""
 
 
 async def until_stored(clock: Clock, write: Callable[[], Awaitable[T]]) -> T:
-    """Carry out ``write``, and again while the store does not answer."""
+    """Retry ``write`` until the store is available."""
     pause = FIRST_PAUSE
     while True:
         try:
@@ -31,7 +31,7 @@ async def until_stored(clock: Clock, write: Callable[[], Awaitable[T]]) -> T:
 
 
 async def until_gone(clock: Clock, drop: Callable[[], Awaitable[bool]]) -> bool:
-    """Have a row dropped whose insert failed with its effect unknown; True when there was one, as ``drop`` says."""
+    """Drop a row whose insert failed with its effect unknown; True when ``drop`` has found one."""
     for pause in LATE_PAUSES:
         await clock.sleep(pause)
         if await until_stored(clock, drop):

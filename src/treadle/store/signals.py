@@ -104,15 +104,15 @@ class Signals:
         return self._progress(session_id, statement_id)
 
     def opening(self, session_id: str) -> None:
-        """A request of this process opens the session: begin before it is stored."""
+        """Register a session that a request of this process opens, before it is stored."""
         self._opening.add(session_id)
 
     def opening_over(self, session_id: str) -> None:
-        """The request has its answer, or will never have one."""
+        """Unregister it: the request has its answer, or will never have one."""
         self._opening.discard(session_id)
 
     def is_opening(self, session_id: str) -> bool:
-        """Whether a request of this process opens the session and has no answer yet."""
+        """Check whether a request of this process opens the session and has no answer yet."""
         return session_id in self._opening
 
     def wake(self, wake: Wake) -> None:

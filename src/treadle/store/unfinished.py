@@ -1,7 +1,7 @@
-"""A data folder into which a backup is being restored, or was restored in part: no store yet, and no empty folder.
+"""A data folder with an unfinished restore, which is neither a store nor an empty folder.
 
-A marker says so from before the first file until after the last. It is locked while a restore works on the
-folder, so that one that was broken off can be distinguished from one that goes on.
+A marker file exists from before the first file until after the last. It is locked while a restore works on the folder,
+so that an interrupted restore can be distinguished from a running one.
 """
 
 import fcntl
@@ -19,20 +19,20 @@ MARKER: Final = "restore.unfinished"
 
 
 def is_unfinished(data_dir: Path) -> bool:
-    """Whether the folder is that of a restore which has not come to its end."""
+    """Check whether a restore into the folder has not finished."""
     return (data_dir / MARKER).exists()
 
 
 @contextmanager
 def being_restored(data_dir: Path) -> Iterator[bool]:
-    """Mark an empty folder, or that of a restore which was broken off, until the block is left without an error.
+    """Mark a folder, empty or of an interrupted restore, until the block ends without an error.
 
-    Yields whether there is something to be cleared first. Raises `BackupError` for any other folder.
+    Yields whether the folder must be cleared first. Raises `BackupError` for any other folder.
     """
     if data_dir.exists() and any(data_dir.iterdir()) and not is_unfinished(data_dir):
         raise BackupError(f"{data_dir} is not empty")
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Nobody else reads it; the user of a server that was left running may still have to pass through.
+    # Other users may not read the folder; the user of a running server may still have to traverse it.
     data_dir.chmod(stat.S_IMODE(data_dir.stat().st_mode) & ~0o066)
     marker = data_dir / MARKER
     with os.fdopen(os.open(marker, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
@@ -47,7 +47,7 @@ def being_restored(data_dir: Path) -> Iterator[bool]:
 
 
 def clear(data_dir: Path) -> None:
-    """Remove everything but the marker."""
+    """Remove all files but the marker."""
     for path in data_dir.iterdir():
         if path.name == MARKER:
             continue
@@ -58,7 +58,7 @@ def clear(data_dir: Path) -> None:
 
 
 def _settle(folder: Path) -> None:
-    """Have on disk which files the folder has."""
+    """Sync the entries of the folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

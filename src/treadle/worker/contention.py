@@ -1,6 +1,6 @@
-"""Which statements of a session lose races these days: they wait for their turn before they run, not after.
+"""Recent races lost by the statements of a session: similar statements wait for their turn before they run.
 
-A try that loses has worked in vain, and on a busy machine it takes the time of the one that wins.
+A lost try is wasted work, and on a busy machine it delays the winner.
 """
 
 from collections.abc import Callable
@@ -8,34 +8,34 @@ from time import monotonic
 from typing import Final
 
 LASTS_SECONDS: Final = 10.0
-"""Seconds for which a race is expected again after one that was lost, or a turn that was waited for."""
+"""Seconds for which further races are expected after a lost race, or after a turn that was waited for."""
 
 SHORT_SECONDS: Final = 2.0
-"""A try that took longer does not make others wait for the next of its kind."""
+"""Longest try that makes later statements of its kind wait, in seconds."""
 
 WAITED_SECONDS: Final = 0.02
-"""A turn that took so long to come was somebody else's."""
+"""Waiting time from which another session had the turn, in seconds."""
 
 
 class Contention:
-    """The kinds of statements, by their first word, that others of the catalog have overtaken lately."""
+    """The kinds of statements, by their first word, that have recently lost races in this catalog."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._until: dict[str, float] = {}
 
     def lost(self, text: str, seconds: float) -> None:
-        """A try of ``seconds`` has lost a race."""
+        """Record a lost race of a try that took ``seconds``."""
         if seconds < SHORT_SECONDS:
             self._renew(text)
 
     def waited(self, text: str, seconds: float) -> None:
-        """The turn of a statement came after ``seconds``."""
+        """Record that a statement waited ``seconds`` for its turn."""
         if seconds >= WAITED_SECONDS:
             self._renew(text)
 
     def expected(self, text: str) -> bool:
-        """Whether a statement would probably lose a race, if it ran at once."""
+        """Check whether a statement would probably lose a race if it ran at once."""
         return self._until.get(_kind(text), 0.0) > self._clock()
 
     def _renew(self, text: str) -> None:

@@ -66,7 +66,7 @@ class Script(Generic[P]):
         self._contention = contention
         self._timing = Timing(engine)
         self._wrote = False
-        # Seconds that the latest try took until it asked to commit.
+        # The seconds of the latest try until its commit request.
         self._worked = 0.0
         self._inline: bytes | None = None
         self._json: bytes | None = None
@@ -180,7 +180,7 @@ class Script(Generic[P]):
         self._contention.waited(prepared.text, perf_counter() - began)
 
     def _allowed(self, question: BeforeStart | CommitLost) -> bool:
-        """Ask the owner while nothing of the part runs; a cancel may come instead of its answer."""
+        """Ask the owner while no part runs; a cancel may come instead of its answer."""
         statement_id, number = question.statement_id, question.part
         with self._timing.committing():
             self._link.send(question)
@@ -298,7 +298,7 @@ class Script(Generic[P]):
         return Effects.COMMITTED if changed else Effects.NONE
 
     def _commit_privately(self) -> None:
-        """Commit what is lost with the session anyway: there is nothing the owner would have to look up."""
+        """Commit changes that are private to the session; the owner has nothing to verify."""
         with self._timing.committing():
             if not self._fence.shield():
                 raise Interrupted

@@ -1,7 +1,7 @@
-"""The word of a statement that an error is about, where the engine says no place: read from the error's own words.
+"""Locates errors that the engine raises without a position, by the word in the message.
 
-A name counts only where the statement has it once. Counts of values and repeated names are found in the lists that
-they are counted in.
+A name is located only if it occurs once in the statement. For wrong numbers of values and repeated names the lists of
+the statement are searched.
 """
 
 import re
@@ -48,7 +48,7 @@ _KEYWORDS: Final = (
     (re.compile(r"^CREATE TABLE AS requires a SELECT"), "execute"),
     (re.compile(r"^DEFAULT value cannot contain"), "default"),
 )
-"""Messages about a part of the grammar, and the words that it begins with."""
+"""Patterns of messages about a part of the grammar, and its first words."""
 
 _LISTED: Final = words("with recursive ,")
 _TARGETS: Final = words("into update from truncate")
@@ -59,9 +59,9 @@ _ENDS_SELECT: Final = words(
 
 
 def word_of(text: str, message: str, name: str | None) -> tuple[int, str] | None:
-    """Where the word stands that a message of the engine is about, in characters from 0, and the word.
+    """Find the word of a statement that a message of the engine refers to, with its offset in characters from 0.
 
-    ``name`` is the object that the engine names beside its message. None where there is no such word, or several.
+    ``name`` is the object that the engine names beside its message. None if no word matches, or several do.
     """
     tokens = list(lex(text))
     for pattern, find in _SHAPES:
@@ -70,13 +70,13 @@ def word_of(text: str, message: str, name: str | None) -> tuple[int, str] | None
     for pattern, keywords in _KEYWORDS:
         if pattern.search(message) is not None:
             return _only([token for token in tokens if token.kind == WORD and token.text.lower() in words(keywords)])
-    said = _NAMED.search(message)
-    about = name or (said and next((group for group in said.groups() if group), None))
+    match = _NAMED.search(message)
+    about = name or (match and next((group for group in match.groups() if group), None))
     return _only(list(_places(tokens, about.rstrip("!")))) if about else None
 
 
 def mention_of(text: str, message: str) -> int | None:
-    """Where the first thing that a message puts in quotes stands in a text, if it does so once."""
+    """Find the first quoted part of a message in a text, if it occurs there once."""
     quoted = _QUOTED.search(message)
     if quoted is None:
         return None
@@ -86,14 +86,14 @@ def mention_of(text: str, message: str) -> int | None:
 
 
 def literal_in(text: str, message: str) -> int | None:
-    """Where the string stands that a message repeats, if the text has it once."""
+    """Find the string literal that a message quotes, if it occurs once in the text."""
     quoted = {(found[1] or found[2]) for found in _QUOTED.finditer(message)}
     found = _only([token for token in lex(text) if token.kind in LITERALS and literal_of(token) in quoted])
     return None if found is None else found[0]
 
 
 def item_at(query: str, number: int) -> int | None:
-    """Where the expression of a query's column stands, counted from 0; None where a star hides the order."""
+    """Find the expression of a query's column, counted from 0; None if a star hides the order."""
     tokens = list(lex(query))
     while tokens and tokens[0].text == "(":
         tokens = tokens[1:]
@@ -107,7 +107,7 @@ def _only(tokens: Sequence[Token]) -> tuple[int, str] | None:
 
 
 def _places(tokens: Sequence[Token], name: str, *, literals: bool = False) -> Iterator[Token]:
-    """Where a name stands, alone or with the names it is qualified by; also as a string where none is a name."""
+    """Find a name, alone or qualified; with ``literals``, or if no name matches, also as a string."""
     lowered = name.lower()
     found = [token for at, token in enumerate(tokens) if lowered in _names_at(tokens, at)]
     if literals or not found:
@@ -116,7 +116,7 @@ def _places(tokens: Sequence[Token], name: str, *, literals: bool = False) -> It
 
 
 def _names_at(tokens: Sequence[Token], at: int) -> Iterator[str]:
-    """The name that begins there in lower case, and with each part that follows it."""
+    """Yield the name at a position in lower case, alone and with each following part."""
     if tokens[at].kind not in NAMES:
         return
     name = name_of(tokens[at]).lower()
@@ -131,7 +131,7 @@ def _names_at(tokens: Sequence[Token], at: int) -> Iterator[str]:
 
 
 def _items(tokens: Sequence[Token], start: int) -> list[list[Token]]:
-    """The items, of one token or more, from a place on up to the parenthesis that closes there, or the end."""
+    """Split into comma-separated items, from a position to the closing parenthesis or the end."""
     depth, items, item = 0, [], list[Token]()
     for token in tokens[start:]:
         depth += (token.text in _OPEN) - (token.text in _CLOSE)
@@ -146,7 +146,7 @@ def _items(tokens: Sequence[Token], start: int) -> list[list[Token]]:
 
 
 def _select_list(tokens: Sequence[Token]) -> list[list[Token]] | None:
-    """The items between a SELECT, which comes first, and what follows them; None where one may be several columns."""
+    """Split the select list after a leading SELECT; None if one item may be several columns."""
     depth, end = 0, len(tokens)
     for at, token in enumerate(tokens):
         depth += (token.text in _OPEN) - (token.text in _CLOSE)
@@ -164,7 +164,7 @@ def _select_list(tokens: Sequence[Token]) -> list[list[Token]] | None:
 
 
 def _miscounted(tokens: Sequence[Token], found: re.Match[str]) -> Token | None:
-    """The first value, or the first column, that has no partner; else the table."""
+    """Find the first surplus value or column; otherwise the table."""
     expected, given = int(found["expected"]), int(found["given"])
     lists = _lists_of_values(tokens)
     rows = [(at, items) for at in lists if len(items := _items(tokens, at + 2)) == given]
@@ -185,7 +185,7 @@ def _lists_of_values(tokens: Sequence[Token]) -> list[int]:
 
 
 def _outer(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:
-    """The words outside of parentheses, in lower case, with their places."""
+    """Yield the words outside of parentheses in lower case, with their positions."""
     depth = 0
     for at, token in enumerate(tokens):
         depth += (token.text in _OPEN) - (token.text in _CLOSE)
@@ -194,7 +194,7 @@ def _outer(tokens: Sequence[Token]) -> Iterator[tuple[int, str]]:
 
 
 def _columns_before(tokens: Sequence[Token], at: int) -> list[list[Token]]:
-    """The list of columns in parentheses before a VALUES or a SELECT."""
+    """List the columns in parentheses before a VALUES or a SELECT."""
     if tokens[at - 1].text != ")":
         return []
     opening = next((index for index in range(at - 1, 0, -1) if tokens[index].text == "("), 0)
@@ -202,7 +202,7 @@ def _columns_before(tokens: Sequence[Token], at: int) -> list[list[Token]]:
 
 
 def _target(tokens: Sequence[Token], _: object = None) -> Token | None:
-    """The table that a statement writes."""
+    """Find the target table of a write."""
     at = next((at for at, word in _outer(tokens[:-1]) if word in _TARGETS), None)
     if at is None:
         return None
@@ -210,7 +210,7 @@ def _target(tokens: Sequence[Token], _: object = None) -> Token | None:
 
 
 def _uneven(tokens: Sequence[Token], _: object) -> Token | None:
-    """The first value of the first row that has more or fewer of them than the first one."""
+    """Find the first value of the first row with another length than the first row."""
     lists = _lists_of_values(tokens)
     if len(lists) != 1:
         return None
@@ -219,7 +219,7 @@ def _uneven(tokens: Sequence[Token], _: object) -> Token | None:
 
 
 def _repeated(tokens: Sequence[Token], found: re.Match[str]) -> Token | None:
-    """The second of two items of one list that have the same name."""
+    """Find the second of two equal names in a list."""
     name = found["name"].lower()
     first = [
         token
@@ -230,7 +230,7 @@ def _repeated(tokens: Sequence[Token], found: re.Match[str]) -> Token | None:
 
 
 def _repeated_query(tokens: Sequence[Token], found: re.Match[str]) -> Token | None:
-    """The second of two queries of one WITH that have the same name."""
+    """Find the second of two queries with the same name in a WITH."""
     name = found["name"].lower()
     named = [
         token
@@ -245,7 +245,7 @@ def _repeated_query(tokens: Sequence[Token], found: re.Match[str]) -> Token | No
 
 
 def _second(tokens: Sequence[Token], _: object) -> Token | None:
-    """What follows the first comma outside of parentheses."""
+    """Find the first token after the first comma outside of parentheses."""
     items = _items(tokens, 0)
     return items[1][0] if len(items) > 1 else None
 
@@ -256,7 +256,7 @@ def _star(tokens: Sequence[Token], _: object) -> Token | None:
 
 
 def _position_in_list(tokens: Sequence[Token], found: re.Match[str]) -> Token | None:
-    """The number in a GROUP BY that is none of a column."""
+    """Find the number in a GROUP BY that is not a column of the query."""
     lowered = [token.text.lower() for token in tokens]
     for at in range(len(tokens) - 2):
         if lowered[at : at + 2] == ["group", "by"]:
@@ -276,4 +276,4 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], _Find], ...]] = (
     (re.compile(r"^Can only (?:delete from|update|insert into) base table"), _target),
     (re.compile(r"^GROUP BY term out of range - should be between 1 and (?P<last>\d+)"), _position_in_list),
 )
-"""Messages whose place is one in a list."""
+"""Patterns of messages that are located by a position in a list."""

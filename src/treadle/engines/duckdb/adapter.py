@@ -89,7 +89,7 @@ class DuckDB:
     # -- life -------------------------------------------------------------------------------
 
     def attach(self, order: Attach) -> tuple[str, ...]:
-        """Attach the catalog, then lock every door; the tables that could not be brought up to date.
+        """Attach the catalog, then lock the engine down; returns the tables that could not be brought up to date.
 
         Raises `EngineError`.
         """
@@ -219,8 +219,8 @@ class DuckDB:
                     return self._command(prepared, marker, sets, row_limit)
 
     def _resolved(self, planned: Planned) -> Planned:
-        """The statement as it is to run: parsed under the settings of now, and with the values of the expressions
-        that are judged by theirs.
+        """Prepare a statement for its run: parsed under the current settings, with the values of its checked
+        expressions.
         """
         guard = self._guard
         if guard is not None and (planned.kind is Kind.UNPARSED or self._parsing != self._settings.parsing()):

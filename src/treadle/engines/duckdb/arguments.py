@@ -30,11 +30,11 @@ _CLOSE: Final = frozenset(")]}")
 
 
 class Deferred(msgspec.Struct, frozen=True):
-    """An expression of a statement that is evaluated when the statement runs, and where it stands.
+    """An expression that is evaluated when the statement runs, and its position.
 
-    ``function`` is the function it is the argument of; without one it is the DEFAULT of a column, and ``kind`` the
-    type of a new column, ``relation`` and ``column`` the names of one that is there. ``calls`` are the functions it
-    calls, with parentheses or without.
+    ``function`` is the function it is an argument of. Without one it is the DEFAULT of a column: ``kind`` is the type
+    of a new column, ``relation`` and ``column`` are the names of an existing one. ``calls`` are the functions it calls,
+    with or without parentheses.
     """
 
     start: int

@@ -32,11 +32,10 @@ def run_sets(
     *,
     before: int = 0,
 ) -> int:
-    """Run a statement for each set, in the transaction that is open; returns how many rows it changed.
+    """Run a statement for each set in the open transaction; returns the number of changed rows.
 
-    ``advance`` is called with the number of sets that are done; it raises where no more are to be run. ``before`` sets
-    have been run by other means.
-    Raises `EngineError` with the number of the set, from 1, that failed.
+    ``advance`` is called with the number of finished sets, and raises to stop. ``before`` sets have been run by other
+    means. Raises `EngineError` with the number (from 1) of the set that failed.
     """
     changed = 0
     for number, values in enumerate(sets, start=before + 1):

@@ -1,4 +1,4 @@
-"""Whether a statement gets a value for each of its parameters, and none besides."""
+"""Checks that a statement gets a value for each of its parameters, and no other values."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -43,7 +43,7 @@ def _parameters(count: int) -> str:
 
 
 def _refusal(planned: Planned, sql_state: str, message: str, name: str) -> EngineError:
-    """A refusal at the parameter, where the text has it once or first."""
+    """Build a refusal located at the parameter, if the text has it."""
     tokens = list(lex(planned.text))
     for at, token in enumerate(tokens):
         following = tokens[at + 1].text if at + 1 < len(tokens) else ""

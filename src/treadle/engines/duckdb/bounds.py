@@ -1,7 +1,7 @@
-"""Bounds on the judgement of a request: what it may take, and that it is given up when the request is to be stopped.
+"""Limits of the check of a request, and its interruption by a stop.
 
-The engine's parser hears no interrupt and holds its process, and takes the square of some things. They are counted
-before it reads them.
+The engine's parser cannot be interrupted and blocks its process, and its time grows with the square of some inputs.
+These are counted before parsing.
 """
 
 import re
@@ -12,13 +12,13 @@ from treadle.engines.base import EngineError, Interrupted
 from treadle.engines.duckdb.lexer import WORD, Token, lex
 
 MOST_CONDITIONS: Final = 10_000
-"""How many AND and OR one statement may have."""
+"""Maximum number of AND and OR in a statement."""
 
 DEEPEST_COMMENT: Final = 100
-"""How deep comments may be nested."""
+"""Maximum nesting of comments."""
 
 MANY_STATEMENTS: Final = 1_000
-"""From so many on the statements of a script are parsed one by one, so that a cancel comes between."""
+"""Number of statements from which a script is parsed one statement at a time, so that a cancel can interrupt."""
 
 _STEPS: Final = 256
 _CONDITION: Final = re.compile(r"\b(?:and|or)\b", re.IGNORECASE)
@@ -27,7 +27,7 @@ _NESTED: Final = re.compile(r"/\*|\*/")
 
 
 class Bounds:
-    """The bounds of one request. ``most`` is how many names in strings are judged, ``stopped`` says that it is over."""
+    """The limits of one request: the maximum number of names in strings, and whether it is to be stopped."""
 
     def __init__(self, most: int, stopped: Callable[[], bool]) -> None:
         self._most = most
@@ -36,7 +36,7 @@ class Bounds:
         self._steps = 0
 
     def step(self) -> None:
-        """A token has been looked at; raises `Interrupted` when the request is to be stopped."""
+        """Count a token; raises `Interrupted` when the request is to be stopped."""
         self._steps += 1
         if self._steps % _STEPS == 0:
             self.check()
@@ -47,19 +47,19 @@ class Bounds:
             raise Interrupted
 
     def take(self, names: int) -> None:
-        """So many names are judged now; raises `EngineError` (54000) beyond the most."""
+        """Count names to be checked; raises `EngineError` (54000) beyond the limit."""
         self._judged += names
         if self._judged > self._most:
             raise EngineError(
                 "54000",
-                f"the request names more than {self._most:,} files, tables, queries or relations of the service: "
-                "that is as many as are judged (max_judged_names)",
+                f"the request names more than {self._most:,} files, tables, queries or relations of the service "
+                "(max_judged_names)",
             )
         self.check()
 
 
 def require_parsable(text: str) -> None:
-    """Refuse a text that would hold the engine's parser for long; raises `EngineError` (54001)."""
+    """Refuse a text that would block the engine's parser for long; raises `EngineError` (54001)."""
     if text.count("/*") > DEEPEST_COMMENT:
         _require_flat_comments(text)
     if len(text) > MOST_CONDITIONS and _more_than(MOST_CONDITIONS, _CONDITION.finditer(text)):
@@ -71,7 +71,7 @@ def _more_than(most: int, found: Iterable[object]) -> bool:
 
 
 def _require_flat_comments(text: str) -> None:
-    """Count as if nothing were a string: of more comments within comments than that nobody writes."""
+    """Check the nesting of comments without regard to strings; no sensible string has so many comment signs."""
     depth = 0
     for found in _NESTED.finditer(text):
         depth = depth + 1 if found[0] == "/*" else max(depth - 1, 0)

@@ -44,7 +44,7 @@ class Changes:
             self._temporary = True
 
     def note(self, planned: Planned, changed: int, *, alone: bool) -> None:
-        """A statement that writes has run; ``changed`` are its rows, ``alone`` says that a commit follows at once."""
+        """Record a write; ``changed`` are its rows, with ``alone`` a commit follows at once."""
         if planned.kind is Kind.UPKEEP and planned.effect is not Effect.SNAPSHOT:
             gone = planned.effect is Effect.ROWS and bool(changed)
             self._known = _Known.CHANGED if gone or planned.effect is Effect.ALWAYS else _Known.NOTHING
@@ -68,6 +68,6 @@ class Changes:
         return self._known is not _Known.NOTHING
 
     def _last(self, catalog: str) -> int | None:
-        # All rows: one that is left would keep the question's transaction open in the metadata, with its locks.
+        # Fetch all rows: a pending result would keep its transaction open in the metadata, with its locks.
         rows = self._con.execute(f"FROM {quoted(catalog)}.last_committed_snapshot()").fetchall()
         return rows[0][0] if rows else None

@@ -1,15 +1,15 @@
-"""Which clause of a statement a token stands in, as far as the judgement of names and strings needs it."""
+"""Determines the clause of a token, as far as the check of names and strings needs it."""
 
 from typing import Final
 
 from treadle.engines.duckdb.vocabulary import words
 
-# What follows is a table, or the target of a write.
+# Words before a table, or before the target of a write.
 _TABLES: Final = words(
     "from join using lateral only summarize describe show pivot unpivot pivot_wider pivot_longer copy"
 )
 _TARGETS: Final = words("into update table")
-# What follows is an expression. `values` and `set` are also good names, so they count only after a target.
+# Words before an expression. `values` and `set` are also valid names, so they count only after a target.
 _VALUES: Final = words(
     "select where group having window qualify order limit offset returning union except intersect when then do"
 )
@@ -26,12 +26,12 @@ _FROM_IS_NO_CLAUSE: Final = frozenset(("extract", "trim", "substring", "overlay"
 _OPEN: Final = frozenset("([{")
 _CLOSE: Final = frozenset(")]}")
 
-# The clause a token stands in.
+# The clause of a token.
 _VALUE, _TABLE, _TARGET, _SPECIAL = "value", "table", "target", "special"
 
 
 class Clauses:
-    """The clause that a walk is in, and those around it; ``last`` is always the token before."""
+    """The current clause of a walk and the enclosing ones; ``last`` is always the token before."""
 
     def __init__(self) -> None:
         self._clause = _VALUE
@@ -39,20 +39,20 @@ class Clauses:
 
     @property
     def depth(self) -> int:
-        """How many brackets are open."""
+        """The number of open brackets."""
         return len(self._outer)
 
     @property
     def of_tables(self) -> bool:
-        """Whether a table is named here, to be read."""
+        """Whether a table to be read can be named here."""
         return self._clause == _TABLE
 
     def table_may_stand(self, last: str) -> bool:
-        """Whether a table could be named after this token."""
+        """Check whether a table could be named after this token."""
         return self._clause in (_TABLE, _TARGET) and last not in _EXPRESSION and last not in _OPERATORS
 
     def keyword(self, word: str, last: str, last_but_one: str, *, first: bool) -> None:
-        """Take a word; ``first`` says that the statement begins with it."""
+        """Process a word; ``first`` if it begins the statement."""
         if word == "from" and ((last == "distinct" and last_but_one in ("is", "not")) or self._clause == _SPECIAL):
             return
         opens = first or last in ("(", ")", "as", "explain", "analyze")
@@ -64,7 +64,7 @@ class Clauses:
             self._clause = _VALUE
 
     def sign(self, sign: str, last: str) -> None:
-        """Take a sign."""
+        """Process a sign."""
         if sign in _OPEN:
             inner = self._inner(sign, last)
             self._outer.append(self._clause)

@@ -23,7 +23,7 @@ _READ_OPTIONS: Final = {
     "timestamp_format": "timestampformat",
     "compression": "compression",
 }
-"""The options of a COPY … FROM of JSON that are arguments of `read_json`, by their names there."""
+"""The options of a COPY … FROM of JSON that become arguments of `read_json`, with their names there."""
 
 _JSON_FILE: Final = re.compile(r"\.(?:json|jsonl|ndjson)(?:\.gz|\.zst)?$", re.IGNORECASE)
 _FALSE: Final = frozenset(("false", "0", "off", "no"))
@@ -57,10 +57,10 @@ class CopyTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_copy(text: str, tokens: Sequence[Token], folders: Folders) -> CopyTarget | JsonSource | None:
-    """The target of a ``COPY … TO``, the source of a ``COPY … FROM`` of JSON, None for one of another format.
+    """Read the target of a ``COPY … TO`` or the source of a ``COPY … FROM`` of JSON; None for other formats.
 
-    ``text`` is the text the tokens stand in. Raises `EngineError`: 42501 for a file that is not the
-    session's, 0A000 for what is not supported.
+    ``text`` is the text of the tokens. Raises `EngineError`: 42501 for a file outside the session's folders, 0A000 for
+    unsupported options.
     """
     at = _direction(tokens)
     file = tokens[at + 1]
@@ -92,7 +92,7 @@ def read_copy(text: str, tokens: Sequence[Token], folders: Folders) -> CopyTarge
 def _json_source(
     text: str, target: Sequence[Token], path: str, options: Mapping[str, Sequence[Token]]
 ) -> JsonSource | None:
-    """The source that is JSON by its format or its name; None as well where the engine will refuse an option."""
+    """Read the source if its format or its name is JSON; None also if the engine will refuse an option."""
     named = _simple(options["format"]) == "json" if "format" in options else _JSON_FILE.search(path)
     if not named or not set(options) <= {"format", "array", "auto_detect", *_READ_OPTIONS}:
         return None
@@ -110,7 +110,7 @@ def _json_source(
 
 
 def _written(tokens: Sequence[Token]) -> str:
-    """The value of one literal, word or number."""
+    """Evaluate one literal, word or number."""
     return "".join((literal_of(token) or "") if token.kind in LITERALS else name_of(token) for token in tokens)
 
 

@@ -1,7 +1,7 @@
-"""The DEFAULT of a column that a catalog cannot keep, refused with the column's name and a way out.
+"""Refuses column defaults that a catalog cannot keep, with the column's name and an alternative.
 
-DuckLake (1.5.5) keeps a default as text. One of a nested type it refuses without the column, or takes as NULL; one
-that names a column, or is no value of the column's type, it takes, and refuses every later row.
+DuckLake (1.5.5) keeps a default as text. It refuses a default of a nested type without naming the column, or reads it
+as NULL; it accepts a default that names a column or does not fit the column's type, and then refuses every later row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ _DEFAULT: Final = """
 
 
 def defaulted(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
-    """The columns of a table in memory that have a default, and their types."""
+    """List the columns with a default of a table in memory, with their types."""
     return [(str(column), str(kind)) for column, kind in connection.execute(_DEFAULTS, [table]).fetchall()]
 
 
@@ -38,16 +38,16 @@ def require_plain(columns: Sequence[tuple[str, str]]) -> None:
 
 
 def set_default(tokens: Sequence[Token]) -> tuple[Token, Token] | None:
-    """The column that an ALTER TABLE … SET DEFAULT names, and the first word of its value; None for another."""
-    said = [token.text.lower() if token.kind == WORD else "" for token in tokens]
-    for at in range(2, len(said) - 2):
-        if said[at : at + 2] == ["set", "default"]:
+    """Find the column of an ALTER TABLE … SET DEFAULT and the first token of its value; None for other statements."""
+    lowered = [token.text.lower() if token.kind == WORD else "" for token in tokens]
+    for at in range(2, len(lowered) - 2):
+        if lowered[at : at + 2] == ["set", "default"]:
             return tokens[at - 1], tokens[at + 2]
     return None
 
 
 def judge_set(tokens: Sequence[Token], columns: Sequence[tuple[str, str]]) -> None:
-    """Raise `EngineError` (0A000) for a SET DEFAULT of a column whose type has none."""
+    """Raise `EngineError` (0A000) for a SET DEFAULT of a column of a nested type."""
     found = set_default(tokens)
     if found is None:
         return
@@ -60,7 +60,7 @@ def judge_set(tokens: Sequence[Token], columns: Sequence[tuple[str, str]]) -> No
 def judge_kept(
     connection: duckdb.DuckDBPyConnection, tokens: Sequence[Token], table: str, columns: Sequence[tuple[str, str]]
 ) -> None:
-    """Raise `EngineError` for a default that a SET DEFAULT has made and no row can have."""
+    """Raise `EngineError` for a stored default that cannot be converted to the column's type."""
     found = set_default(tokens)
     if found is None:
         return
@@ -78,7 +78,7 @@ def judge_kept(
 
 @contextmanager
 def column_named(at: int) -> Iterator[None]:
-    """Raise what the engine raises over a default that names columns as a `Refusal` (0A000) at the character ``at``."""
+    """Convert the engine's error about a column in a default into a `Refusal` (0A000) at the character ``at``."""
     try:
         yield
     except EngineError as error:
@@ -88,13 +88,13 @@ def column_named(at: int) -> Iterator[None]:
 
 
 def is_nested(engine_type: str) -> bool:
-    """Whether a type is a list, a struct, a map or a union."""
+    """Check whether a type is a list, a struct, a map or a union."""
     return engine_type.endswith("]") or engine_type.startswith(_NESTED)
 
 
 def refusal(column: str, engine_type: str) -> str:
-    """What is said about a default of a nested type."""
+    """Build the message about a default of a nested type."""
     return (
-        f'column "{column}" of type {engine_type} cannot have a default, of which a catalog keeps none for a list, '
-        "a struct or a map: leave it out and write the value in each INSERT, or store the column as JSON"
+        f'column "{column}" of type {engine_type} cannot have a default, because a catalog keeps none for lists, '
+        "structs and maps: omit it and write the value in each INSERT, or store the column as JSON"
     )

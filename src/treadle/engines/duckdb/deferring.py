@@ -49,13 +49,13 @@ def _changing(expression: Deferred, vocabulary: Vocabulary) -> frozenset[str]:
     return expression.calls - vocabulary.constant - _FORMS
 
 
-# -- the DEFAULT of a column of a table that is there -----------------------------------------------
+# -- the DEFAULT of a column of an existing table -----------------------------------------------------
 
 
 def altered_default(text: str, tokens: Sequence[Token], vocabulary: Vocabulary) -> tuple[Deferred, ...]:
-    """The DEFAULT of an ``ALTER TABLE`` that is no literal as DuckLake keeps one; it takes nothing else there.
+    """Find the DEFAULT of an ``ALTER TABLE`` if it is not a literal, the only form that DuckLake accepts there.
 
-    One of SET DEFAULT that may change is left to the engine, which takes it for a table in memory. Raises
+    A SET DEFAULT that is not constant is left to the engine, which accepts it for a table in memory. Raises
     `EngineError` (42501) for a query or a parameter in it.
     """
     lowered = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
@@ -76,7 +76,7 @@ def altered_default(text: str, tokens: Sequence[Token], vocabulary: Vocabulary) 
 
 
 def default_target(text: str, tokens: Sequence[Token]) -> tuple[str, str] | None:
-    """The table and the column of an ``ALTER TABLE … ALTER COLUMN … SET DEFAULT``; None for anything else."""
+    """Find the table and the column of an ``ALTER TABLE … ALTER COLUMN … SET DEFAULT``; None for other statements."""
     lowered = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
     if "default" not in lowered:
         return None
@@ -99,9 +99,9 @@ def _until_constraint(tokens: Sequence[Token], lowered: Sequence[str]) -> list[T
 
 
 def _is_literal(tokens: Sequence[Token]) -> bool:
-    """Whether it is what DuckLake keeps as a literal: a string, a number with a sign or none, NULL.
+    """Check for a literal in DuckLake's sense: a string, a number with or without a sign, NULL.
 
-    It keeps a DOUBLE as text, which another type reads in another way.
+    A DOUBLE is no such literal: it is kept as text, which is read as another type.
     """
     at = 0
     while len(tokens) > 2 * at + 2 and tokens[at].text == "(" and tokens[-1 - at].text == ")":
@@ -115,7 +115,7 @@ def _is_literal(tokens: Sequence[Token]) -> bool:
 
 
 def _is_arithmetic(tokens: Sequence[Token]) -> bool:
-    """Whether it has nothing but exact numbers in it, which SET DEFAULT takes."""
+    """Check for an expression of exact numbers alone, which SET DEFAULT accepts."""
     return all(token.text in "+-*/%()" or (token.kind == NUMBER and not is_double(token.text)) for token in tokens)
 
 
@@ -194,7 +194,7 @@ def _default(connection: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, expr
 
 
 def _kind_of(connection: duckdb.DuckDBPyConnection, expression: Deferred) -> str:
-    """The type of the column; nothing where it is not there, of which the engine's own error tells."""
+    """Look up the type of the column; empty if it does not exist, which the engine reports itself."""
     if not expression.relation:
         return ""
     described = "SELECT type FROM pragma_table_info(?) WHERE lower(name) = lower(?)"

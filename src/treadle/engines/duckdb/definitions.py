@@ -96,7 +96,7 @@ def _is_temporary(name: tuple[str, ...]) -> bool:
 
 
 def table_of(tokens: Sequence[Token]) -> tuple[str, ...]:
-    """The dotted name of the table that a CREATE TABLE or ALTER TABLE defines."""
+    """Find the dotted name of the table that a CREATE TABLE or ALTER TABLE defines."""
     return tuple(_dotted(tokens[_name_at(tokens) :]))
 
 
@@ -109,9 +109,9 @@ def target_of(tokens: Sequence[Token]) -> tuple[str, ...]:
 
 
 def exact_types(tokens: Sequence[Token]) -> tuple[Edit, ...]:
-    """The edits that put a type that is stored exactly in the place of each 128-bit integer of a statement.
+    """Build the edits that replace each 128-bit integer type by a type that is stored exactly.
 
-    A rewriting by words is a convenience: the types that the engine then gives the columns are what is judged.
+    The replacement is a convenience; the check uses the types that the engine then gives the columns.
     """
     return tuple(
         Edit(token.start, token.end, sql_of(INSTEAD)) for token in _types(tokens) if name_of(token).upper() in WIDE

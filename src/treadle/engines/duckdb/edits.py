@@ -26,12 +26,12 @@ def applied(text: str, edits: Iterable[Edit], start: int = 0, end: int | None = 
 
 
 def moved(edits: Iterable[Edit], by: int) -> tuple[Edit, ...]:
-    """The same places in a text that begins elsewhere."""
+    """Shift the edits for a text that begins elsewhere."""
     return tuple(Edit(edit.start + by, edit.end + by, edit.text) for edit in edits)
 
 
 def original(steps: Sequence[Sequence[Edit]], at: int) -> int:
-    """The character of the first text that stands at one of the last; for text of ours, what it took the place of."""
+    """Map a character of the last text to one of the first; inserted text maps to the text it replaced."""
     for edits in reversed(steps):
         at = _before(edits, at)
     return at

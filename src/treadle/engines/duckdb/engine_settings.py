@@ -51,7 +51,7 @@ and not ``extension``, which stands for whatever an extension adds."""
 
 
 PARSING: Final = frozenset(("integer_division", "max_expression_depth"))
-"""The parameters that act where a statement is parsed, and not where it runs."""
+"""Parameters that apply when a statement is parsed, and not when it runs."""
 
 
 class EngineSetting(msgspec.Struct, frozen=True):

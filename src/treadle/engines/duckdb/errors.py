@@ -31,9 +31,9 @@ class Insertion(msgspec.Struct, frozen=True):
 
 
 class Refusal(EngineError):
-    """A refusal of this adapter's with its place.
+    """A refusal of this adapter with its position.
 
-    ``at`` is a character, counted from 0, of the statement as it was written; of the text that ran if ``ran``.
+    ``at`` is a character of the original statement, counted from 0; with ``ran`` of the text that ran.
     """
 
     def __init__(self, sql_state: str, message: str, at: int, *, ran: bool = False) -> None:
@@ -56,7 +56,7 @@ class DuckDBError(EngineError):
 
 
 class WrappedInterrupt(Interrupted):
-    """An error that repeats the engine's word for an interrupt; ``error`` holds if no cancel was sent."""
+    """An error that repeats the engine's text of an interrupt; ``error`` applies if no cancel was sent."""
 
     def __init__(self, error: EngineError) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ def placed(insertion: Insertion | None) -> Iterator[None]:
 
 @contextmanager
 def unplaced() -> Iterator[None]:
-    """Raise what the engine raises over a text of ours without its place there."""
+    """Raise the engine's errors about generated text without their positions in it."""
     try:
         yield
     except duckdb.Error as error:

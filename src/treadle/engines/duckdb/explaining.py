@@ -1,4 +1,4 @@
-"""EXPLAIN ANALYZE: what it shows of its operators, and of its time."""
+"""EXPLAIN ANALYZE: the rows and times of its operators, and its total time."""
 
 import re
 from time import perf_counter
@@ -12,7 +12,7 @@ from treadle.engines.duckdb.outcomes import outcome_of
 from treadle.engines.duckdb.planned import Planned
 
 _VALUE: Final = 1
-"""The column of the plan."""
+"""The index of the column with the plan."""
 
 _TOTAL: Final = re.compile(r"(?P<before>Total Time: |\"latency\": )(?P<seconds>[0-9.e+-]+)(?P<after>s? *)")
 
@@ -24,7 +24,7 @@ def run(
     values: list[str | None] | None,
     row_limit: int | None,
 ) -> Rows | Command:
-    """Run a statement to its end; raises what DuckDB raises."""
+    """Run a statement to its end; raises DuckDB's errors."""
     began = perf_counter()
     connection.execute(statement, values)
     outcome = outcome_of(connection, planned, row_limit)
@@ -34,9 +34,9 @@ def run(
 
 
 def bounded(rows: Rows, seconds: float) -> Rows:
-    """The rows of an EXPLAIN ANALYZE that took so long, with a total that is not above that.
+    """Limit the total of an EXPLAIN ANALYZE to its elapsed time.
 
-    The engine's own total also counts work that ran at the same time.
+    The engine's own total adds up work that ran in parallel.
     """
     batches = [_bounded(batch, seconds) for batch in rows.batches]
     return Rows(columns=rows.columns, schema=rows.schema, batches=iter(batches))
@@ -51,13 +51,13 @@ def _bounded(batch: pa.RecordBatch, seconds: float) -> pa.RecordBatch:
 
 
 def plan(text: str, seconds: float) -> str:
-    """The text of a plan with its total at most ``seconds``, in as many characters as before."""
+    """Limit the total in the text of a plan to ``seconds``, without changing the length of the text."""
     return _TOTAL.sub(lambda found: _capped(found, seconds), text, count=1)
 
 
 def _capped(found: "re.Match[str]", seconds: float) -> str:
-    said = found["seconds"]
-    if float(said) <= seconds:
+    total = found["seconds"]
+    if float(total) <= seconds:
         return found[0]
-    digits = f"{seconds:.9f}"[: max(len(said), 5)]
+    digits = f"{seconds:.9f}"[: max(len(total), 5)]
     return f"{found['before']}{digits}{found['after']}".ljust(len(found[0]))

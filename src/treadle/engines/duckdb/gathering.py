@@ -1,8 +1,8 @@
-"""Several sets of bindings of an ``INSERT … VALUES``: their rows are gathered in memory and written once.
+"""Writes several sets of bindings of an ``INSERT … VALUES`` at once: their rows are collected in memory first.
 
-Each set written by itself would have a data file of its own. The table in memory has the types of the target's columns
-and its NOT NULLs, so that each value is converted, and each set refused, as the target would. What depends on more than
-the values of one set is run set by set.
+Each set written separately would create its own data file. The table in memory has the types and NOT NULLs of the
+target's columns, so that values are converted and sets refused as by the target. A statement whose rows depend on more
+than the values of one set is run set by set.
 """
 
 import contextlib
@@ -26,17 +26,17 @@ _ROWS: Final = "__treadle_rows"
 _MAKE: Final = f"CREATE OR REPLACE TEMP TABLE {_ROWS} ({{}})"
 _GATHER: Final = f"INSERT INTO temp.{_ROWS}"
 _TOGETHER: Final = 100
-"""Sets whose rows stand in one statement; a cancel stops between two of them, too."""
+"""Sets per statement; a cancel can stop between two statements as well."""
 
 _NUMBERED: Final = re.compile(r"\$[0-9]{1,5}")
-# A set may read what the sets before it wrote, and DEFAULT is the target's.
+# These may read rows of earlier sets, and DEFAULT refers to the target.
 _DEPENDENT: Final = words("select from with table values default pivot unpivot show describe desc summarize")
 _COLUMNS: Final = 'SELECT name, type, "notnull", dflt_value FROM pragma_table_info(?)'
 _IN_MEMORY: Final = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'temp' AND lower(table_name) = lower(?)"
 
 
 class _Insert(msgspec.Struct, frozen=True):
-    """An ``INSERT INTO target (names) VALUES …``: its text up to VALUES, and from there on."""
+    """An ``INSERT INTO target (names) VALUES …``, with its text split before VALUES."""
 
     table: str
     target: str
@@ -52,7 +52,7 @@ def run_all(
     sets: Sequence[Bindings],
     advance: Callable[[int], None],
 ) -> int:
-    """Run a statement for each set, in the transaction that is open; returns how many rows it changed.
+    """Run a statement for each set in the open transaction; returns the number of changed rows.
 
     ``advance`` and errors are those of `run_sets`.
     """
@@ -83,7 +83,7 @@ def _gather(
     sets: Sequence[Bindings],
     advance: Callable[[int], None],
 ) -> None:
-    """Fill the table in memory with the rows of all sets; raises `EngineError` with the number of one that failed."""
+    """Fill the table in memory with the rows of all sets; raises `EngineError` with the number of the failed set."""
     connection.execute(_MAKE.format(columns))
     row = _plain_row(list(lex(insert.values))[1:])
     needed = 0 if row is None else max((one for one in row if isinstance(one, int)), default=0)
@@ -109,8 +109,8 @@ def _gather(
 def _failed(
     connection: duckdb.DuckDBPyConnection, insert: _Insert, columns: str, sets: Sequence[Bindings], before: int
 ) -> EngineError | None:
-    """The error of the first set that is refused, of those that follow ``before`` others."""
-    # The transaction is aborted: another connection has its own, and its own tables in memory.
+    """Find the error of the first refused set, where ``before`` sets precede the given ones."""
+    # The transaction is aborted; another connection has its own transaction and tables in memory.
     with contextlib.closing(connection.cursor()) as aside:
         aside.execute(_MAKE.format(columns))
         try:
@@ -121,9 +121,9 @@ def _failed(
 
 
 def _plain_row(tokens: Sequence[Token]) -> tuple[str | int, ...] | None:
-    """The one row of nothing but parameters, by their numbers, and literals; None for anything else.
+    """Read a single row of parameters, as numbers, and literals; None for other rows.
 
-    Such rows have the same types when many of them stand in one statement.
+    Many such rows in one statement have the same types.
     """
     inside = tokens[1:-1:2]
     signs = [token.text for token in (tokens[0], *tokens[2:-1:2], tokens[-1])]
@@ -143,19 +143,19 @@ def _plain_row(tokens: Sequence[Token]) -> tuple[str | int, ...] | None:
 
 
 def _read(text: str) -> _Insert | None:
-    """The statement, if it is a plain one: nothing stands before INSERT, nor after the rows."""
+    """Read a plain INSERT; None if text precedes the INSERT or follows the rows."""
     tokens = list(lex(text))
     while tokens and tokens[-1].text == ";":
         tokens.pop()
-    said = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
-    if said[:2] != ["insert", "into"] or "values" not in said:
+    lowered = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
+    if lowered[:2] != ["insert", "into"] or "values" not in lowered:
         return None
-    at = said.index("values")
+    at = lowered.index("values")
     end = 3
-    while said[end : end + 1] == ["."]:
+    while lowered[end : end + 1] == ["."]:
         end += 2
     names = _names(tokens[end:at])
-    if end > at or names is None or not _are_rows(said[at + 1 :]):
+    if end > at or names is None or not _are_rows(lowered[at + 1 :]):
         return None
     start = tokens[at].start
     target = text[tokens[2].start : tokens[end - 1].end]
@@ -163,7 +163,7 @@ def _read(text: str) -> _Insert | None:
 
 
 def _names(tokens: Sequence[Token]) -> tuple[str, ...] | None:
-    """The columns in a list of names, none where there is no list; None where something else stands there."""
+    """Read a list of column names, empty if absent; None for other text."""
     if not tokens:
         return ()
     inside, signs = tokens[1:-1:2], [token.text for token in (tokens[0], *tokens[2:-1:2], tokens[-1])]
@@ -172,20 +172,20 @@ def _names(tokens: Sequence[Token]) -> tuple[str, ...] | None:
     return tuple(map(name_of, inside))
 
 
-def _are_rows(said: Sequence[str]) -> bool:
-    """Whether there is nothing but rows in parentheses, which depend on nothing but what is in them."""
-    if not said or not _DEPENDENT.isdisjoint(said):
+def _are_rows(lowered: Sequence[str]) -> bool:
+    """Check that the text has only rows in parentheses that depend on their own values alone."""
+    if not lowered or not _DEPENDENT.isdisjoint(lowered):
         return False
     depth = 0
-    for word in said:
+    for word in lowered:
         if depth == 0 and word not in ("(", ","):
             return False
         depth += (word in ("(", "[", "{")) - (word in (")", "]", "}"))
-    return said[-1] == ")"
+    return lowered[-1] == ")"
 
 
 def _columns_of(connection: duckdb.DuckDBPyConnection, insert: _Insert) -> str | None:
-    """The columns that are written, as a CREATE TABLE has them; None where a row may fail for another column."""
+    """Build the written columns for a CREATE TABLE; None if a row may fail because of another column."""
     with contextlib.suppress(duckdb.CatalogException):
         if connection.execute(_IN_MEMORY, [insert.table]).fetchone() is not None:
             return None

@@ -42,12 +42,12 @@ class PreparedStatement(msgspec.Struct, frozen=True):
 
 
 class Guard:
-    """The judge of one session.
+    """The guard of one session, which checks its statements.
 
-    ``metadata_name`` is the name the catalog's metadata is attached under. Relative paths start in
-    ``files_dir``; files are read and written only below ``allowed_dirs``, and not below ``denied_dirs``.
-    ``threads`` is the most that the session may set, ``most_names`` the most names in strings of one request that are
-    judged; ``stopped`` says that the request which is being judged is to be stopped.
+    ``metadata_name`` is the name the catalog's metadata is attached under. Relative paths start in ``files_dir``; files
+    are read and written only below ``allowed_dirs``, and not below ``denied_dirs``. ``threads`` is the maximum that the
+    session may set, ``most_names`` the maximum number of names in strings in one request; ``stopped`` returns whether
+    the current request is to be stopped.
     """
 
     def __init__(
@@ -108,11 +108,11 @@ class Guard:
         return tuple(self._prepared)
 
     def bounds(self) -> Bounds:
-        """The bounds of one request."""
+        """Create the limits of one request."""
         return Bounds(self._most_names, self._stopped)
 
     def judge(self, text: str, bounds: Bounds) -> list[Segment]:
-        """The statements of a text, every name and file in them judged; raises `EngineError` (42501, 54000, 54001)."""
+        """Check every name and file in the statements of a text; raises `EngineError` (42501, 54000, 54001)."""
         return Walk(self._rules, text, bounds).run()
 
 

@@ -1,8 +1,8 @@
-"""What is read from JSON files is exact, or refused.
+"""Exact reading of JSON files.
 
-The engine (1.5.5) reads a number with a fraction or an exponent as DOUBLE, also into a DECIMAL, and the characters of a
-string into a BLOB, although it writes bytes as escapes. Other numbers it keeps exactly. So a COPY reads DECIMALs
-as JSON and BLOBs as text, and casts them: a number that a DOUBLE may have changed is an error.
+The engine (1.5.5) reads a number with a fraction or an exponent as DOUBLE, even into a DECIMAL, and reads the
+characters of a string as bytes into a BLOB, although it writes bytes as escapes. Other numbers are read exactly. So a
+COPY reads DECIMALs as JSON and BLOBs as text, and casts them: a number that a DOUBLE may have changed is an error.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from treadle.engines.duckdb.types import EngineType, ListOf, Nested, Scalar
 from treadle.engines.duckdb.vocabulary import words
 
 _DIGITS: Final = 15
-"""Every decimal number of so many digits is told from its neighbours by a DOUBLE."""
+"""Digits up to which a DOUBLE distinguishes every decimal number from its neighbours."""
 
 _JSON: Final = Scalar("JSON")
 _VARCHAR: Final = Scalar("VARCHAR")
@@ -38,7 +38,7 @@ _WAYS_OUT: Final = {
 
 
 class JsonSource(msgspec.Struct, frozen=True):
-    """What a ``COPY … FROM`` of JSON fills and reads: its table and columns, the arguments of `read_json`."""
+    """The table and columns of a ``COPY … FROM`` of JSON, and the arguments of `read_json`."""
 
     table: str
     columns: Sequence[str]
@@ -49,11 +49,11 @@ class JsonSource(msgspec.Struct, frozen=True):
 def exact_copy(
     connection: duckdb.DuckDBPyConnection, source: JsonSource, statements: Sequence[duckdb.Statement]
 ) -> Sequence[duckdb.Statement]:
-    """The COPY as an INSERT that reads every value exactly or fails; as it is where it does so itself."""
+    """Rewrite the COPY as an INSERT that reads every value exactly or fails; unchanged if the COPY does so itself."""
     try:
         found = connection.execute(_COLUMNS, [source.table]).fetchall()
     except duckdb.CatalogException:
-        return statements  # it is not there, which the engine says best
+        return statements  # the table does not exist, which the engine reports best
     given = [name.lower() for name in source.columns]
     columns = {name: types_of(kind) for name, kind in found if not given or name.lower() in given}
     read = {name: _read_as(kind) for name, kind in columns.items()}
@@ -68,7 +68,7 @@ def exact_copy(
 
 
 def _read_as(kind: EngineType) -> EngineType:
-    """The type that a value is read as, before it is cast."""
+    """Determine the type that a value is read as before it is cast."""
     match kind:
         case Scalar(name="BLOB"):
             return _VARCHAR
@@ -77,7 +77,7 @@ def _read_as(kind: EngineType) -> EngineType:
         case ListOf(element=element, size=size):
             return ListOf(_read_as(element), size)
         case Nested(name="MAP", fields=((_, key), (_, value))):
-            # A key is a string in the file, whatever it is of.
+            # A key is always a string in the file.
             return Nested("MAP", (("", key if _read_as(key) == key else _VARCHAR), ("", _read_as(value))))
         case Nested(name="STRUCT", fields=fields):
             return Nested("STRUCT", tuple((name, _read_as(inner)) for name, inner in fields))
@@ -86,7 +86,7 @@ def _read_as(kind: EngineType) -> EngineType:
 
 
 def _scale(kind: Scalar) -> int | None:
-    """The digits behind the point of a number that may be read inexactly; None for every other type."""
+    """Get the scale of a number that may be read inexactly; None for all other types."""
     match kind:
         case Scalar(name="DECIMAL", arguments=(digits, scale)) if int(digits) > _DIGITS:
             return int(scale)
@@ -112,7 +112,7 @@ def _value(name: str, kind: EngineType) -> str:
 
 
 def _may_have_changed(value: str, kind: EngineType, depth: int = 0) -> str:
-    """The condition that a value, as it was read, has a number which is another one in the file; empty for never."""
+    """Build the condition that a number may differ from the one in the file; empty if it cannot."""
     match kind:
         case Scalar():
             scale = _scale(kind)
@@ -135,11 +135,11 @@ def _may_have_changed(value: str, kind: EngineType, depth: int = 0) -> str:
             return ""
 
 
-# -- read_json with types of the caller's ------------------------------------------------------------------
+# -- read_json with given types --------------------------------------------------------------------------
 
 
 def judge_columns(tokens: Sequence[Token]) -> None:
-    """Refuse a `read_json` that names a type whose values it would change; raises `EngineError` (0A000)."""
+    """Refuse a `read_json` with a type whose values it would change; raises `EngineError` (0A000)."""
     for at, (token, following) in enumerate(pairwise(tokens)):
         if token.kind in NAMES and name_of(token).lower() in _READERS and following.text == "(":
             for column, kind in _named_types(tokens[at + 1 :]):
@@ -147,7 +147,7 @@ def judge_columns(tokens: Sequence[Token]) -> None:
 
 
 def _named_types(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
-    """The types in the argument ``columns`` of a call, from its parenthesis on, with the names of the columns."""
+    """Yield the types in the argument ``columns`` of a call, from its parenthesis on, with the names of the columns."""
     depth, within = 0, 0
     for at, token in enumerate(tokens):
         depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
@@ -164,7 +164,7 @@ def _named_types(tokens: Sequence[Token]) -> Iterator[tuple[str, str]]:
 def _judge(column: str, kind: str) -> None:
     tokens = list(lex(kind))
     for at, (token, following) in enumerate(pairwise((*tokens, END))):
-        # Before another name it is the name of a member.
+        # A name before another name is that of a struct member.
         if token.kind not in NAMES or following.kind in NAMES:
             continue
         name = name_of(token).lower()

@@ -73,9 +73,9 @@ def _is_temporary(text: str) -> bool:
 def _judge_alter(connection: duckdb.DuckDBPyConnection, text: str, *, alone: bool) -> None:
     tokens = list(lex(text))
     _judge_default(text)
-    said = [token.text.lower() for token in tokens if token.kind == WORD]
-    _judge_added_column(said)
-    _judge_layout(connection, said, alone=alone)
+    lowered = [token.text.lower() for token in tokens if token.kind == WORD]
+    _judge_added_column(lowered)
+    _judge_layout(connection, lowered, alone=alone)
     if defaults.set_default(tokens) is not None:
         defaults.judge_set(tokens, _columns_or_none(connection, _altered(text, tokens)))
 
@@ -98,9 +98,9 @@ def refuse_after(connection: duckdb.DuckDBPyConnection, planned: Planned) -> Non
 def _judge_macro(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     tokens = list(lex(text))
     head = list(takewhile(lambda token: token.text != "(", tokens))
-    said = [token.text.lower() for token in head]
-    kind = next(at for at, word in enumerate(said) if word in ("macro", "function"))
-    if _TEMPORARY & set(said[:kind]) or (said[-2:-1] == ["."] and name_of(head[kind + 1]).lower() == "temp"):
+    lowered = [token.text.lower() for token in head]
+    kind = next(at for at, word in enumerate(lowered) if word in ("macro", "function"))
+    if _TEMPORARY & set(lowered[:kind]) or (lowered[-2:-1] == ["."] and name_of(head[kind + 1]).lower() == "temp"):
         return
     for parameter in parameters_of(text, tokens[len(head) :]):
         _judge_parameter(connection, name_of(head[-1]), parameter)
@@ -128,8 +128,8 @@ def _type_of(connection: duckdb.DuckDBPyConnection, expression: str) -> str | No
     # The engine has taken the definition: what it does not take here is no parameter.
     with contextlib.suppress(duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException):
         row = connection.execute(f"SELECT typeof({expression})").fetchone()
-        told = str(row[0]) if row else ""
-        return "DECIMAL" if told.startswith("DECIMAL(") and told.endswith(")") else told
+        engine_type = str(row[0]) if row else ""
+        return "DECIMAL" if engine_type.startswith("DECIMAL(") and engine_type.endswith(")") else engine_type
     return None
 
 
@@ -159,7 +159,7 @@ def _judge_dropped_schema(text: str) -> None:
 
 
 def _judge_default(text: str) -> None:
-    """The text NULL as a default is kept by that word, which is read as no value."""
+    """Refuse the text 'NULL' as a default: it is stored like the keyword and read as NULL."""
     tokens = [token for token in lex(text) if token.text != "("]
     for word, value in pairwise(tokens):
         is_default = word.kind == WORD and word.text.lower() == "default"
@@ -168,24 +168,24 @@ def _judge_default(text: str) -> None:
             raise Refusal("0A000", message, value.start)
 
 
-def _judge_added_column(said: Sequence[str]) -> None:
+def _judge_added_column(lowered: Sequence[str]) -> None:
     """Existing rows have the text of a VARIANT's default in place of its value."""
-    if {"add", "variant", "default"} <= set(said):
+    if {"add", "variant", "default"} <= set(lowered):
         raise EngineError(
             "0A000", "a column of type VARIANT cannot be added with a default; add it without one, then UPDATE"
         )
 
 
-def _judge_layout(connection: duckdb.DuckDBPyConnection, said: Sequence[str], *, alone: bool) -> None:
+def _judge_layout(connection: duckdb.DuckDBPyConnection, lowered: Sequence[str], *, alone: bool) -> None:
     """Judge the words of a SORTED BY or a PARTITIONED BY."""
-    if "partitioned" in said and "reset" in said and not alone:
+    if "partitioned" in lowered and "reset" in lowered and not alone:
         raise EngineError("25001", "ALTER TABLE … RESET PARTITIONED BY cannot run inside a transaction block")
-    if "sorted" not in said:
+    if "sorted" not in lowered:
         return
-    if "select" in said:
+    if "select" in lowered:
         raise EngineError("0A000", "a sort expression cannot contain subqueries")
     macros = "SELECT lower(function_name) FROM duckdb_functions() WHERE NOT internal AND lower(function_name) IN ?"
-    found = connection.execute(macros, [[*said]]).fetchone()
+    found = connection.execute(macros, [[*lowered]]).fetchone()
     if found is not None:
         # It is expanded at each INSERT, in sessions that may not have it, or not any more.
         raise EngineError("0A000", f'a sort expression cannot use the macro "{found[0]}"')
@@ -212,7 +212,7 @@ def _altered(text: str, tokens: Sequence[Token]) -> str:
 
 
 def _altered_at(tokens: Sequence[Token]) -> tuple[int, int]:
-    """Where the first and the last part of that name stand."""
+    """Find the first and the last part of that name."""
     start = 4 if tokens[2].text.lower() == "if" else 2
     end = start
     while tokens[end + 1].text == "." and tokens[end + 2].kind in NAMES:
@@ -221,7 +221,7 @@ def _altered_at(tokens: Sequence[Token]) -> tuple[int, int]:
 
 
 def _columns_or_none(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
-    """The columns of a relation; none where it is not there, or not any more: renamed, and said to be so."""
+    """List the columns of a relation; empty if it does not exist, for example after a RENAME."""
     try:
         return _columns(connection, relation)
     except duckdb.CatalogException:

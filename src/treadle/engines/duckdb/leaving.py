@@ -1,8 +1,8 @@
-"""The few values that DuckDB cannot hand over as Arrow, in a form in which they can leave.
+"""Conversions of values that DuckDB cannot export as Arrow.
 
-A union leaves as a struct of its tag and its members, because Arrow's own has no NULL; a ``VARIANT``, and whatever is
-nested too deeply for Arrow, as the engine's JSON. Both are marked by the names of their members (`model.columns`). What
-lies beside or around them leaves as it is.
+A union is exported as a struct of its tag and its members, because Arrow's own has no NULL; a ``VARIANT``, and a value
+nested too deeply for Arrow, as the engine's JSON. Both are marked by the names of their members (`model.columns`).
+Values beside or around them are unchanged.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,18 +13,18 @@ from treadle.engines.duckdb.types import EngineType, ListOf, Nested, Scalar, Typ
 from treadle.model.columns import ENGINE_JSON, UNION_TAG
 
 _MOST_HOURS: Final = 320_255_972
-"""The hours of an interval's time up to which its microseconds can be told from Arrow's nanoseconds."""
+"""Maximum hours of an interval whose microseconds can be recovered from Arrow's nanoseconds, which wrap around."""
 
 _TOO_LONG: Final = "error('interval field value out of range: more than 320255972 hours')"
 
 _MOST_LEVELS: Final = 48
-"""Arrow takes 64 levels of types within types, and a map is two of them."""
+"""Nesting limit: Arrow allows 64 levels of types, and a map uses two of them."""
 
 
 def export_projection(names: Sequence[str], engine_types: Sequence[str]) -> str | None:
-    """The projection (for ``relation.project``) that makes every column fit for Arrow, None when all are.
+    """Build the projection (for ``relation.project``) that makes every column exportable, None if all are.
 
-    An ``INTERVAL`` too long for Arrow raises instead of leaving as another one.
+    An ``INTERVAL`` too long for Arrow raises an error instead of being exported as another value.
     """
     given = [f"#{number}" for number in range(1, len(names) + 1)]
     leaving = list(map(_exported, given, engine_types))
@@ -34,7 +34,7 @@ def export_projection(names: Sequence[str], engine_types: Sequence[str]) -> str 
 
 
 def _exported(value: str, engine_type: str) -> str:
-    """The SQL for ``value`` as DuckDB can hand it over; the value itself when it can."""
+    """Build the SQL that exports ``value``; the value itself if no conversion is needed."""
     try:
         found = parse(engine_type)
     except TypeTextError:
@@ -58,7 +58,7 @@ def _depth(found: EngineType) -> int:
 
 
 def _leaving(value: str, found: EngineType, level: int = 0) -> str:
-    """The SQL for ``value`` within ``level`` lists, with what cannot leave in another form; itself where nothing is."""
+    """Build the SQL that converts ``value`` within ``level`` lists; the value itself if no conversion is needed."""
     match found:
         case Scalar(name="VARIANT"):
             return _as_json(value)
@@ -82,7 +82,7 @@ def _leaving(value: str, found: EngineType, level: int = 0) -> str:
 
 
 def _members(value: str, found: Nested) -> list[tuple[str, EngineType]]:
-    """The SQL for what is in a value, and its types: for a map the lists of its keys and of its values."""
+    """Build the SQL for the members of a value, with their types: for a map the lists of its keys and of its values."""
     match found.name:
         case "MAP":
             (_, key), (_, item) = found.fields
@@ -95,7 +95,7 @@ def _members(value: str, found: Nested) -> list[tuple[str, EngineType]]:
 
 
 def _struct(members: Iterable[tuple[str, str]]) -> str:
-    """A STRUCT of named members, or of members without names."""
+    """Build a STRUCT of named or unnamed members."""
     found = list(members)
     if not all(name for name, _ in found):
         return f"row({', '.join(value for _, value in found)})"
@@ -103,7 +103,7 @@ def _struct(members: Iterable[tuple[str, str]]) -> str:
 
 
 def _as_json(value: str) -> str:
-    # A NULL stays a NULL, where DuckDB's own cast says ``null``.
+    # A NULL stays NULL; DuckDB's own cast would write ``null``.
     return _unless_null(value, _struct([(ENGINE_JSON, f"CAST({value} AS JSON)")]))
 
 
@@ -112,7 +112,7 @@ def _unless_null(value: str, leaving: str) -> str:
 
 
 def _beyond(value: str, found: EngineType, level: int = 0) -> list[str]:
-    """The conditions under which an interval within ``value`` (SQL) does not fit into Arrow."""
+    """Build the conditions under which an interval within ``value`` (SQL) does not fit into Arrow."""
     match found:
         case Scalar(name="INTERVAL"):
             return [f"abs(hour({value})) > {_MOST_HOURS}"]

@@ -30,8 +30,8 @@ _STORED: Final = """
 _DEFINES: Final = frozenset(("CREATE VIEW", "CREATE MACRO", "CREATE FUNCTION"))
 _TABLES: Final = frozenset(("CREATE TABLE", "ALTER TABLE"))
 _ALONE: Final = _TABLES | {"ALTER VIEW", "COMMENT", "DROP TABLE", "DROP VIEW", "DROP SCHEMA", "DROP MACRO"}
-"""The definitions that run no SQL that is kept."""
-# A default that is one of these does not fail.
+"""The definitions that run no stored SQL."""
+# Defaults of these forms cannot fail.
 _DEFAULTS: Final = """
     SELECT DISTINCT lower(table_name) FROM duckdb_columns()
     WHERE NOT regexp_full_match(column_default, 'NULL|true|false|-?[0-9.]+')
@@ -42,7 +42,7 @@ _SORTED: Final = """
     JOIN {0}.public.ducklake_sort_expression USING (table_id)
 """
 _KEEPING: Final = frozenset(("default", "sorted", "check", "as"))
-"""Words of a CREATE TABLE or an ALTER TABLE whose expression every later write runs."""
+"""Words of a CREATE TABLE or an ALTER TABLE before expressions that every later write evaluates."""
 
 
 class Locator:
@@ -55,11 +55,11 @@ class Locator:
         self._side: duckdb.DuckDBPyConnection | None = None
 
     def attach(self, metadata: str) -> None:
-        """Learn under which name the catalog's metadata is attached."""
+        """Set the name under which the catalog's metadata is attached."""
         self._metadata = metadata
 
     def remember(self, planned: Planned) -> None:
-        """Keep the name of SQL that the session itself keeps: other connections may not see it yet."""
+        """Keep the names of the session's own definitions, which other connections may not see yet."""
         if planned.tag in _DEFINES:
             name = _defined_name(lex(planned.text))
             self._defined |= {name, f"{name}("}
@@ -74,64 +74,64 @@ class Locator:
             with contextlib.suppress(duckdb.Error):
                 side.interrupt()
 
-    def find(self, script: str, planned: Planned, told: Raised, shift: int | None) -> int | None:
+    def find(self, script: str, planned: Planned, failure: Raised, shift: int | None) -> int | None:
         """The character of the script, counted from 1, that an error of a statement is about; None for no place."""
         if planned.kind not in _OWN_TEXT:
             return None
-        if told.offset is None and planned.kind is Kind.QUERY:
-            told, shift = self._bound_again(planned, told), len(_EXPLAIN)
-        if told.offset is None:
-            at = self._only_word(planned, told)
+        if failure.offset is None and planned.kind is Kind.QUERY:
+            failure, shift = self._bound_again(planned, failure), len(_EXPLAIN)
+        if failure.offset is None:
+            at = self._only_word(planned, failure)
             return None if at is None else planned.start + at + 1
-        at = _character(script, planned, told.offset, shift)
-        if at is None or not self._is_own(script, planned, told, at):
-            # Of a type that a string names, say, the engine counts in that string.
-            at = self._only_word(planned, told) if told.name is not None else None
+        at = _character(script, planned, failure.offset, shift)
+        if at is None or not self._is_own(script, planned, failure, at):
+            # The position counts within a string, for example within a string that names a type.
+            at = self._only_word(planned, failure) if failure.name is not None else None
             return None if at is None else planned.start + at + 1
         return at + 1
 
     def mention(self, planned: Planned, message: str) -> int | None:
-        """The character, counted from 1, of what a message of this adapter puts in quotes first."""
+        """Find the first quoted part of a message of this adapter; the character counts from 1."""
         at = mention_of(planned.text, message) if planned.kind in _OWN_TEXT else None
         return None if at is None else planned.start + at + 1
 
-    def _bound_again(self, planned: Planned, told: Raised) -> Raised:
+    def _bound_again(self, planned: Planned, failure: Raised) -> Raised:
         """The same error with its place, from an EXPLAIN, which binds a statement and runs nothing of it."""
         try:
             self._con.execute(_EXPLAIN + planned.ran)
         except duckdb.Error as error:
             again = raised(error)
-            return again if again.message == told.message else told
-        return told
+            return again if again.message == failure.message else failure
+        return failure
 
-    def _is_own(self, script: str, planned: Planned, told: Raised, at: int) -> bool:
-        """Whether the place is one of the caller's text, not of a view's, a macro's or a table's."""
-        if told.name is not None:
-            return told.name.lower() in _chain(lex(script, at))
-        found = word_of(planned.text, told.message, None)
+    def _is_own(self, script: str, planned: Planned, failure: Raised, at: int) -> bool:
+        """Check whether the position is in the caller's own text, not in that of a view, a macro or a table."""
+        if failure.name is not None:
+            return failure.name.lower() in _chain(lex(script, at))
+        found = word_of(planned.text, failure.message, None)
         word = found[1] if found is not None and planned.start + found[0] == at else ""
         return self._is_all_there(planned, word)
 
     def _is_all_there(self, planned: Planned, word: str = "") -> bool:
-        """Whether the statement stands for itself: no view, no macro and no default is part of it but for one word."""
+        """Check that no view, macro or default is part of the statement, ``word`` excepted."""
         stored = self._stored(planned)
         mentions = set(_mentions(lex(planned.text))) - {word.lower(), f"{word.lower()}("}
         return stored is not None and stored.isdisjoint(mentions)
 
-    def _only_word(self, planned: Planned, told: Raised) -> int | None:
-        """The place, from 0, of the word that the error is about or of the string that it repeats."""
-        found = word_of(planned.text, told.message, told.name)
+    def _only_word(self, planned: Planned, failure: Raised) -> int | None:
+        """Find the word that the error refers to or the string that it quotes; the position counts from 0."""
+        found = word_of(planned.text, failure.message, failure.name)
         if found is not None:
-            # A definition may speak of what it defines, and of what it takes the place of.
+            # A definition may name the object that it defines or replaces.
             there = planned.tag in _ALONE or self._is_all_there(planned, found[1])
             return found[0] if there else None
-        at = literal_in(planned.text, told.message)
+        at = literal_in(planned.text, failure.message)
         return at if at is not None and self._is_all_there(planned) else None
 
     def _stored(self, planned: Planned) -> frozenset[str] | None:
-        """The names of all SQL that is kept: views, macros with a parenthesis, tables whose defaults a write runs.
+        """List the names of all stored SQL: views, macros with a parenthesis, tables whose defaults a write evaluates.
 
-        None when they cannot be had.
+        None if they cannot be read.
         """
         rows = planned.tag in COUNTED or planned.kind is Kind.EXPLAIN
         kept = {name.removesuffix("=") for name in self._defined if rows or not name.endswith("=")}
@@ -178,7 +178,7 @@ def _chain(tokens: Iterator[Token]) -> Iterator[str]:
 
 
 def _named(token: Token) -> str:
-    """The name a token stands for; a string may be one of a table."""
+    """Get the name of a token; a string may be the name of a table."""
     if token.kind in LITERALS:
         return literal_of(token) or token.text
     return name_of(token) if token.kind in NAMES else token.text

@@ -13,7 +13,7 @@ from treadle.engines.duckdb.edits import string
 from treadle.engines.duckdb.settings import PUBLISHED, SEPARATOR, SETTINGS
 
 _ENGINES: Final = frozenset(("memory_limit", "max_memory", "max_temp_directory_size"))
-"""The engine's parameters that a session may know and not set."""
+"""The engine's parameters that a session may see but not set."""
 
 READABLE: Final = (
     frozenset(engine_settings.NAMES)
@@ -32,7 +32,7 @@ _TYPE: Final = """
     WHEN input_type IN ('BIGINT', 'UBIGINT') THEN 'integer' ELSE input_type END AS vartype
 """
 _VALUES: Final = f"string_split(getvariable({string(PUBLISHED)}), chr({ord(SEPARATOR)}))"
-"""The values of all settings as SHOW has them, in the order of their names."""
+"""The values of all settings as shown by SHOW, in the order of their names."""
 
 _OWN: Final = ", ".join(
     f"({position}, {string(SETTINGS[key].name)}, {string(SETTINGS[key].about)})"
@@ -63,7 +63,7 @@ _CALLED: Final = {
         readonly, encrypted, cipher, {_NO_TAGS} AS options FROM duckdb_databases()
         WHERE database_name IN ({{catalog}}, 'system', 'temp')
     """,  # noqa: S608
-    # The engine's own looks into a folder, which a session may not.
+    # The engine's own function reads a folder that a session has no access to.
     "duckdb_extensions": f"""
         SELECT name AS extension_name, true AS loaded, true AS installed, '' AS install_path, '' AS description,
         []::VARCHAR[] AS aliases, version AS extension_version, 'STATICALLY_LINKED' AS install_mode,

@@ -164,7 +164,7 @@ class Metadata:
         self.holds_inexact = False
         """Whether a table has a column of a type that is refused by now; known after `mend`."""
         self.unmended: tuple[str, ...] = ()
-        """The tables that `mend` has left as they were in its last step."""
+        """The tables that the last step of `mend` left unchanged."""
 
     def mend(self) -> bool:
         """Take one step towards `RULES`; raises `duckdb.Error`.
@@ -231,7 +231,7 @@ class Metadata:
         self._execute(_comment(RULES))
 
     def _inexact_tables(self) -> set[tuple[str, str]]:
-        """The tables with a column whose values a file would not hold exactly."""
+        """List the tables with a column whose values a file would not hold exactly."""
         found = self._con.execute(_ALL_COLUMNS, [self._catalog]).fetchall()
         return {(schema, table) for schema, table, kind in found if not is_exact(kind, Place.TABLE)}
 
@@ -248,7 +248,7 @@ class Metadata:
         ]
 
     def _flush(self, schema: str, table: str) -> bool:
-        """Whether the table's rows and deletes are in files; a value that cannot be read stays as it is."""
+        """Write the rows and deletes of a table to files; False if a value cannot be read."""
         try:
             self._con.execute(
                 f"CALL ducklake_flush_inlined_data({_literal(self._catalog)}, "

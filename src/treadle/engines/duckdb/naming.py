@@ -1,4 +1,4 @@
-"""The name of the user, as the engine has it: macros that come before its own functions, which know none."""
+"""Macros that return the name of the user; they replace the engine's own functions, which do not know it."""
 
 from typing import Final
 
@@ -8,6 +8,6 @@ _USERS: Final = ("current_user", "session_user", "user", "current_role")
 
 
 def macros(user_name: str) -> str:
-    """The statements that make them: they give the name of the user of the session."""
+    """Build the statements that create the macros for the user of a session."""
     users = (f'CREATE OR REPLACE TEMP MACRO "{name}"() AS {string(user_name)}' for name in _USERS)
     return "; ".join(users)

@@ -50,7 +50,7 @@ def preload() -> duckdb.DuckDBPyConnection:
 
 
 def _settle_imports() -> None:
-    """Let the client know that there is no pandas: it looks for it, in every folder, at each value that is bound."""
+    """Mark pandas as missing; otherwise the client searches all folders for it at each bound value."""
     if "pandas" not in sys.modules and importlib.util.find_spec("pandas") is None:
         sys.modules["pandas"] = None  # type: ignore[assignment]
 
@@ -73,10 +73,10 @@ def limit(connection: duckdb.DuckDBPyConnection, order: Attach) -> None:
 
 
 class Lake(msgspec.Struct, frozen=True):
-    """An attached catalog: the name of its data folder in this process, and what its tables are like.
+    """An attached catalog: the name of its data folder in this process, and facts about its tables.
 
-    ``holds_inexact`` says that one has a column of a type that is refused by now, ``unmended`` are those that have just
-    been brought up to date in vain.
+    ``holds_inexact``: a table has a column of a type that is refused now; ``unmended`` are the tables that could not be
+    brought up to date at this attach.
     """
 
     path: str
@@ -85,10 +85,10 @@ class Lake(msgspec.Struct, frozen=True):
 
 
 def attach(connection: duckdb.DuckDBPyConnection, target: CatalogTarget) -> Lake:
-    """Attach the catalog, made on first sight.
+    """Attach the catalog, and create it if needed.
 
-    Two sessions that open a new catalog at the same moment both try to create its tables, hence the
-    tries. Raises `duckdb.Error`.
+    Two sessions that open a new catalog at the same moment both try to create its tables, hence the retries. Raises
+    `duckdb.Error`.
     """
     os.environ["PGPASSWORD"] = target.password
     lake_path = _nameless(target.data_path)

@@ -21,13 +21,12 @@ _WRAPPING: Final = frozenset(("TRANSACTION", "SET"))
 def parse(
     connection: duckdb.DuckDBPyConnection, sql: str, place: Callable[[int], int] | None = None
 ) -> tuple[duckdb.Statement, ...]:
-    """What the engine makes of one statement: helpers that define a type, then the statement itself.
+    """Parse one statement into the engine's statements: helpers that define a type, then the statement itself.
 
-    ``place`` finds the character of the script that stands at one of the text; None for a text that is not the
-    caller's.
+    ``place`` maps a character of the text to one of the script; None for a generated text.
 
-    The transaction the engine wraps around a PIVOT (or what stands there instead within a
-    transaction) is left out: whether and when to commit is not its own affair.
+    The transaction that the engine wraps around a PIVOT (or its equivalent within a transaction) is removed: the
+    statement does not decide about its commit.
     """
     try:
         with translated():
@@ -44,9 +43,9 @@ def parse(
     return tuple(statements)
 
 
-def _place(sql: str, told: Raised) -> int | None:
+def _place(sql: str, error: Raised) -> int | None:
     """The character, counted from 0, of an error found while parsing."""
-    if told.offset is None:
-        found = word_of(sql, told.message, told.name)
+    if error.offset is None:
+        found = word_of(sql, error.message, error.name)
         return None if found is None else found[0]
-    return told.offset if _SCANNED.search(told.message) else character(sql, told.offset)
+    return error.offset if _SCANNED.search(error.message) else character(sql, error.offset)

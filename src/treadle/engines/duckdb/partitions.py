@@ -1,7 +1,7 @@
-"""The columns that a table is partitioned by: of a type whose values can be the names of folders, and short enough.
+"""Checks of partition columns: their values must be usable and short enough as names of folders.
 
-DuckLake (1.5.5) takes any column and keeps its value as text, in the metadata and as the name of a folder; rows whose
-value is no text, or too long for a name, cannot be written then.
+DuckLake (1.5.5) accepts any column and keeps its value as text, in the metadata and as the name of a folder; rows whose
+value is not text, or too long for a name, cannot be written then.
 """
 
 import re
@@ -13,7 +13,7 @@ from treadle.engines.base import EngineError
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, name_of
 
 _MOST_BYTES: Final = 255
-"""Of the name of a folder."""
+"""Maximum length of a folder's name in bytes."""
 
 _BYTES: Final = ("BLOB", "GEOMETRY")
 
@@ -21,24 +21,24 @@ NAME_TOO_LONG: Final = re.compile(r'^Failed to create directory "(.*)": File nam
 
 
 def refuse_keys(tokens: Sequence[Token], columns: Sequence[tuple[str, str]]) -> None:
-    """Raise `EngineError` (0A000) where a PARTITIONED BY names a column, of those with their types, that is no text."""
+    """Raise `EngineError` (0A000) for a PARTITIONED BY a column whose values are not text."""
     keys = set(_keys(tokens))
     for name, kind in columns:
         if name.lower() in keys and kind.partition("(")[0] in _BYTES:
             raise EngineError(
                 "0A000",
-                f'column "{name}" has the type {kind}, by whose values a table cannot be partitioned: '
+                f'column "{name}" has the type {kind}, which cannot be a partition key: '
                 f"partition by bucket(n, {name}), or by a column of another type",
             )
 
 
 def _keys(tokens: Sequence[Token]) -> Iterator[str]:
-    """The columns that stand in PARTITIONED BY as they are, in lower case."""
-    said = [token.text.lower() if token.kind == WORD else "" for token in tokens]
-    if "partitioned" not in said:
+    """Yield the columns in PARTITIONED BY that are used without a function, in lower case."""
+    lowered = [token.text.lower() if token.kind == WORD else "" for token in tokens]
+    if "partitioned" not in lowered:
         return
     depth = 0
-    for at in range(said.index("partitioned") + 1, len(tokens)):
+    for at in range(lowered.index("partitioned") + 1, len(tokens)):
         depth += (tokens[at].text == "(") - (tokens[at].text == ")")
         if depth == 1 and tokens[at].kind in NAMES and [token.text for token in tokens[at + 1 : at + 2]] != ["("]:
             yield name_of(tokens[at]).lower()
@@ -47,13 +47,13 @@ def _keys(tokens: Sequence[Token]) -> Iterator[str]:
 
 
 def too_long(path: str) -> str:
-    """The message for a folder whose name is too long: which column has the value."""
+    """Build the message for a folder whose name is too long, with the column of the value."""
     longest = max(path.split("/"), key=len)
     if len(longest) <= _MOST_BYTES or "=" not in longest:
-        return "the values of the columns that the rows are partitioned by are too long for the path of a file"
+        return "the values of the partition columns are too long for the path of a file"
     column = unquote(longest.partition("=")[0])
     return (
-        f'the value of column "{column}", by which the rows are partitioned, is too long: with the column\'s name it '
-        f"is the name of a folder, where each byte of a special character takes three; that has {len(longest)} bytes, "
-        f"and {_MOST_BYTES} are possible. Partition by bucket(n, …) of the column, or by another one"
+        f'the value of partition column "{column}" is too long: with the column\'s name it makes the name of a folder '
+        f"of {len(longest)} bytes (three for each byte of a special character), and {_MOST_BYTES} are possible. "
+        "Partition by bucket(n, …) of the column, or by another column"
     )

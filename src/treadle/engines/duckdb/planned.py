@@ -36,32 +36,31 @@ class Kind(StrEnum):
     EXECUTE = "execute"
     DEALLOCATE = "deallocate"
     UNPARSED = "unparsed"
-    """It does not parse under the settings at the beginning of its script, which the script may change before it."""
+    """A text that does not parse under the settings at the beginning of its script, but may parse later."""
 
 
 class Effect(StrEnum):
-    """By which a maintaining call that was committed is known to have changed the catalog."""
+    """The evidence that a committed maintenance call has changed the catalog."""
 
     SNAPSHOT = "snapshot"
-    """By the snapshot it made."""
+    """The call has made a snapshot."""
     ROWS = "rows"
-    """By its rows: each of them is something that is gone."""
+    """The call has returned rows; each is a removed object."""
     ALWAYS = "always"
     NONE = "none"
-    """It only looks."""
+    """The call only reads."""
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """One statement, judged, not yet run; implements `treadle.engines.base.Prepared`.
+    """One checked statement, not yet run; implements `treadle.engines.base.Prepared`.
 
-    ``statements`` run in order, the last one is the statement itself; those of a SET are the engine's
-    share of it. ``tag`` is its command tag without counts, ``copy_to`` where a ``COPY … TO`` writes,
-    ``copy_from`` where a ``COPY … FROM`` of JSON reads,
-    ``setting`` what a SET or SHOW asks for, ``deferred`` the expressions in its text whose values are judged
-    before it runs, ``analyzes`` whether it is an EXPLAIN ANALYZE, ``defines`` the table whose columns it makes or
-    changes, ``effect`` that of maintenance. In the script the statement begins at the character ``start``, the text it
-    was parsed from at ``origin``; ``steps`` are the edits that make the text that the engine runs of it, one after
-    another.
+    ``statements`` run in order, the last one is the statement itself; those of a SET are the engine's share of it.
+    ``tag`` is its command tag without counts, ``copy_to`` the target of a ``COPY … TO``, ``copy_from`` the source of a
+    ``COPY … FROM`` of JSON, ``setting`` the setting of a SET or SHOW, ``deferred`` the expressions in its text whose
+    values are checked before it runs, ``analyzes`` whether it is an EXPLAIN ANALYZE, ``defines`` the table whose
+    columns it creates or changes, ``effect`` the evidence of a maintenance call. In the script the statement begins at
+    the character ``start``, the text it was parsed from at ``origin``; ``steps`` are the successive edits from its text
+    to the text that runs.
     """
 
     kind: Kind

@@ -64,7 +64,7 @@ class Planner:
             raise
 
     def _refused_at(self, segment: Segment, error: EngineError) -> int | None:
-        """Where the name stands that a refusal puts in quotes; else the statement, of which it is one."""
+        """Locate a refusal at the name that its message quotes, otherwise at the statement."""
         if isinstance(error, DuckDBError) and error.sql_state != "0A000":
             return None
         at = mention_of(self._source(segment), error.message)
@@ -266,7 +266,7 @@ class Planner:
         )
 
     def _defined(self, segment: Segment) -> tuple[Definition | None, tuple[Edit, ...]]:
-        """The table that a statement defines, and the edits by which its types and defaults are stored exactly."""
+        """Find the table that a statement defines, and the edits by which its types and defaults are stored exactly."""
         sql = self._sql(segment)
         tokens = list(lex(sql))
         defines = read_definition(sql, tokens)
@@ -278,7 +278,7 @@ class Planner:
     def _kept(
         self, segment: Segment, statements: tuple[duckdb.Statement, ...]
     ) -> tuple[tuple[Edit, ...], tuple[duckdb.Statement, ...]]:
-        """A definition whose text is kept, in a form that is read as it was written: the edits that takes, and it."""
+        """Rewrite a definition whose text is kept, so that it is read back unchanged; returns edits and result."""
         source = self._sql(segment)
         exact = exact_literals(source)
         # Where the grammar wants a number, as in TABLESAMPLE, its type does not matter.
@@ -334,7 +334,7 @@ class Planner:
         if qualified and parts[0] not in own:
             raise refused(f'catalog "{parts[0]}"')
         if defined in ("macro", "function") and parts and parts[-1] in self._guard.vocabulary.functions:
-            # A macro of such a name is called in its place, by the service's own SQL in every session as well.
+            # A macro of such a name would be called instead, also by the service's own SQL in every session.
             raise EngineError("42723", f'function "{parts[-1]}" already exists: it is the engine\'s own')
 
     # -- text -------------------------------------------------------------------------------------

@@ -49,17 +49,17 @@ def raised(error: Exception) -> Raised:
     text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
     if (found := _JSON.match(text)) is not None:
         try:
-            told = msgspec.convert(_scan(text, found.end())[0], _Json)
+            parsed = msgspec.convert(_scan(text, found.end())[0], _Json)
         except ValueError:
             return _plain(text)
-        offset = int(told.position) if told.position is not None and told.position.isdecimal() else None
-        name = told.name if told.error_subtype in _NAMING else None
-        return _unwrapped(Raised(told.exception_type, told.exception_message, offset, name))
+        offset = int(parsed.position) if parsed.position is not None and parsed.position.isdecimal() else None
+        name = parsed.name if parsed.error_subtype in _NAMING else None
+        return _unwrapped(Raised(parsed.exception_type, parsed.exception_message, offset, name))
     return _unwrapped(_plain(text))
 
 
 def _unwrapped(found: Raised) -> Raised:
-    """A failed cast of a constant as the failed cast that it is."""
+    """Simplify the message of a failed cast of a constant."""
     if found.kind == "Invalid Input" and found.message.startswith(_CAST):
         return msgspec.structs.replace(found, kind="Conversion", message=found.message.removeprefix(_CAST))
     return found

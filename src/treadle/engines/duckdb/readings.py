@@ -1,7 +1,7 @@
-"""Functions of the catalog that look and change nothing, whose answers hold paths of the server.
+"""Read-only functions of the catalog whose results contain paths of the server.
 
-They stand in FROM or behind CALL, as ``catalog.name(…)`` or ``ducklake_name('catalog', …)``. The engine gets a query
-around the call, which shows paths from the catalog's folder on. Those that show no path need no such thing.
+They are used in FROM or after CALL, as ``catalog.name(…)`` or ``ducklake_name('catalog', …)``. The call is wrapped in a
+query that shows paths relative to the catalog's folder. Functions without paths need no query.
 """
 
 from typing import Final
@@ -14,7 +14,7 @@ PREFIX: Final = "ducklake_"
 
 
 def relative(column: str) -> str:
-    """A column of paths from the catalog's folder on, whose own name says nothing to a caller."""
+    """Build the column of a path relative to the catalog's folder."""
     return f"regexp_replace({column}, '^/proc/self/fd/[0-9]+/', '') AS {column}"
 
 
@@ -27,17 +27,17 @@ _SHOWN: Final = {
     "options": ("option_name, description, value, scope, scope_entry", " WHERE option_name <> 'data_path'"),
     "settings": ("catalog_type, extension_version, NULL::VARCHAR AS data_path", ""),
 }
-"""By method: the columns that are shown, and which rows."""
+"""The shown columns and the filter of each method."""
 
 METHODS: Final = frozenset(_SHOWN)
-"""The names behind the catalog's."""
+"""The function names after that of the catalog."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """A call in a statement: the text around it for the engine, and where its parentheses stand.
+    """A call in a statement: the replacement text, and the positions of its parentheses.
 
-    ``opening`` takes the place of its name and its opening parenthesis, ``closing`` that of the closing one.
-    ``aliased`` says that the engine would name the relation by the function, ``called`` that it follows CALL.
+    ``opening`` replaces the name and the opening parenthesis, ``closing`` the closing one. ``aliased``: the engine
+    would name the relation after the function; ``called``: the call follows CALL.
     """
 
     name: str
@@ -49,16 +49,16 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def named(name: str, *, method: bool) -> str | None:
-    """The method that a name means; None for any other."""
+    """Find the method of a name; None for any other name."""
     bare = name.removeprefix(PREFIX)
     return bare if bare in METHODS and not (method and bare != name) else None
 
 
 def reading(name: str, catalog: str, *, depth: int, aliased: bool) -> Reading:
-    """The call of a name that `named` knows."""
+    """Build the reading for a name that `named` knows."""
     method = name.removeprefix(PREFIX)
     columns, rows = _SHOWN[method]
-    # Of ours only one takes more than the catalog.
+    # Only this one of the methods takes more arguments than the catalog.
     first = f"{string(catalog)}{', ' if method == 'list_files' else ''}" if method == name else ""
     opening = f"SELECT {columns} FROM {PREFIX}{method}({first}"  # noqa: S608 - all of it is ours
     return Reading(name=name, depth=depth, opening=opening, closing=f"){rows}", aliased=aliased)

@@ -1,7 +1,7 @@
-"""Views and macros that would reach themselves: the engine takes them, and refuses every statement that reads them.
+"""Refuses views and macros that would reach themselves: the engine accepts them and then fails every use.
 
-A view is bound once more, now that it stands in the place of the old one. A macro is not called, because its text
-grows with every step: its names are followed.
+A view is bound again once it has replaced the old one. A macro is not called, because its text grows with every
+expansion; the names in it are followed instead.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _Texts = Mapping[str, Sequence[tuple[str, str]]]
 
 
 def refuse_endless(connection: duckdb.DuckDBPyConnection, planned: Planned) -> None:
-    """Raise `EngineError` (42P17) for a view or macro, as it now is, that reaches itself."""
+    """Raise `EngineError` (42P17) for a new view or macro that reaches itself."""
     if planned.tag in _VIEWS:
         _judge_view(connection, planned.text)
     elif planned.tag in _MACROS:
@@ -42,14 +42,14 @@ def _judge_view(connection: duckdb.DuckDBPyConnection, text: str) -> None:
             return
         name = [*name[:-1], tokens[-1]]
     elif _REPLACING.isdisjoint(token.text.lower() for token in tokens[:4]) and name_of(name[0]).lower() != "temp":
-        return  # its name was free: nothing that it reads can read it
+        return  # the name was free: no definition that it reads can read it
     relation = ".".join(token.text for token in name)
     try:
         connection.execute(f"DESCRIBE FROM {relation}")
     except duckdb.InterruptException:
         raise
     except duckdb.Error as error:
-        # Whatever else is wrong with it, an earlier statement has made so.
+        # Any other error was caused by an earlier statement.
         if _ENDLESS in str(error):
             raise _refusal("view", name[-1]) from error
 
@@ -67,7 +67,7 @@ def _judge_macro(connection: duckdb.DuckDBPyConnection, text: str) -> None:
 
 
 def _reached(texts: _Texts, definitions: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """All that definitions mention, and what that mentions in turn: schema, empty where it is not said, and name."""
+    """Collect the names that definitions mention, directly or indirectly, as schema (empty if absent) and name."""
     waiting, seen = list(definitions), set[tuple[str, str]]()
     while waiting:
         for mention in _mentions(waiting.pop()):
@@ -79,19 +79,19 @@ def _reached(texts: _Texts, definitions: Sequence[str]) -> Iterator[tuple[str, s
 
 
 def _mentions(text: str) -> Iterator[tuple[str, str]]:
-    """The names in a text with the one that qualifies them; those that are called with a parenthesis behind them."""
+    """Yield the names in a text with their qualifiers; called names end with a parenthesis."""
     tokens = list(lex(text))
     for at, token in enumerate(tokens):
         if token.kind in NAMES and (following := tokens[at + 1].text if at + 1 < len(tokens) else "") != ".":
             qualified = at > 1 and tokens[at - 1].text == "." and tokens[at - 2].kind in NAMES
             schema = name_of(tokens[at - 2]).lower() if qualified else ""
-            # Behind a parenthesis or AS stands an alias, which may have columns.
+            # After a parenthesis or AS comes an alias, which may have a list of columns.
             called = following == "(" and (at == 0 or tokens[at - 1].text.lower() not in (")", "as"))
             yield schema, name_of(token).lower() + ("(" if called else "")
 
 
 def _name_after(tokens: Sequence[Token], *words: str) -> list[Token]:
-    """The parts of the dotted name behind one of the words, and behind IF NOT EXISTS."""
+    """Read the parts of the dotted name after one of the words, and after IF NOT EXISTS."""
     start = next(at for at, token in enumerate(tokens) if token.text.lower() in words) + 1
     while tokens[start].text.lower() in ("if", "not", "exists"):
         start += 1

@@ -54,7 +54,7 @@ class Reporter:
             raise found from error
 
     def report(self, error: EngineError, planned: Planned | None) -> EngineError:
-        """The error as the caller reads it; interrupts, lost races and lost errors as they are."""
+        """Convert the error for the caller; interrupts, lost races and lost sessions are unchanged."""
         if isinstance(error, Reported | Interrupted | Conflict | LostError):
             return error
         message = error.message
@@ -83,7 +83,7 @@ class Reporter:
 
 
 def _place(error: EngineError, planned: Planned) -> int | None:
-    """The character of the script, counted from 1, that a refusal carries with it."""
+    """Get the position of a refusal in the script; characters count from 1."""
     if not isinstance(error, Refusal):
         return None
     at = original(planned.steps, error.at) if error.ran else error.at

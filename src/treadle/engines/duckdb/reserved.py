@@ -1,6 +1,6 @@
-"""Names of the engine's own listings: a relation of such a name in the catalog would take their place for everybody.
+"""Names of the engine's listings: a relation in the catalog with such a name would hide the listing in every session.
 
-``SHOW TABLES`` and ``information_schema`` of DuckDB 1.5.5 read them by their bare names.
+``SHOW TABLES`` and ``information_schema`` of DuckDB 1.5.5 read them by their unqualified names.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _LISTING: Final = """
 
 
 def refuse_reserved(connection: duckdb.DuckDBPyConnection, planned: Planned) -> None:
-    """Raise `EngineError` (42939) for a relation that is made or renamed under the name of a listing."""
+    """Raise `EngineError` (42939) for a relation that is created or renamed with the name of a listing."""
     token = _named(list(lex(planned.text))) if planned.tag in _NAMING else None
     if token is None:
         return
@@ -30,13 +30,13 @@ def refuse_reserved(connection: duckdb.DuckDBPyConnection, planned: Planned) -> 
 
 
 def _named(tokens: Sequence[Token]) -> Token | None:
-    """The name that a CREATE gives, or a RENAME TO; None where there is neither."""
-    said = [token.text.lower() for token in tokens]
-    if said[0] != "create":
-        at = next((at for at in range(len(said) - 2) if said[at : at + 2] == ["rename", "to"]), None)
+    """Find the name in a CREATE or after RENAME TO; None in other statements."""
+    lowered = [token.text.lower() for token in tokens]
+    if lowered[0] != "create":
+        at = next((at for at in range(len(lowered) - 2) if lowered[at : at + 2] == ["rename", "to"]), None)
         return None if at is None else tokens[at + 2]
-    at = 1 + next((at for at, word in enumerate(said[:6]) if word in ("table", "view")), len(said))
-    at += 3 if said[at : at + 3] == ["if", "not", "exists"] else 0
-    while at + 2 < len(said) and said[at + 1] == "." and tokens[at + 2].kind in NAMES:
+    at = 1 + next((at for at, word in enumerate(lowered[:6]) if word in ("table", "view")), len(lowered))
+    at += 3 if lowered[at : at + 3] == ["if", "not", "exists"] else 0
+    while at + 2 < len(lowered) and lowered[at + 1] == "." and tokens[at + 2].kind in NAMES:
         at += 2
     return tokens[at] if at < len(tokens) else None

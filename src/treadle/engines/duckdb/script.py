@@ -44,7 +44,7 @@ def split(connection: duckdb.DuckDBPyConnection, script: str, guard: Guard) -> l
 
 
 def _planned(planner: Planner, segments: Iterable[Segment], text: str, bounds: Bounds) -> Iterator[Planned]:
-    """The statements in order; one that does not parse is kept for later where those before may change that."""
+    """Plan the statements in order; a statement that does not parse is deferred if an earlier one may change that."""
     moving = False
     for segment in segments:
         bounds.check()
@@ -59,7 +59,7 @@ def _planned(planner: Planner, segments: Iterable[Segment], text: str, bounds: B
 
 
 def _moves_parsing(planned: Planned) -> bool:
-    """Whether what follows a statement may be parsed under other settings than what stands before it."""
+    """Check whether a statement may change the settings under which later ones are parsed."""
     match planned.setting:
         case Change(name=name):
             return name == ALL or name.lower() in PARSING
@@ -68,7 +68,7 @@ def _moves_parsing(planned: Planned) -> bool:
 
 
 def parsed_again(connection: duckdb.DuckDBPyConnection, planned: Planned, guard: Guard) -> Planned:
-    """A statement of a script, parsed and judged under the settings of now; raises `EngineError`."""
+    """Parse and check a statement of a script again under the current settings; raises `EngineError`."""
     try:
         [again] = split(connection, planned.text, guard)
     except EngineError as error:
@@ -80,7 +80,7 @@ def parsed_again(connection: duckdb.DuckDBPyConnection, planned: Planned, guard:
 
 def _readable(script: str) -> str:
     if "\0" in script:
-        raise EngineError("22021", "a statement cannot contain the character NUL; chr(0) is text with it")
+        raise EngineError("22021", "a statement cannot contain the character NUL; use chr(0)")
     if not script.isascii():
         try:
             script.encode()

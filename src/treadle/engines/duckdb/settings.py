@@ -30,10 +30,10 @@ _FALSE: Final = frozenset(("off", "false", "no", "0"))
 _PROFILERS: Final = {"off": profile.OFF, "on": profile.ON, "detailed": profile.DETAILED}
 _SHOWN_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1))
 PUBLISHED: Final = "__internal_settings"
-"""The engine's variable that holds what SHOW shows of every setting, for the relations that list settings."""
+"""The engine's variable with the values of all settings as SHOW shows them, for the relations that list settings."""
 
 SEPARATOR: Final = "\x1f"
-"""What stands between two values there."""
+"""The separator between two values in it."""
 
 _NAME: Final = '"'
 _LITERAL: Final = "'"
@@ -129,7 +129,7 @@ class SessionSettings(msgspec.Struct, frozen=True):
         return tuple(chain.from_iterable(self._engine().values()))
 
     def parsing(self) -> tuple[str, ...]:
-        """The values of the parameters by which statements are parsed."""
+        """Get the values of the parameters that apply to parsing."""
         return tuple(self.show(name) for name in sorted(engine_settings.PARSING))
 
     def moved(self, goal: "SessionSettings") -> tuple[str, ...]:
@@ -186,12 +186,12 @@ class SessionSettings(msgspec.Struct, frozen=True):
         return self if self.before is None else self.before
 
     def published(self) -> str:
-        """The engine's statement that makes what is shown of the settings known to it."""
+        """Build the engine's statement that publishes the shown values of the settings."""
         values = (self.show(key).replace(SEPARATOR, " ") for key in sorted(SETTINGS))
         return f"SET VARIABLE {PUBLISHED} = {_quoted(SEPARATOR.join(values), _LITERAL)}"
 
     def show(self, name: str) -> str:
-        """The value of a setting as SHOW has it."""
+        """Format the value of a setting for SHOW."""
         value = self._value(name)
         return _with_unit(value) if name.lower() in TIMEOUTS else value
 
@@ -243,14 +243,14 @@ def _seconds(name: str, text: str) -> str:
     if not 0 <= seconds <= _MOST_SECONDS[name]:
         most = int(_MOST_SECONDS[name])
         raise EngineError("22023", f'{text} is outside the valid range for parameter "{name}" (0 s .. {most} s)')
-    # Less than a step must not become "never": milliseconds as in PostgreSQL, or whole seconds.
+    # A time below the resolution must not become "never": milliseconds as in PostgreSQL, or whole seconds.
     steps = 1 if name == "session_timeout" else 1000
     seconds = math.ceil(round(seconds * steps, 6)) / steps
     return f"{seconds:.3f}".rstrip("0").rstrip(".")
 
 
 def _with_unit(seconds: str) -> str:
-    """A time as PostgreSQL shows it: in the largest unit that leaves no fraction."""
+    """Format a time like PostgreSQL, in the largest unit without a fraction."""
     millis = round(float(seconds) * 1000)
     if not millis:
         return "0"

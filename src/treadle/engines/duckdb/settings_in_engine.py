@@ -27,7 +27,7 @@ class EngineSettings:
             self._con.execute(sql)
 
     def parsing(self) -> tuple[str, ...] | None:
-        """The values by which the engine parses now; None where it does not follow the session's settings yet."""
+        """Get the engine's current values for parsing; None until the engine has the session's settings."""
         return None if self._unsettled else self.session.parsing()
 
     def run(self, planned: Planned, row_limit: int | None, *, in_transaction: bool) -> Rows | Command:
@@ -53,7 +53,7 @@ class EngineSettings:
     def require_profiler(self, planned: Planned) -> None:
         """Check that the profiler is on for an EXPLAIN ANALYZE; raises `EngineError` (55000).
 
-        Once it was turned off, DuckDB 1.5.5 runs such a statement with a profiler that is not set up.
+        Once it was turned off, DuckDB 1.5.5 runs such a statement with an uninitialised profiler.
         """
         if planned.analyzes and (self._unsettled or self._profiler_is_off()):
             raise EngineError(
@@ -64,7 +64,7 @@ class EngineSettings:
 
     @contextlib.contextmanager
     def analyzing(self, planned: Planned) -> Iterator[None]:
-        """Have an EXPLAIN ANALYZE tell the rows and times of its operators, which no other statement pays for."""
+        """Enable the profile of operators for an EXPLAIN ANALYZE, without its cost for other statements."""
         if not planned.analyzes or self.session.show(PROFILING) != "on":
             yield
             return
@@ -75,7 +75,7 @@ class EngineSettings:
         self._unsettled = False
 
     def turn_on_profiler(self) -> None:
-        """Turn the profiler on for an EXPLAIN ANALYZE of ours, until the settings are settled."""
+        """Turn the profiler on for an internal EXPLAIN ANALYZE, until the settings are synchronised."""
         if self._profiler_is_off():
             self._unsettled = True
             self._con.execute(profile.ON)
@@ -85,7 +85,7 @@ class EngineSettings:
 
     def adopt(self, session: SessionSettings, *, later: bool = False) -> None:
         """Go on with these settings: those at the end of a transaction. ``later``: the engine follows when it can."""
-        if session is not self.session:  # most commits change none
+        if session is not self.session:  # most commits change no settings
             self._unsettled = self._unsettled or session.engine() != self.session.engine()
         self.session = session
         if not later:

@@ -1,4 +1,4 @@
-"""SHOW of a name: a setting of ours, else a table of the engine's, else PostgreSQL's own refusal."""
+"""SHOW of a name: a setting of the service, otherwise a table of the engine, otherwise PostgreSQL's error."""
 
 from itertools import islice
 from typing import Final
@@ -6,11 +6,11 @@ from typing import Final
 from treadle.engines.duckdb.lexer import NAMES, Token, lex
 
 _LONGEST: Final = 7
-"""Tokens of a SHOW of a name of three parts."""
+"""Number of tokens of a SHOW with a three-part name."""
 
 
 def shown_name(sql: str) -> str | None:
-    """The name a SHOW is about, as it is written; None for another statement."""
+    """Get the name in a SHOW as written; None for other statements."""
     tokens = [token for token in islice(lex(sql), _LONGEST) if token.text != ";"]
     if not tokens or tokens[0].text.lower() != "show":
         return None

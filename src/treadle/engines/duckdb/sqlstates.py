@@ -69,7 +69,7 @@ def _rules(kinds: str, *rules: tuple[str, str]) -> tuple[_Rule, ...]:
 # A message repeats names and values of the caller's, and those could be words of a rule: a rule holds for the families
 # that have such messages only, and a pattern that can say how a message begins does so. The first match counts.
 _REFINED: Final = (
-    # A full disk, whichever of the engine's layers met it: a data file, spill, the catalog's server, a commit.
+    # A full disk, reported by any layer of the engine: a data file, spill, the catalog's server, a commit.
     *_rules(
         "IO, TransactionContext, INTERNAL, FATAL, Serialization, HTTP, Connection, Out of Memory",
         (r": (No space left on device|Disk quota exceeded)", "53100"),
@@ -78,7 +78,7 @@ _REFINED: Final = (
         "Catalog, Invalid Input, Binder",
         (r"^Failed to [^\0]*: (No space left on device|Disk quota exceeded)", "53100"),
     ),
-    # A commit's commands to the metadata's server, too, end at a NUL: such text cannot be kept there.
+    # The commands of a commit to the metadata's server end at a NUL as well, so that such text cannot be stored there.
     *_rules(
         "TransactionContext",
         (
@@ -109,7 +109,7 @@ _REFINED: Final = (
         (r"No space left on device", "53100"),
         (r"not yet supported|DuckLake does not support|[Uu]nsupported|[Nn]ot implemented", "0A000"),
     ),
-    # DuckLake writes the filter into a query to the metadata, and that ends at a NUL.
+    # DuckLake writes the filter into a query to the metadata, which ends at a NUL.
     *_rules("Parser", (r"^Failed to get .*data file list from DuckLake: unterminated quoted string", "22021")),
     # What a constraint forbids.
     *_rules(
@@ -118,7 +118,7 @@ _REFINED: Final = (
         (r"[Dd]uplicate key|PRIMARY KEY or UNIQUE", "23505"),
         (r"CHECK constraint", "23514"),
     ),
-    # What a session may not do, and what is not supported here.
+    # Operations that a session may not use, or that are not supported.
     *_rules(
         "Permission, Invalid Input, Invalid Configuration, Catalog, Binder",
         (r"configuration has been locked|disabled by configuration|disabled through configuration", "42501"),
@@ -274,9 +274,9 @@ _REFINED: Final = (
 )
 
 
-def sql_state_of(told: Raised) -> str:
+def sql_state_of(error: Raised) -> str:
     """The SQLSTATE of an error."""
     for rule in _REFINED:
-        if told.kind in rule.kinds and rule.pattern.search(told.message):
+        if error.kind in rule.kinds and rule.pattern.search(error.message):
             return rule.state
-    return _FAMILIES.get(told.kind, _UNKNOWN)
+    return _FAMILIES.get(error.kind, _UNKNOWN)

@@ -46,10 +46,10 @@ class Stored(msgspec.Struct, frozen=True):
 def exact_query(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: Parameters, place: Place, before: str | None
 ) -> str | None:
-    """The text to insert before the query, which gives every column its stored type; None when each has it already.
+    """Build the text before the query that casts every column to its stored type; None if no cast is needed.
 
-    ``before`` is what stands before the query in the statement that ran, None where the query does not stand there.
-    Raises `EngineError` (0A000) for a column that the place does not hold exactly, and what the engine raises.
+    ``before`` is the text before the query in the statement that ran, None if the query is not contiguous in it. Raises
+    `EngineError` (0A000) for a column that cannot be stored exactly, and the engine's errors.
     """
     with translated(len(_DESCRIBE) - len((before or "").encode())):
         *preludes, final = parse(connection, f"{_DESCRIBE}{query}{_CLOSE}")
@@ -65,7 +65,7 @@ def exact_query(
 
 @contextlib.contextmanager
 def _shown(item: int | None, before: int) -> Iterator[None]:
-    """Raise a refusal of a query's column with the place of its expression, where that is known."""
+    """Add the position of a query column's expression to a refusal, if it is known."""
     try:
         yield
     except EngineError as error:

@@ -1,6 +1,6 @@
-"""Definitions in the catalog that use a temporary object are refused: elsewhere they fail, or read another object.
+"""Refuses definitions in the catalog that use a temporary object: in other sessions they fail, or read another object.
 
-The engine looks for a name among temporary objects first; one that the catalog has too means that for others.
+The engine looks up names among temporary objects first; if the catalog has the same name, other sessions use that.
 """
 
 import re
@@ -15,7 +15,7 @@ from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
 from treadle.engines.duckdb.planned import Planned
 
 _MAKES: Final = re.compile(r"temp|sequence|type", re.IGNORECASE)
-"""A session without a statement with one of these words has nothing temporary."""
+"""A session has temporary objects only if a statement has one of these words."""
 
 _TEMPORARY: Final = """
     SELECT 'table' AS kind, lower(table_name) AS name FROM duckdb_tables() WHERE database_name = 'temp'
@@ -46,26 +46,26 @@ _RELATIONS: Final = frozenset(("table", "view"))
 
 
 class _Mention(NamedTuple):
-    """A name in a definition, and the kinds of objects that it may be one of."""
+    """A name in a definition, and the kinds of objects that it may refer to."""
 
     kinds: frozenset[str]
     name: str
 
 
 class Temporaries:
-    """The temporary objects of a session, as far as they matter to others."""
+    """The temporary objects of a session that definitions must not use."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._con = connection
-        # Whether the session may have anything temporary; to look for it costs several trips to the catalog.
+        # Whether the session may have temporary objects; a lookup costs several round trips to the catalog.
         self.possible = False
 
     def look(self, planned: Planned) -> None:
-        """A statement is about to run."""
+        """Note a statement that is about to run."""
         self.possible = self.possible or _MAKES.search(planned.text) is not None
 
     def refuse(self, planned: Planned) -> None:
-        """Judge a definition that has run, in its transaction; raises `EngineError` (0A000)."""
+        """Check a definition after its run, within its transaction; raises `EngineError` (0A000)."""
         defined = _defined(planned) if self.possible else None
         if defined is None:
             return
@@ -78,7 +78,7 @@ class Temporaries:
                         raise _refusal(kind, names[-1], what, mention.name)
 
     def _kept(self, kind: str, names: Sequence[str]) -> list[str]:
-        """The SQL that is kept of an object: queries."""
+        """List the stored SQL of an object as queries."""
         [(current,)] = self._con.execute("SELECT current_schema()").fetchall()
         schemas = [*names[:-1], "main"] if len(names) > 1 else [current]
         found = self._con.execute(_KEPT[kind], [names[-1], schemas]).fetchall()
@@ -88,7 +88,7 @@ class Temporaries:
         row = self._con.execute("SELECT json_serialize_sql(?::VARCHAR)", [query]).fetchone()
         tree = msgspec.json.decode(row[0]) if row else {"error": True}
         if tree["error"]:
-            # A PIVOT, say: every name may be meant.
+            # The engine cannot serialize this query, for example a PIVOT; every name counts.
             yield from _every_name(query)
             return
         for mention in _walked(tree["statements"], frozenset()):
@@ -99,7 +99,9 @@ class Temporaries:
 
 
 def _defined(planned: Planned) -> tuple[str, Sequence[str]] | None:
-    """What a statement defines in the catalog, by its kind and its dotted name in lower case; None for the rest."""
+    """Get the kind and the dotted name in lower case of an object that a statement defines in the catalog, otherwise
+    None.
+    """
     tokens = list(lex(planned.text))
     words = [token.text.lower() for token in tokens]
     if planned.defines is not None:
@@ -125,7 +127,7 @@ def _dotted(tokens: Sequence[Token]) -> Iterator[str]:
 
 
 def _query(definition: str) -> str:
-    """The query in the text of a view."""
+    """Extract the query from the text of a view."""
     depth = 0
     for token in lex(definition):
         depth += (token.text == "(") - (token.text == ")")
@@ -138,7 +140,9 @@ def _query(definition: str) -> str:
 
 
 def _walked(node: Any, hidden: frozenset[str]) -> Iterator[_Mention]:
-    """The names in a tree; ``hidden`` are those that a WITH around it has given. One of no kind is a query as text."""
+    """Yield the names in a tree; ``hidden`` are the names of enclosing WITHs. A mention without kinds is a query as
+    text.
+    """
     if isinstance(node, list):
         for one in node:
             yield from _walked(one, hidden)
@@ -155,7 +159,7 @@ def _walked(node: Any, hidden: frozenset[str]) -> Iterator[_Mention]:
 
 
 def _named(node: dict[str, Any], hidden: frozenset[str]) -> Iterator[_Mention]:
-    """The names that one node of the tree says itself."""
+    """Yield the names in one node of the tree."""
     if node.get("type") == "BASE_TABLE":
         name = node["table_name"].lower()
         qualifiers = _qualifiers(node, "catalog_name", "schema_name")
@@ -175,7 +179,7 @@ def _qualifiers(node: dict[str, Any], *keys: str) -> set[str]:
 
 
 def _given(function: str, arguments: Sequence[Any]) -> Iterator[_Mention]:
-    """The names that are given to a function as text."""
+    """Yield the names that a function gets as text."""
     for text in _strings(arguments):
         if function == "query":
             yield _Mention(frozenset(), text)
@@ -186,7 +190,7 @@ def _given(function: str, arguments: Sequence[Any]) -> Iterator[_Mention]:
 
 
 def _strings(node: Any) -> Iterator[str]:
-    """The constant strings in a tree."""
+    """Yield the constant strings in a tree."""
     if isinstance(node, list):
         for one in node:
             yield from _strings(one)

@@ -1,4 +1,4 @@
-"""Writes to temporary tables: what they change is the session's own, and nothing of the catalog."""
+"""Writes to temporary tables, which change only the session and not the catalog."""
 
 import contextlib
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ _TAGS: Final = frozenset(("INSERT 0", "UPDATE", "DELETE", "MERGE", "TRUNCATE TAB
 _LEADING: Final = frozenset(("insert", "or", "replace", "ignore", "into", "update", "delete", "from", "merge"))
 _TRUNCATE: Final = frozenset(("truncate", "table"))
 _LONGEST: Final = 10
-"""Tokens up to the end of the longest beginning: ``INSERT OR REPLACE INTO temp.main.t``, and what follows."""
+"""Maximum number of tokens of the longest beginning: ``INSERT OR REPLACE INTO temp.main.t`` and one more."""
 _SCHEMA: Final = "main."
 
 
 def private(connection: duckdb.DuckDBPyConnection, planned: Planned) -> Steps | None:
-    """The statement as a write to a temporary table, whose commit changes the session only; None for any other.
+    """Rewrite a write to a temporary table, whose commit changes only the session; None for other statements.
 
-    For a name of two parts, such as ``temp.t``, the engine asks the catalog whether it has a schema ``temp``, which
-    takes longer than everything else: it gets all three parts.
+    For a two-part name such as ``temp.t`` the engine asks the catalog for a schema ``temp``, which takes longer than
+    the rest of the statement; so the name gets all three parts.
     """
     if planned.tag not in _TAGS:
         return None
@@ -44,7 +44,7 @@ def private(connection: duckdb.DuckDBPyConnection, planned: Planned) -> Steps | 
 
 
 def _target(text: str) -> Sequence[Token]:
-    """The name of the table a statement changes, without its dots; empty where it is not seen at once."""
+    """Find the target table of a statement, as name parts; empty if it is not near the beginning."""
     tokens = list(islice(lex(text), _LONGEST))
     leading = _TRUNCATE if tokens[0].text.lower() == "truncate" else _LEADING
     at = 0
@@ -54,7 +54,7 @@ def _target(text: str) -> Sequence[Token]:
 
 
 def _dotted(tokens: Sequence[Token]) -> Sequence[Token]:
-    """The parts of the dotted name that comes first."""
+    """Read the parts of the leading dotted name."""
     parts: list[Token] = []
     for index, token in enumerate(tokens):
         if index % 2 == 0 and token.kind in NAMES:
@@ -67,8 +67,8 @@ def _dotted(tokens: Sequence[Token]) -> Sequence[Token]:
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
-    """Whether a temporary table has the name: it comes before all others of that name."""
+    """Check whether a temporary table has the name: it takes precedence over others of that name."""
     with contextlib.suppress(duckdb.Error):
-        connection.sql(f"FROM temp.main.{quoted(name)}")  # bound, not run
+        connection.sql(f"FROM temp.main.{quoted(name)}")  # binds without running
         return True
     return False

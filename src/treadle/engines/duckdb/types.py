@@ -1,8 +1,7 @@
-"""From DuckDB's type text to a result column.
+"""Parses DuckDB's type texts and maps them to result columns.
 
-DuckDB (1.5.5) names a type as ``DECIMAL(18,3)``, ``STRUCT(a INTEGER, "b c" VARCHAR)[]`` or
-``ENUM('x', 'it''s')``. `parse` reads that text into a value; `column` finds the PostgreSQL type that
-stands for it.
+DuckDB (1.5.5) names a type as ``DECIMAL(18,3)``, ``STRUCT(a INTEGER, "b c" VARCHAR)[]`` or ``ENUM('x', 'it''s')``.
+`parse` reads such a text; `column` finds the corresponding PostgreSQL type.
 """
 
 import re

@@ -252,7 +252,7 @@ def _expire(call: _Call) -> Maintenance:
 
 
 def _removing(call: _Call) -> Effect:
-    """The effect of a call whose rows are what it has removed, or would remove; raises `EngineError` (22023)."""
+    """Determine the effect of a call whose rows are the removed objects; raises `EngineError` (22023)."""
     dry = call.named.get("dry_run", "false").strip("() ").lower()
     if dry not in ("true", "false"):
         raise EngineError("22023", f"{call.name}: dry_run must be true or false")
@@ -263,7 +263,7 @@ def _set_option(call: _Call) -> Maintenance:
     option = _text_of(call.given[0]) if call.given else None
     if option is None or option.lower() not in OPTIONS:
         raise EngineError("42501", f"permission denied for option {option or 'without a plain name'}")
-    # An option makes no snapshot.
+    # Setting an option makes no snapshot.
     return Maintenance(sql=(call.sql("CALL"),), effect=Effect.ALWAYS, returns_rows=False)
 
 

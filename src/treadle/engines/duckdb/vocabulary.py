@@ -76,8 +76,8 @@ _HARMLESS_VIEWS: Final = words(
     """
 )
 
-# Scalar functions that run SQL given as text, write the log or look outside, a macro over a relation that stands for
-# one of ours, and what extensions add.
+# Scalar functions that run SQL given as text, write the log or access the outside, a macro over a relation that the
+# service replaces, and functions of extensions.
 _ALWAYS_REFUSED: Final = words(
     """
     getenv write_log json_execute_serialized_sql get_block_size
@@ -110,10 +110,10 @@ _SETTINGS: Final = "SELECT lower(name) FROM duckdb_settings()"
 class Vocabulary(msgspec.Struct, frozen=True):
     """The names of one engine instance, in lower case.
 
-    ``refused`` may not appear at all, ``uncallable`` may appear (as a column, say) but not be
-    called, ``unreadable`` may be called but not where a table stands, ``settings`` are the parameters the engine
-    knows, ``functions`` all its functions, ``constant`` those whose value depends on nothing but their arguments,
-    ``keywords`` the words that are no alias.
+    ``refused`` may not appear at all, ``uncallable`` may appear (as a column, for example) but not be called,
+    ``unreadable`` may be called but not used as a table, ``settings`` are the engine's parameters, ``functions`` all
+    its functions, ``constant`` those whose value depends on their arguments alone, ``keywords`` the words that cannot
+    be an alias.
     """
 
     refused: frozenset[str]
@@ -133,7 +133,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
         # A name of one plain word is too good a column name to be forbidden as such, and a function
         # runs only when it is called. DuckLake offers its functions as `catalog.name(…)` as well.
         plain = frozenset(name for name in names - views if "_" not in name)
-        # Some are the names of two things: of a table, and of a value that is harmless.
+        # Some names refer to both a table and a harmless value.
         unreadable = plain & _column(connection, _VALUES) - _ALWAYS_REFUSED
         methods = frozenset(
             name.removeprefix(_CATALOG_PREFIX) for name in functions if name.startswith(_CATALOG_PREFIX)

@@ -35,7 +35,7 @@ from treadle.engines.duckdb.vocabulary import JUDGED, LOOKING, READERS, UPKEEP, 
 INTERNAL_PREFIX: Final = "__internal_"
 HEAD: Final = 8
 _DEEPEST: Final = 8
-"""How deep queries may be given as text within queries given as text, and such calls stand in such calls."""
+"""Maximum nesting of queries given as text within queries given as text, and of such calls within such calls."""
 
 FILE_ENDINGS: Final = ("csv", "tsv", "json", "jsonl", "ndjson", "parquet")
 DATABASE_ENDINGS: Final = ("db", "duckdb", "ddb")
@@ -48,7 +48,7 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 # Behind one of these a table stands that may have an alias, and behind one of those a table that has none.
 _ALIASED: Final = frozenset(("from", "join", "using", ",", "("))
 _UNALIASED: Final = words("describe desc show summarize :")
-# Behind one of these a name with a parenthesis is one that is defined or written to, with its columns.
+# A name with a parenthesis after one of these is defined or written to, with its columns.
 _DEFINED: Final = words("into table view exists with")
 # How a query begins that is given as text.
 _ROWS: Final = words("select with from values table pivot unpivot pivot_wider pivot_longer ( ") | _UNALIASED - {":"}
@@ -213,7 +213,7 @@ class Walk:
         return called and name in UPKEEP and self._head[0].text.lower() == "call"
 
     def _reads_catalog(self, name: str) -> bool:
-        """Whether a call of this name looks into the catalog."""
+        """Check whether a call of this name reads the catalog."""
         return readings.named(name, method=self._last == ".") is not None
 
     def _judge_mention(self, text: str) -> None:
@@ -233,7 +233,7 @@ class Walk:
             self._arguments.append(Argument(name, method=self._last == "."))
 
     def _reads(self) -> bool:
-        """Whether a table function that is called here is read."""
+        """Check whether a call is a table function that reads."""
         before = self._before_chain
         stands = self._clauses.of_tables and before != "copy" and self._clauses.table_may_stand(before)
         return stands or before == "call"
@@ -270,7 +270,7 @@ class Walk:
         try:
             self._judge(argument)
         except EngineError as error:
-            # Also of a query in a string: its own places are none of the script.
+            # Also within a query in a string, whose positions are not positions of the script.
             error.position = (argument.tokens[0] if argument.tokens else token).start + 1
             raise
         return True
@@ -355,20 +355,20 @@ class Walk:
     # -- functions of the catalog -------------------------------------------------------------
 
     def _read_catalog(self, name: str, following: Token) -> None:
-        """Begin a call that looks into the catalog, in FROM or by CALL, with what may be shown of its answer."""
+        """Begin a call that reads the catalog, in FROM or by CALL, limited to the columns that may be shown."""
         called = len(self._head) in (2, 4) and self._head[0].text.lower() == "call"
         before = self._before_chain
         in_place = self._clauses.of_tables and (before in _ALIASED or before in _UNALIASED)
         owner = self._chain[0].lower() if len(self._chain) > 1 else ""
         if not (called or in_place) or len(self._chain) > 2 or owner not in ("", self._rules.catalog.lower()):
-            raise EngineError("42501", f"permission denied for {name}: it stands in FROM, of the session's own catalog")
+            raise EngineError("42501", f"permission denied for {name}: use it in FROM, with the session's own catalog")
         reading = readings.reading(name, self._rules.catalog, depth=self._clauses.depth, aliased=before in _ALIASED)
         start = self._head[0].start if called else self._chain_start
         self._edits.append(Edit(start, following.end, reading.opening if called else f"({reading.opening}"))
         self._readings.append(msgspec.structs.replace(reading, called=called))
 
     def _close_reading(self, token: Token, following: Token) -> None:
-        """Take a closing parenthesis, which may end such a call."""
+        """Process a closing parenthesis, which may end such a call."""
         if not self._readings or self._clauses.depth != self._readings[-1].depth + 1:
             return
         reading = self._readings.pop()
@@ -388,7 +388,7 @@ def _too_deep() -> EngineError:
 
 
 def _refusal(name: str, what: str = "") -> EngineError:
-    why = ": it changes the catalog, and must be a CALL" if name in UPKEEP else ""
+    why = ": it changes the catalog, and is allowed only after CALL" if name in UPKEEP else ""
     return EngineError("42501", f"permission denied for {what}{name}{why}")
 
 

@@ -25,7 +25,7 @@ _STACK: Final = re.compile(
 )
 _CONNECTION: Final = re.compile(r"(hostaddr|host|port|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
 _CUT_AT_NUL: Final = re.compile("data file list from DuckLake: unterminated quoted string")
-# What names parts of the engine's program, and what takes a part of the grammar for a part of the statement.
+# Messages with internal names of the engine, and messages that take a part of the grammar for a part of the statement.
 _OURS: Final = (
     (re.compile(r"(?:T_\w+|Statement type \d+ not implemented!?)\Z"), "this statement is not supported"),
     (re.compile(r"(?:ColumnDef|ResTarget|[A-Za-z ]*[Nn]ode) type not .*"), "a part of this statement is not supported"),
@@ -41,7 +41,7 @@ _OURS: Final = (
         re.compile(r"(?:.*: )?Failed to execute query \".*due to lock timeout.*", re.DOTALL),
         "another session holds the catalog's metadata; run the statement again",
     ),
-    # The command to the metadata's server is none of the caller's.
+    # The command to the metadata's server is not the caller's.
     (re.compile(r"Failed to execute query \".*\": (?:ERROR: +)?(.*)", re.DOTALL), r"the catalog's server refused: \1"),
     (
         re.compile(
@@ -63,7 +63,7 @@ _INTRODUCTIONS: Final = re.compile(
     r"(?:Possible (?:solutions|fixes)|Alternatively, consider [^\n:]*|Please try [^\n:]*):\s*(?=\Z|\n\n)"
 )
 _EXTENSION: Final = re.compile(r", but it exists in the (\w+) extension\.?")
-# The defaults of these are their bounds: advice to increase them leads nowhere.
+# The defaults of these settings are their limits: the advice to increase them does not help.
 _OPEN: Final = SETTINGS.keys() - {"max_expression_depth", "pivot_limit"}
 _EXHAUSTED: Final = "Out of Memory"
 _GAPS: Final = re.compile(r"\n{3,}")
@@ -71,23 +71,23 @@ _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
 _SUGGESTION: Final = re.compile(r"\n+(?:Did you mean|Candidate tables|Candidate Entries)[^\n]*")
 
 
-def message_of(told: Raised) -> str:
+def message_of(error: Raised) -> str:
     """DuckDB's words without stack traces, connection strings and advice that a session is refused.
 
     DuckDB repeats the names it was given, however long: the message is cut, because every record keeps it.
     """
-    if _CUT_AT_NUL.search(told.message):
+    if _CUT_AT_NUL.search(error.message):
         return "text with the character NUL cannot be compared with a column of a table; use contains()"
     for theirs, ours in _OURS:
-        if (found := theirs.fullmatch(told.message)) is not None:
+        if (found := theirs.fullmatch(error.message)) is not None:
             return found.expand(ours)
-    if (found := NAME_TOO_LONG.match(told.message)) is not None:
+    if (found := NAME_TOO_LONG.match(error.message)) is not None:
         return too_long(found[1])
-    bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", told.message))
+    bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", error.message))
     kept = _without_advice(bare).strip() or "the engine failed"
-    if told.kind == _EXHAUSTED and kept != bare.strip():
+    if error.kind == _EXHAUSTED and kept != bare.strip():
         kept = f"{kept}\n{NO_MEMORY}"
-    if told.kind == _FAULT and " does not exist" not in kept:
+    if error.kind == _FAULT and " does not exist" not in kept:
         kept = f"the engine cannot run this: {kept}"
     return shortened(_EXTENSION.sub(r": the \1 extension is not available", kept))
 
@@ -102,7 +102,7 @@ def without_suggestions(message: str, useless: Callable[[str], bool]) -> str:
     found = _SUGGESTION.search(message)
     if found is None:
         return message
-    # A statement about a macro is about one of the catalog's, and the engine suggests its own.
+    # A statement about a macro refers to the catalog's, but the engine suggests its own.
     names = (name.rpartition(".")[2] for name in _QUOTED.findall(found[0]))
     if not message.startswith("Macro Function") and not any(map(useless, names)):
         return message

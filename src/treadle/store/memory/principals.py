@@ -152,7 +152,7 @@ class Principals(Tables):
         return self._held(token, user) if token is not None and user is not None and user.enabled else None
 
     async def tokens(self) -> Sequence[TokenHolder]:
-        """Every token, over or not, oldest first; also of users who are kept out."""
+        """List all tokens, expired or not, oldest first; also those of disabled users."""
         users = ((one, self._users.get(one.user_id)) for one in self._tokens.values())
         found = [held for one, user in users if user is not None and (held := self._held(one, user)) is not None]
         return sorted(found, key=lambda one: (one.token.created_at, one.token.digest))

@@ -32,7 +32,7 @@ class Sessions(Tables):
         self._sessions[session.id] = session
 
     async def answered(self, session_id: str) -> None:
-        """The opener of the session knows its id: it stays whatever becomes of this gateway."""
+        """Mark the session as answered: it stays open even if this gateway ends."""
         if (session := self._sessions.get(session_id)) is not None and session.unanswered:
             self._sessions[session_id] = replace(session, unanswered=False)
 

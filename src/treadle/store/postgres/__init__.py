@@ -31,9 +31,9 @@ class PostgresStore(Principals, Workspaces, Sessions, Statements, Wakes, Audit):
     async def connect(cls, dsn: str, *, pool_size: int = 10, admission: Admission | None = None) -> Self:
         """Open the store at a ``postgresql://`` dsn whose tables are up to date (`treadle.store.migrate`).
 
-        ``pool_size`` counts all its connections but the one of `listen`; there are at least three. A gateway's
-        ``admission`` keeps it from a store that another gateway has taken over.
-        Raises `StoreUnavailable` when PostgreSQL does not answer.
+        ``pool_size`` counts all its connections except that of `listen`; there are at least three. A gateway's
+        ``admission`` blocks calls once another gateway has taken over the store. Raises `StoreUnavailable` when
+        PostgreSQL does not answer.
         """
         lists, soft = (max(1, min(most, pool_size // 3)) for most in (LIST_CONNECTIONS, SOFT_CONNECTIONS))
         store = cls(

@@ -38,21 +38,21 @@ LOST: Final = (
 
 
 class Admission(Protocol):
-    """Who lets calls through to the server: the lease of a gateway."""
+    """Decides whether calls may reach the server: the lease of a gateway."""
 
     name: str
 
     async def ready(self) -> None:
-        """Return when calls may go to the server; raises `asyncpg.InterfaceError` when they may not soon."""
+        """Wait until calls may go to the server; raises `asyncpg.InterfaceError` when they may not soon."""
 
     async def admit(self, connection: "Connection") -> None:
-        """Let a new connection be used; raises `asyncpg.InterfaceError`."""
+        """Check a new connection before its first use; raises `asyncpg.InterfaceError`."""
 
 
 class Connections:
-    """At most ``size`` connections, made when they are needed; whoever finds none waits for one.
+    """A pool of at most ``size`` connections, opened on demand; further callers wait for a free one.
 
-    With an ``admission`` only what that lets through, and under its name.
+    With an ``admission``, only admitted calls go through, and connections carry its name.
     """
 
     def __init__(self, dsn: str, size: int, admission: Admission | None = None, **settings: str) -> None:

@@ -1,12 +1,12 @@
-"""One gateway at a time serves a store.
+"""The lease of a store, which allows one gateway at a time.
 
-The gateway holds an advisory lock on a connection of its own. The lock dies with the process, so that the
-next gateway takes over at once. A row says who holds the lock, and is renewed every second: a gateway that
-is paused keeps its lock and renews nothing, and one that starts meanwhile takes over after `LEASE` seconds.
+The gateway holds an advisory lock on a separate connection. The lock ends with the process, so that the next gateway
+takes over at once. A row names the holder and is renewed every second: a paused gateway keeps its lock but does not
+renew the row, and a gateway that starts meanwhile takes over after `LEASE` seconds.
 
-The one that takes over writes its name first, then ends the connections of every other gateway, and only
-then reads what those have left. A connection that is made later asks for the name before it is used. Hence no
-call of a former holder is carried out after that, however long it was paused or cut off.
+The new gateway first writes its name, then ends the connections of every other gateway, and only then reads the store.
+Connections check the name before their first use. Hence no later call of a former holder is executed, however long it
+was paused or cut off.
 """
 
 import asyncio
@@ -36,24 +36,24 @@ log = structlog.get_logger("treadle.gateway")
 
 KEY: Final = 7_328_331_204_114
 LEASE: Final = 20.0
-"""Seconds without a sign of life after which a gateway loses the store to another that starts."""
+"""Seconds without a renewal after which another gateway that starts may take over."""
 
 RENEW: Final = 1.0
 YIELD: Final = 3.0
-"""Seconds for which a free lock is left to a former holder of another folder: it may only have been disconnected."""
+"""Seconds for which a free lock is left to a former holder with another folder, which may only be disconnected."""
 
 PATIENCE: Final = 2.0
-"""Seconds that a call waits for a lock that was interrupted."""
+"""Seconds that a call waits for an interrupted lock."""
 
 POLL: Final = 0.1
 COMMAND_TIMEOUT: Final = 60.0
 END_TIMEOUT: Final = 30.0
 CALLS: Final = "treadle-gateway "
 LOCK: Final = "treadle-lease "
-"""How a gateway's connections are called, before its id: those that its calls go over, and the one with the lock."""
+"""Prefixes of the names of a gateway's connections, before its id: for its calls, and for the lock."""
 
 KEEPALIVES: Final = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
-"""A holder whose machine is gone loses its lock within seconds, not hours."""
+"""Releases the lock within seconds, not hours, after the holder's machine has failed."""
 
 
 class StoreTaken(ConfigError):
@@ -61,7 +61,7 @@ class StoreTaken(ConfigError):
 
 
 class GatewayLease:
-    """What makes this process the gateway of its store: `acquire`, bring the tables up to date, `register`."""
+    """The lease that makes this process the gateway of its store: `acquire`, update the tables, `register`."""
 
     def __init__(self, dsn: str, gateway_id: str, data_dir: Path, on_lost: Callable[[StoreTaken], None]) -> None:
         self.name = CALLS + gateway_id
@@ -76,7 +76,7 @@ class GatewayLease:
         self._renewing: asyncio.Task[None] | None = None
 
     async def acquire(self) -> None:
-        """Get the lock; raises `StoreTaken` when another gateway holds it and lives, `StoreUnavailable`."""
+        """Acquire the lock; raises `StoreTaken` when another live gateway holds it, and `StoreUnavailable`."""
         with translated():
             self._connection = connection = await self._connect()
             try:
@@ -86,7 +86,7 @@ class GatewayLease:
                 raise
 
     async def register(self) -> None:
-        """Become the holder in name, and end what other gateways have open. The tables must be up to date."""
+        """Write the name of the new holder and end the connections of others. The tables must be up to date."""
         connection = self._connection
         assert connection is not None
         with translated():
@@ -97,7 +97,7 @@ class GatewayLease:
         self._renewing = asyncio.create_task(self._renew_forever(), name="gateway-lease")
 
     async def release(self) -> None:
-        """Let the next gateway in."""
+        """Release the lock for the next gateway."""
         if self._renewing is not None:
             self._renewing.cancel()
             await asyncio.wait([self._renewing])
@@ -105,16 +105,17 @@ class GatewayLease:
         if connection is None:
             return
         if held:
-            # A server that stands still must not hold up the end; without a row or with an old one the next one starts.
+            # A hanging server must not delay the shutdown; without a row, or with an old one, the next gateway starts
+            # anyway.
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 async with asyncio.timeout(RENEW):
                     await connection.execute(sql("gateway_drop"), self._id)
         connection.terminate()
 
     async def ready(self) -> None:
-        """Return when the lock is held; one that is interrupted is waited for, for `PATIENCE` seconds.
+        """Wait until the lock is held, for an interrupted lock up to `PATIENCE` seconds.
 
-        Raises `asyncpg.InterfaceError` then, and at once where it will not be held again.
+        Raises `asyncpg.InterfaceError` after that, and at once if the lock is lost for good.
         """
         deadline = monotonic() + PATIENCE
         while not self.held:
@@ -123,7 +124,7 @@ class GatewayLease:
             await asyncio.sleep(POLL / 10)
 
     async def admit(self, connection: "Connection") -> None:
-        """Let a new connection be used for the store; raises `asyncpg.InterfaceError` when this is not its gateway."""
+        """Check a new connection; raises `asyncpg.InterfaceError` when this process is not the gateway of the store."""
         if not await connection.fetchval(sql("gateway_holds"), self._id):
             raise asyncpg.InterfaceError("another gateway serves the store")
 
@@ -143,7 +144,7 @@ class GatewayLease:
             current = await _row(connection)
             if current is not None and current != seen:
                 if seen is not None:
-                    # It has been renewed since it was first seen.
+                    # The row has been renewed since it was first read.
                     raise _taken(current)
                 seen, since = current, monotonic()
             elif monotonic() - since > LEASE:
@@ -152,7 +153,7 @@ class GatewayLease:
             await asyncio.sleep(POLL)
 
     async def _end_paused(self, connection: "Connection", holder: "Record | None") -> None:
-        """Free the lock of a holder that shows no sign of life; raises `StoreTaken` when that cannot be done."""
+        """Release the lock of a holder that does not renew; raises `StoreTaken` when that cannot be done."""
         if holder is None or not await connection.fetchval(sql("gateway_terminate"), LOCK + holder["holder"]):
             raise _taken(holder)
         log.warning("gateway_paused", holder=_described(holder), seconds=LEASE)
@@ -185,7 +186,7 @@ class GatewayLease:
                 log.exception("lease_not_renewed")
 
     async def _renew(self) -> bool:
-        """Show a sign of life; False when the connection is gone, or another gateway is the holder."""
+        """Renew the row; False when the connection is lost, or another gateway is the holder."""
         if self._connection is None or self._dropped.is_set():
             return False
         try:
@@ -196,7 +197,7 @@ class GatewayLease:
             return False
 
     async def _regain(self) -> None:
-        """Nothing goes to the store until the lock is held again; raises `StoreTaken` when another gateway has it."""
+        """Block calls until the lock is held again; raises `StoreTaken` when another gateway has it."""
         self.held = False
         if self._connection is not None:
             self._connection.terminate()
@@ -222,7 +223,7 @@ class GatewayLease:
             if locked:
                 await self._put(connection)
             else:
-                # The server may not have noticed yet that the old connection is gone.
+                # The server may not have noticed yet that the old connection is lost.
                 await connection.fetchval(sql("gateway_terminate"), LOCK + self._id)
             regained = locked
         finally:
@@ -243,7 +244,7 @@ class GatewayLease:
 
 
 async def _row(connection: "Connection") -> "Record | None":
-    """Who holds the store, or held it last; None in a store that no gateway of this kind has served."""
+    """Read the row of the current or last holder; None if no gateway with a lease has served the store."""
     with suppress(asyncpg.UndefinedTableError):
         return await connection.fetchrow(sql("gateway_get"))
     return None

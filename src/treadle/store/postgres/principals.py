@@ -130,7 +130,7 @@ class Principals(PoolBase):
         return to_token_holder(row) if row else None
 
     async def tokens(self) -> Sequence[TokenHolder]:
-        """Every token, over or not, oldest first; also of users who are kept out."""
+        """List all tokens, expired or not, oldest first; also those of disabled users."""
         return [to_token_holder(row) for row in await self._rows("tokens_all")]
 
     async def drop_token(self, digest: bytes) -> bool:

@@ -57,7 +57,7 @@ class Sessions(PoolBase):
             raise NotFound("no such endpoint")
 
     async def answered(self, session_id: str) -> None:
-        """The opener of the session knows its id: it stays whatever becomes of this gateway."""
+        """Mark the session as answered: it stays open even if this gateway ends."""
         await self._done("session_answered", session_id)
 
     async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:

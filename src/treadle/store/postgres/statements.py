@@ -114,8 +114,8 @@ class Statements(PoolBase):
             if await connection.fetchrow(sql("statement_find"), session.workspace_id, statement_id) is not None:
                 return False
             await connection.fetchrow(sql("tombstones_drop_expired"), session.id, intent.requested_at)
-            told = (intent.requested_at, intent.reason, intent.actor, expires_at, most, intent.detail)
-            return await connection.fetchrow(sql("tombstone_add"), session.id, statement_id, *told) is not None
+            values = (intent.requested_at, intent.reason, intent.actor, expires_at, most, intent.detail)
+            return await connection.fetchrow(sql("tombstone_add"), session.id, statement_id, *values) is not None
 
     async def statement(self, statement_id: str) -> Statement | None:
         """The statement of that id, which is ours and not a chosen one."""

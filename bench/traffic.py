@@ -1,7 +1,7 @@
-"""A tenant that asks for as much as the service gives, again and again, and takes no interest in the answers.
+"""A tenant that sends expensive requests without a pause and discards the answers.
 
-As a program it reads a `Noise` from standard input, says so on standard output once its first answer is there, and
-goes on until it is killed.
+As a program it reads a `Traffic` from standard input, prints a line once its first answer has arrived, and continues
+until it is killed.
 """
 
 import selectors
@@ -17,8 +17,8 @@ from bench import child
 from bench.lean import Place, connected, split
 
 
-class Noise(msgspec.Struct, frozen=True):
-    """Each request is sent over connections of its own, ``times`` of them at once."""
+class Traffic(msgspec.Struct, frozen=True):
+    """A load of requests; each is sent on ``times`` connections at once."""
 
     place: Place
     requests: list[bytes]
@@ -26,23 +26,23 @@ class Noise(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def noise(what: Noise) -> Iterator[None]:
-    """Make noise in a process of its own, until the block ends."""
-    with subprocess.Popen(child.command("bench.noise"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+def send_traffic(traffic: Traffic) -> Iterator[None]:
+    """Generate load in a separate process until the block ends."""
+    with subprocess.Popen(child.command("bench.traffic"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(msgspec.json.encode(what))
+            process.stdin.write(msgspec.json.encode(traffic))
             process.stdin.close()
             if not process.stdout.readline():
-                raise ConnectionError("there is no noise")
+                raise ConnectionError("the load did not start")
             yield
         finally:
             process.kill()
 
 
 class _Lane:
-    """One connection: what came of the head of an answer, and how much of its body is still to come."""
+    """One connection: the received part of an answer's head, and the remaining size of its body."""
 
     def __init__(self, place: Place, request: bytes) -> None:
         self._request = request
@@ -54,7 +54,7 @@ class _Lane:
         self.socket.sendall(self._request)
 
     def receive(self) -> bool:
-        """Take what is there; True when the answer is whole."""
+        """Receive available bytes; True when the answer is complete."""
         piece = self.socket.recv(2**20)
         if not piece:
             raise ConnectionError("the service closed a connection")
@@ -70,20 +70,20 @@ class _Lane:
 
 
 def _main() -> None:
-    what = msgspec.json.decode(sys.stdin.buffer.read(), type=Noise)
+    traffic = msgspec.json.decode(sys.stdin.buffer.read(), type=Traffic)
     selector = selectors.EpollSelector()
-    for request in what.requests * what.times:
-        lane = _Lane(what.place, request)
+    for request in traffic.requests * traffic.times:
+        lane = _Lane(traffic.place, request)
         selector.register(lane.socket, selectors.EVENT_READ, lane)
         lane.send()
-    said = False
+    announced = False
     while True:
         for key, _ in selector.select():
             if key.data.receive():
                 key.data.send()
-                if not said:
-                    said = True
-                    print("noise", flush=True)
+                if not announced:
+                    announced = True
+                    print("started", flush=True)
 
 
 if __name__ == "__main__":
