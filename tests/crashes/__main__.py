@@ -11,9 +11,13 @@ from collections import Counter
 from pathlib import Path
 
 from tests.crashes.rounds import Report, Stage, play
+from tests.crashes.soak import Plan, soak
 
 RENEW = 25
 """Rounds on one data folder."""
+
+PERIODS = 12
+"""Periods of a soak, each in a workspace of its own that is deleted at its end."""
 
 
 def main() -> int:
@@ -30,9 +34,13 @@ def main() -> int:
         default=Path(tempfile.gettempdir()) / "treadle-crash-logs",
         help="where logs of failed rounds go",
     )
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="one long mixed load by --clients instead")
+    parser.add_argument("--clients", type=int, default=40, help="clients of a soak (40)")
     wanted = parser.parse_args()
     # Stopped from outside, the service of the round is stopped as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if wanted.soak:
+        return _soak(wanted.seed, wanted.soak, wanted.clients, wanted.keep)
     print(f"crash: {wanted.rounds} rounds from {wanted.first}, seed {wanted.seed}", flush=True)
     started = time.monotonic()
     reports: list[Report] = []
@@ -42,6 +50,25 @@ def main() -> int:
         _play_some(numbers[at : at + RENEW], wanted.seed, wanted.keep, reports, failed)
     _summary(reports, failed, wanted.seed, time.monotonic() - started)
     return 1 if failed else 0
+
+
+def _soak(seed: int, minutes: float, clients: int, keep: Path) -> int:
+    """Play a soak of about that many minutes on one data folder, in twelve periods with a kill every ten seconds."""
+    visitors = max(clients // 4, 1)
+    plan = Plan(seed, PERIODS, minutes * 60 / PERIODS, clients - visitors - 1, visitors, pause=10.0)
+    print(f"crash: a soak of {minutes:g} minutes by {clients} clients, seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="treadle-crash-", ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)  # the private PostgreSQL's user passes through
+        with Stage(Path(folder) / "data") as stage:
+            try:
+                seen = soak(stage, plan)
+            except Exception:
+                traceback.print_exc()
+                stage.keep(keep / f"soak-{seed}")
+                return 1
+            print(f"crash: held. {seen.line()}")
+            print(f"  first: {seen.baselines[0].line()}\n  last:  {seen.baselines[-1].line()}")
+    return 0
 
 
 def _play_some(numbers: range, seed: int, keep: Path, reports: list[Report], failed: list[int]) -> None:

@@ -27,11 +27,11 @@ class SessionGone(Exception):
     """The session takes no more statements."""
 
 
-def prepare(world: World) -> None:
+def prepare(world: World, writers: int = WRITERS) -> None:
     """Make the tables of a round."""
     with world.session() as session:
         session.run("CREATE TABLE written (k bigint, i bigint)")
-        for writer in range(WRITERS):
+        for writer in range(writers):
             session.run(f"CREATE TABLE marks_{writer} (keys varchar)")
             session.run(f"INSERT INTO marks_{writer} VALUES ('')")
 
@@ -39,12 +39,12 @@ def prepare(world: World) -> None:
 class Load:
     """Writers and a canceller on one service; everything they are told goes to the ledger."""
 
-    def __init__(self, world: World, ledger: Ledger, seed: str) -> None:
+    def __init__(self, world: World, ledger: Ledger, seed: str, writers: int = WRITERS) -> None:
         self._stop = threading.Event()
         self._abandoned = threading.Event()
         self._writers = [
             Writer(world, ledger, number, random.Random(f"{seed}-{number}"), self._stop, self._abandoned)
-            for number in range(WRITERS)
+            for number in range(writers)
         ]
         works: list[Callable[[], None]] = [writer.run for writer in self._writers]
         works.append(lambda: _cancel_some(world, ledger, random.Random(f"{seed}-cancel"), self._stop))

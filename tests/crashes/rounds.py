@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from tests.crashes import leftovers, truth
 from tests.crashes.ledger import Ledger
-from tests.crashes.load import Load, prepare
+from tests.crashes.load import WRITERS, Load, prepare
 from tests.crashes.targets import ORDER, Target, strike
 from tests.support.world import World, until
 from treadle.demo.client import Api, ApiError, Session
@@ -125,10 +125,10 @@ def play(stage: Stage, seed: int, number: int) -> Report:
     if target is Target.GATEWAY_TWICE:
         stage.die_while_starting(chance.uniform(0.3, 3.0))
     if not target.ends_service:
-        until(lambda: _ready(stage.service), "the service is ready again", timeout=BACK)
+        until(lambda: ready(stage.service), "the service is ready again", timeout=BACK)
     with closing(stage.world(f"round-{name}")) as world:
         until(lambda: serves(world), "the service serves again", timeout=BACK)
-        statuses = _judge(world, ledger, restarted=target.ends_service)
+        statuses = judge(world, ledger, restarted=target.ends_service)
     return Report(
         seed=name,
         target=target,
@@ -141,7 +141,7 @@ def play(stage: Stage, seed: int, number: int) -> Report:
     )
 
 
-def _ready(service: LocalService) -> bool:
+def ready(service: LocalService) -> bool:
     """Whether the service says that it can serve; it cannot while PostgreSQL comes back."""
     with Api(service.url, "") as api:
         try:
@@ -164,8 +164,8 @@ def serves(world: World) -> bool:
         return False
 
 
-def _judge(world: World, ledger: Ledger, *, restarted: bool) -> Counter[str]:
-    """Everything that must hold after a crash."""
+def judge(world: World, ledger: Ledger, *, restarted: bool, writers: int = WRITERS) -> Counter[str]:
+    """Assert everything that must hold after a crash; counts the statuses of the records."""
     if restarted:
         assert not leftovers.strangers(world.service)
         assert not leftovers.old_backends(world.service.data_dir, ledger.session_ids)
@@ -174,7 +174,7 @@ def _judge(world: World, ledger: Ledger, *, restarted: bool) -> Counter[str]:
     for one in _sessions(world):
         Session(world.api, world.workspace_id, one["session_id"]).close()
     until(lambda: not _sessions(world), "every session has ended", timeout=QUIET)
-    statuses = truth.check(world, ledger)
+    statuses = truth.check(world, ledger, writers)
     data_dir = world.service.data_dir
     _none_left(lambda: leftovers.old_backends(data_dir, ledger.session_ids), "backends")
     _none_left(lambda: leftovers.idle_folders(world.service), "workers' folders")

@@ -24,6 +24,7 @@ class Target(StrEnum):
     WORKER = "worker"
     POSTMASTER = "postmaster"
     BACKEND = "PostgreSQL backend"
+    HELPER = "process that makes pages"
 
     @property
     def ends_service(self) -> bool:
@@ -39,6 +40,7 @@ ORDER: Final = (
     Target.ALL,
     Target.BACKEND,
     Target.GATEWAY_TWICE,
+    Target.HELPER,
 )
 """Round after round, so that a short run meets each of them."""
 
@@ -77,6 +79,8 @@ def strike(target: Target, service: LocalService, chance: random.Random) -> int:
     match target:
         case Target.ZYGOTE:
             return _kill_one(named(service, "treadle-zygote"), chance)
+        case Target.HELPER:
+            return _kill_one(named(service, "treadle-helper"), chance)
         case Target.WORKER:
             return _kill_one(_by_work(workers(service), chance), chance)
         case Target.POSTMASTER:

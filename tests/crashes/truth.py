@@ -30,7 +30,7 @@ def records(world: World) -> list[Record]:
             return [one for one in found if "/*k" in one["statement_content"]]
 
 
-def check(world: World, ledger: Ledger) -> Counter[str]:
+def check(world: World, ledger: Ledger, writers: int = WRITERS) -> Counter[str]:
     """Assert that what was told, what is on record and what is there are one truth; counts the statuses."""
     found = records(world)
     _one_final_record_each(found, ledger)
@@ -41,7 +41,7 @@ def check(world: World, ledger: Ledger) -> Counter[str]:
         _agrees_with_the_client(record, entry)
         _keeps_its_word(record)
         expected |= effects_of(record, entry)
-    seen = visible(world)
+    seen = visible(world, writers)
     wrong = {name: (expected.get(name), seen.get(name)) for name in expected.keys() ^ seen.keys()} | {
         name: (expected[name], seen[name]) for name in expected.keys() & seen.keys() if expected[name] != seen[name]
     }
@@ -96,7 +96,7 @@ def effects_of(record: Record, entry: Entry) -> dict[str, int]:
             return {name: size for n in kept for name, size in entry.pieces[n].items()}
 
 
-def visible(world: World) -> dict[str, int]:
+def visible(world: World, writers: int) -> dict[str, int]:
     """Everything of the round that can be seen, with its rows; fails where a row is there twice."""
     with world.session() as session:
         seen: dict[str, int] = {}
@@ -107,7 +107,7 @@ def visible(world: World) -> dict[str, int]:
         for (name,) in _texts(session, tables):
             ((size,),) = _all(session, f"SELECT count(*) FROM {name}")
             seen[f"table {name}"] = size
-        for writer in range(WRITERS):
+        for writer in range(writers):
             ((marks,),) = _texts(session, f"SELECT keys FROM marks_{writer}")
             counted = Counter(marks.split(",")[1:])
             seen |= {f"mark {key}": times for key, times in counted.items()}
