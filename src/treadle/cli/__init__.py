@@ -19,7 +19,7 @@ MODULES: Final[Mapping[str, tuple[str, str]]] = {
     "config": ("running", "Print the settings in force, secrets masked."),
     "credential": ("identity", "Access keys (AK/SK) that requests are signed with."),
     "demo": ("running", "Demonstrate a query and two cancels on a temporary service."),
-    "doctor": ("doctor", "Check the protection and the dependencies of the service on this machine."),
+    "doctor": ("doctor", "Check the protection and the dependencies of the service."),
     "endpoint": ("resources", "Endpoints of a workspace."),
     "policy": ("identity", "Custom policies of projects, in addition to the built-in roles."),
     "project": ("identity", "Projects, which own workspaces."),
