@@ -41,7 +41,7 @@ class Parts:
     async def show(
         self, statement: Statement, reader: Tenant, part: Part, shown_id: str, page_num: int, *, locate: bool
     ) -> PartView:
-        """Build the view of a part: page ``page_num``, or with ``locate`` the location of its file; without rows neither.
+        """Build the view of a part: page ``page_num``, or the location of its file with ``locate``; neither without rows.
 
         Raises `BadRequest`, `ResultExpired`, `ResultLost`, `Unavailable`.
         """
