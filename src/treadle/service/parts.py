@@ -41,7 +41,7 @@ class Parts:
     async def show(
         self, statement: Statement, reader: Tenant, part: Part, shown_id: str, page_num: int, *, locate: bool
     ) -> PartView:
-        """Build the view of a part: page ``page_num``, or the location of its file with ``locate``; neither without rows.
+        """Build the view of a part: if it has rows, with page ``page_num``, or with its location for ``locate``.
 
         Raises `BadRequest`, `ResultExpired`, `ResultLost`, `Unavailable`.
         """
