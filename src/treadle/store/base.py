@@ -105,7 +105,8 @@ class Store(Directory, Protocol):
     async def add_workspace(self, workspace: Workspace, quota: int = 0) -> bool:
         """Add it; False when the project has a workspace of that name.
 
-        Raises `QuotaReached` when the project has ``quota`` workspaces already; 0 is any number.
+        Raises `BadRequest` for NUL, and `QuotaReached` when the project has ``quota`` workspaces already; 0 is any
+        number.
         """
 
     async def change_workspace(
@@ -125,7 +126,7 @@ class Store(Directory, Protocol):
         """Delete a workspace that has no endpoints, with its catalogs; its records stay for their time."""
 
     async def add_endpoint(self, endpoint: Endpoint) -> bool:
-        """Add it; False when the workspace has an endpoint of that name."""
+        """Add it; False when the workspace has an endpoint of that name, or is gone."""
 
     async def endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint | None:
         """The endpoint, if it is in the workspace."""
@@ -146,7 +147,7 @@ class Store(Directory, Protocol):
         """Delete an endpoint; its sessions must have ended."""
 
     async def add_catalog(self, catalog: Catalog) -> bool:
-        """Add it; False when the workspace has that name in that instance."""
+        """Add it; False when the workspace has that name in that instance, or is gone."""
 
     async def catalog(self, workspace_id: str, instance_id: str, name: str) -> Catalog | None:
         """The catalog of that name in the metastore instance of the workspace."""
@@ -191,7 +192,10 @@ class Store(Directory, Protocol):
         opened_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> Session | None:
-        """Compare-and-set of the status; ``owner`` and ``worker`` None leave those as they are."""
+        """Compare and set the status; other values that are not given stay as they are.
+
+        Raises `IllegalTransition` when a session that ends has no ``ended_at``, or one that goes on has.
+        """
 
     async def request_close(self, session_id: str, at: datetime, actor: str, reason: Reason) -> Session | None:
         """Write the intent to close beside the status, once; None when the session has ended.
@@ -214,10 +218,10 @@ class Store(Directory, Protocol):
         Returns it as it is stored: running at once under ``owner``, if one is given and no earlier
         statement of the session waits, or whatever waits if it has ``begun`` already. None when its
         session has ended, is asked to close or is not in the workspace of the project (None: of any).
-        ``soft`` leaves it to the next change of the row to wait for the disk: for whoever answers only
+        ``soft`` leaves it to the next change of the row to wait for the disk: for callers that answer only
         after that. Under a chosen id that was cancelled before (`entomb`) it is born cancelled. Raises
-        `DuplicateId` when the workspace has a statement of the chosen id, `DuplicateKey` when the user
-        has one of the idempotency key there.
+        `BadRequest` for text that PostgreSQL cannot keep (NUL), `DuplicateId` when the workspace has a
+        statement of the chosen id, `DuplicateKey` when the user has one of the idempotency key there.
         """
 
     async def entomb(
@@ -276,7 +280,10 @@ class Store(Directory, Protocol):
         """
 
     async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
-        """Append the outcomes of parts of a running statement, in their order, and leave its commit point."""
+        """Append the outcomes of parts of a running statement, in their order, and leave its commit point.
+
+        Parts that are there already are not appended again, and the answer is the same.
+        """
 
     async def finish(
         self,
@@ -296,6 +303,7 @@ class Store(Directory, Protocol):
         the intent the owner knows of; one that is there already stays. An ending takes its reason from the
         intent that is there, if it has none of its own or the owner knew of another. ``session`` is the end
         of its session, which is written in the same step, unless that has ended: none of the two is seen alone.
+        Raises `IllegalTransition` for an ending that no running statement can have.
         """
 
     async def restore(self, statement: Statement, session: SessionEnd | None = None) -> bool:
@@ -327,7 +335,10 @@ class Store(Directory, Protocol):
         """Mark the results of these statements as gone, and forget the small ones."""
 
     async def purge_records(self, before: datetime, limit: int) -> int:
-        """Delete at most ``limit`` ended statements (and ended sessions without any) from before then."""
+        """Delete at most ``limit`` ended statements from before then; returns how many.
+
+        Ended sessions that have no statement and are as old are deleted as well.
+        """
 
     async def purge_tombstones(self, now: datetime) -> int:
         """Delete the cancels before a submit whose time is over; returns how many."""

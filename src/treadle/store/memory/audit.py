@@ -16,7 +16,6 @@ class Audit(Tables):
         self._audit.extend(events)
 
     async def audit(self, where: AuditFilter, limit: int) -> Sequence[Entry]:
-        """The newest events that match, newest first."""
         first: dict[str, Event] = {}
         users: dict[str, set[str]] = {}
         for event in self._audit:

@@ -33,7 +33,6 @@ class Principals(Tables):
         )
 
     async def ensure_user(self, project: str, user: str, new_project_id: str, new_user_id: str) -> Principal:
-        """The user of that name in the default domain, with an operator's rights in the project of that name."""
         place = await self.ensure_project(DEFAULT_DOMAIN, project, DEFAULT_DOMAIN, new_project_id)
         known = await self.user_called(DEFAULT_DOMAIN, user)
         person = known or User(id=new_user_id, name=user, domain=place.domain, project_id=place.id)
@@ -73,7 +72,6 @@ class Principals(Tables):
         return self._changed(user_id, password=password) and self._end_tokens(user_id, own=True)
 
     async def enable_user(self, user_id: str, *, enabled: bool) -> bool:
-        """Let a user in, or keep him out: then all his tokens end."""
         return self._changed(user_id, enabled=enabled) and (enabled or self._end_tokens(user_id))
 
     async def drop_user(self, user_id: str) -> bool:
@@ -117,7 +115,6 @@ class Principals(Tables):
 
     # -- what they prove themselves with ----------------------------------------------------
     async def add_token(self, token: Token, password: str | None = None) -> bool:
-        """Remember a token; False when ``password`` is no longer its user's, or he is kept out."""
         user = self._users.get(token.user_id)
         if password is not None and (user is None or not user.enabled or user.password != password):
             return False

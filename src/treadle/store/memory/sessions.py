@@ -87,10 +87,6 @@ class Sessions(Tables):
         opened_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> Session | None:
-        """Compare-and-set of the status; what is not given (None, no message) stays as it is.
-
-        Raises `IllegalTransition` when a session that ends has no ``ended_at``, or another one has.
-        """
         check_move(to, ended=ended_at is not None)
         session = self._sessions.get(session_id)
         if session is None or session.status.final or session.status not in expected:

@@ -29,15 +29,6 @@ class Statements(Tables):
         soft: bool = False,  # noqa: ARG002 (memory has no disk to wait for)
         begun: bool = False,
     ) -> Statement | None:
-        """Insert a queued statement; its endpoint and database are its session's.
-
-        Returns it as it is stored: running at once under ``owner``, if one is given and no earlier
-        statement of the session waits, or whatever waits if it has ``begun`` already. None when its
-        session has ended, is asked to close or is not in the workspace of the project (None: of any).
-        Under a chosen id that was cancelled before (`entomb`) it is born cancelled. Raises `BadRequest`
-        for text that PostgreSQL cannot keep (NUL), `DuplicateId` when the workspace has a statement of
-        the chosen id, `DuplicateKey` when the user has one of the idempotency key there.
-        """
         if statement.state is not StatementState.QUEUED:
             raise IllegalTransition(f"a new statement is not {statement.state}")
         check_statement(statement)
@@ -141,7 +132,6 @@ class Statements(Tables):
         return True
 
     async def leave_commit(self, statement_id: str, owner: str, part: int) -> bool:
-        """Leave the commit point of a part whose commit has certainly failed, only while running and ours."""
         statement = self._ours(statement_id, owner)
         if statement is None or (statement.commit is not None and statement.commit.part != part):
             return False
@@ -149,10 +139,6 @@ class Statements(Tables):
         return True
 
     async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
-        """Append the outcomes of parts of a running statement, in their order, and leave its commit point.
-
-        When the last of them is there already nothing is appended again, and the answer is the same.
-        """
         statement = self._ours(statement_id, owner)
         if statement is None:
             return False
@@ -173,14 +159,6 @@ class Statements(Tables):
         cancel: CancelIntent | None = None,
         session: SessionEnd | None = None,
     ) -> Finish | None:
-        """Running to its final state, once. ``parts`` are appended to those already there.
-
-        ``inline`` is a small result, ``profile`` what it took, both kept beside the record. ``cancel`` is
-        the intent the owner knows of; one that is there already stays. An ending takes its reason from the
-        intent that is there, if it has none of its own or the owner knew of another.
-
-        Raises `IllegalTransition` for an ending that no running statement can have.
-        """
         check_ending(ending)
         self._end_session(session)
         statement = self._ours(statement_id, owner)
@@ -199,7 +177,6 @@ class Statements(Tables):
         return Finish(statement.cancel or cancel)
 
     async def restore(self, statement: Statement, session: SessionEnd | None = None) -> bool:
-        """Write an ended statement whose row was lost before it was on disk; False when it is there."""
         if statement.ending is None:
             raise IllegalTransition("only an ended statement is restored")
         check_ending(statement.ending)
@@ -251,10 +228,6 @@ class Statements(Tables):
             self._statements[statement_id] = replace(self._statements[statement_id], inline=None)
 
     async def purge_records(self, before: datetime, limit: int) -> int:
-        """Delete at most ``limit`` ended statements (and ended sessions without any) from before then.
-
-        Returns how many statements were deleted.
-        """
         ended = [
             (one.ending.finished_at, one.id)
             for one in self._statements.values()

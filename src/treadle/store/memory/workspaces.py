@@ -16,10 +16,6 @@ class Workspaces(Tables):
     """What a tenant's room holds."""
 
     async def add_workspace(self, workspace: Workspace, quota: int = 0) -> bool:
-        """Add it; False when the project has a workspace of that name. Raises `BadRequest` for NUL.
-
-        Raises `QuotaReached` when the project has ``quota`` workspaces already; 0 is any number.
-        """
         check_workspace(workspace)
         if quota and sum(one.project_id == workspace.project_id for one in self._workspaces.values()) >= quota:
             raise QuotaReached(workspace.project_id)
@@ -70,7 +66,6 @@ class Workspaces(Tables):
         return True
 
     async def add_endpoint(self, endpoint: Endpoint) -> bool:
-        """Add it; False when the workspace has an endpoint of that name, or is gone."""
         check_endpoint(endpoint)
         taken = {(known.workspace_id, known.name) for known in self._endpoints.values()}
         if endpoint.id in self._endpoints or (endpoint.workspace_id, endpoint.name) in taken:
@@ -123,7 +118,6 @@ class Workspaces(Tables):
         return True
 
     async def add_catalog(self, catalog: Catalog) -> bool:
-        """Add it; False when the workspace has that name in that instance, or is gone."""
         known = await self.catalog(catalog.workspace_id, catalog.instance_id, catalog.name)
         if known or catalog.id in self._catalogs or catalog.workspace_id not in self._workspaces:
             return False

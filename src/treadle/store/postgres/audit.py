@@ -42,7 +42,6 @@ class Audit(PoolBase):
                 await connection.execute(sql("audit_add"), *map(list, zip(*rows, strict=True)))
 
     async def audit(self, where: AuditFilter, limit: int) -> Sequence[Entry]:
-        """The newest events that match, newest first."""
         filters = (where.since, where.until, where.user_name, where.action, where.workspace_id)
         async with self._acquired(self._lists) as connection:
             found = [_to_event(row) for row in await connection.fetch(sql("audit_page"), *filters, limit)]

@@ -30,7 +30,6 @@ class Principals(PoolBase):
         return to_project(row)
 
     async def ensure_user(self, project: str, user: str, new_project_id: str, new_user_id: str) -> Principal:
-        """The user of that name in the default domain, with an operator's rights in the project of that name."""
         row = await self._row("user_find", project, user, DEFAULT_DOMAIN)
         row = row or await self._row("user_add", project, user, DEFAULT_DOMAIN, new_project_id, new_user_id)
         if row is None:
@@ -67,7 +66,6 @@ class Principals(PoolBase):
         return await self._done("member_password", user_id, password)
 
     async def enable_user(self, user_id: str, *, enabled: bool) -> bool:
-        """Let a user in, or keep him out: then all his tokens end."""
         return await self._done("member_enable", user_id, enabled)
 
     async def drop_user(self, user_id: str) -> bool:
@@ -94,7 +92,6 @@ class Principals(PoolBase):
 
     # -- what they prove themselves with ----------------------------------------------------
     async def add_token(self, token: Token, password: str | None = None) -> bool:
-        """Remember a token; False when ``password`` is no longer its user's, or he is kept out."""
         return await self._done(
             "token_add",
             token.digest,

@@ -98,10 +98,6 @@ class Sessions(PoolBase):
         opened_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> Session | None:
-        """Compare-and-set of the status; what is not given (None, no message) stays as it is.
-
-        Raises `IllegalTransition` when a session that ends has no ``ended_at``, or another one has.
-        """
         check_move(to, ended=ended_at is not None)
         statuses = [status for status in expected if not status.final]
         message = message.replace("\x00", "")

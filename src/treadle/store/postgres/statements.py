@@ -38,16 +38,6 @@ class Statements(PoolBase):
         soft: bool = False,
         begun: bool = False,
     ) -> Statement | None:
-        """Insert a queued statement; its endpoint and database are its session's.
-
-        Returns it as it is stored: running at once under ``owner``, if one is given and no earlier
-        statement of the session waits, or whatever waits if it has ``begun`` already. None when its
-        session has ended, is asked to close or is not in the workspace of the project (None: of any).
-        ``soft`` leaves it to the next change of the row to wait for the disk. Under a chosen id that
-        was cancelled before (`entomb`) it is born cancelled. Raises `BadRequest` for text that
-        PostgreSQL cannot keep (NUL), `DuplicateId` when the workspace has a statement of the chosen id,
-        `DuplicateKey` when the user has one of the idempotency key there.
-        """
         if statement.state is not StatementState.QUEUED:
             raise IllegalTransition(f"a new statement is not {statement.state}")
         check_statement(statement)
@@ -172,14 +162,9 @@ class Statements(PoolBase):
         return await self._done("statement_begin_commit", statement_id, owner, encode(point), at)
 
     async def leave_commit(self, statement_id: str, owner: str, part: int) -> bool:
-        """Leave the commit point of a part whose commit has certainly failed, only while running and ours."""
         return await self._done("statement_leave_commit", statement_id, owner, part)
 
     async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
-        """Append the outcomes of parts of a running statement, in their order, and leave its commit point.
-
-        When the last of them is there already nothing is appended again, and the answer is the same.
-        """
         return await self._done("statement_add_parts", statement_id, owner, encode_parts(parts), parts[-1].number)
 
     async def finish(
@@ -297,10 +282,6 @@ class Statements(PoolBase):
         await self._swept("results_expire", ids)
 
     async def purge_records(self, before: datetime, limit: int) -> int:
-        """Delete at most ``limit`` ended statements (and ended sessions without any) from before then.
-
-        Returns how many statements were deleted.
-        """
         purged = await self._swept("statements_purge", before, limit)
         await self._swept("sessions_purge", before, limit)
         return len(purged)

@@ -18,10 +18,6 @@ class Workspaces(PoolBase):
     """What a tenant's room holds."""
 
     async def add_workspace(self, workspace: Workspace, quota: int = 0) -> bool:
-        """Add it; False when the project has a workspace of that name. Raises `BadRequest` for NUL.
-
-        Raises `QuotaReached` when the project has ``quota`` workspaces already; 0 is any number.
-        """
         check_workspace(workspace)
         added = (
             workspace.id,
@@ -69,7 +65,6 @@ class Workspaces(PoolBase):
             return False
 
     async def add_endpoint(self, endpoint: Endpoint) -> bool:
-        """Add it; False when the workspace has an endpoint of that name, or is gone."""
         check_endpoint(endpoint)
         try:
             return await self._done(
@@ -143,7 +138,6 @@ class Workspaces(PoolBase):
         return dropped is not None
 
     async def add_catalog(self, catalog: Catalog) -> bool:
-        """Add it; False when the workspace has that name in that instance, or is gone."""
         try:
             return await self._done(
                 "catalog_add",
