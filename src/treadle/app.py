@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import gc
 import os
 import signal
@@ -10,7 +9,6 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -19,6 +17,7 @@ import uvicorn
 from treadle.api.app import build
 from treadle.api.http import Bounds, server_config
 from treadle.config import Settings
+from treadle.data_folder import require_data, sole_owner
 from treadle.lakes import Lakes
 from treadle.levels import Levels
 from treadle.listening import bind, certificate
@@ -89,12 +88,6 @@ class Memory:
         """Stop the private server; the operator's goes on."""
         if self._embedded is not None:
             await asyncio.to_thread(self._embedded.stop)
-
-
-def require_data(settings: Settings) -> None:
-    """Raise `ConfigError` where there is no service data: no server of the operator's, no private one."""
-    if settings.database_url is None and not (settings.data_dir / "postgres").is_dir():
-        raise ConfigError(f"data_dir: there is no service data in {settings.data_dir}")
 
 
 @asynccontextmanager
@@ -326,30 +319,6 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.answering.set()
-
-
-@contextmanager
-def sole_owner(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder: one service at a time; raises `ConfigError` when there is one."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (data_dir / "serve.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"data_dir: another service runs on {data_dir}") from None
-        yield
-
-
-def is_served(data_dir: Path) -> bool:
-    """Whether a service holds the data folder."""
-    try:
-        with (data_dir / "serve.lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        pass
-    return False
 
 
 async def serve(settings: Settings, say: Callable[[str], None] = print) -> None:

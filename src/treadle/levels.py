@@ -7,8 +7,8 @@ from treadle.model.states import RecordStatus
 from treadle.scheduler.context import Context
 from treadle.scheduler.owner import Owner
 from treadle.scheduler.processes import ForkedWorkers
-from treadle.store.base import Page, RecordFilter
 from treadle.store.errors import StoreUnavailable
+from treadle.store.filters import Page, RecordFilter
 
 log = structlog.get_logger("treadle.levels")
 

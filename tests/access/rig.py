@@ -24,7 +24,8 @@ from treadle.model.errors import Unauthorized
 from treadle.model.states import Reason, SessionStatus
 from treadle.outside import SystemClock, new_id, new_secret
 from treadle.service import Deps, Service
-from treadle.store.base import AuditFilter, Store, Wake
+from treadle.store.base import Store, Wake
+from treadle.store.filters import AuditFilter
 from treadle.store.memory import MemoryStore
 from treadle.store.signals import Signals
 

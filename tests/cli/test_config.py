@@ -17,8 +17,8 @@ from click.testing import CliRunner
 import treadle.cli
 from tests.cli.running import TREADLE, Cli
 from treadle import config
-from treadle.app import sole_owner
 from treadle.cli import MODULES, main
+from treadle.data_folder import sole_owner
 
 SECRET = "s3cret-pass"
 URL = f"postgresql://treadle:{SECRET}@127.0.0.1:1/treadle"

@@ -16,7 +16,7 @@ from treadle.model.errors import (
 from treadle.service.accounts import Accounts
 from treadle.service.logins import Login, Named
 from treadle.service.passwords import fits, hashed
-from treadle.store.base import AuditFilter
+from treadle.store.filters import AuditFilter
 from treadle.store.memory import MemoryStore
 
 # -- passwords ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from tests.service.caller import ENDLESS, Caller, Sql
 from tests.support.world import until
 from treadle import config
 from treadle.app import operator
-from treadle.store.base import AuditFilter
+from treadle.store.filters import AuditFilter
 
 WORDS = "wrong month\u2026 \u5de5\u4f5c"
 MESSAGE = f"canceling statement due to user request: canceled by alice: {WORDS}"

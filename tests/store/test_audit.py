@@ -7,7 +7,8 @@ from tests.store.things import at, intent, new_running, new_session, new_stateme
 from treadle.model.access import Action, Effect, Policy, Rule
 from treadle.model.audit import By, Event
 from treadle.model.grants import Grants
-from treadle.store.base import AuditFilter, Page, RecordFilter, Scope, SessionFilter, Store
+from treadle.store.base import Store
+from treadle.store.filters import AuditFilter, Page, RecordFilter, Scope, SessionFilter
 from treadle.store.postgres import PostgresStore
 
 ANN = By(project_id="p1", user_id="u1", user_name="ann", address="192.0.2.1", request_id="r1")

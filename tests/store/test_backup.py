@@ -19,10 +19,10 @@ from tests.store.things import OWNER, at, catalog, ending, new_running, new_sess
 from treadle.demo.local import TREADLE
 from treadle.model.entities import Catalog, Statement
 from treadle.store.backup import backup, restore
-from treadle.store.base import Page, RecordFilter
 from treadle.store.catalogs import catalog_address, committed, lake_path, provision
 from treadle.store.embedded import EmbeddedPostgres
 from treadle.store.errors import BackupError
+from treadle.store.filters import Page, RecordFilter
 from treadle.store.migrate import migrate
 from treadle.store.postgres import PostgresStore
 from treadle.store.sealing import KEY_FILE, Sealer

@@ -21,8 +21,9 @@ from tests.store.things import (
 from treadle.model.entities import Endpoint, EndpointStatus, Label
 from treadle.model.errors import NotFound
 from treadle.model.states import SessionStatus
-from treadle.store.base import Page, Patience, Place, RecordFilter, SessionFilter, Store, WorkspaceFilter
+from treadle.store.base import Patience, Store
 from treadle.store.errors import DuplicateName, QuotaReached
+from treadle.store.filters import Page, Place, RecordFilter, SessionFilter, WorkspaceFilter
 
 SAID = {"name": "日报", "type": "JOB", "wait_timeout": 300.0, "max_retry_times": 7}
 

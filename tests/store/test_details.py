@@ -4,7 +4,8 @@ from msgspec.structs import replace
 
 from tests.store.things import OWNER, at, ending, intent, new_running, new_session, new_statement
 from treadle.model.states import Reason, Rung, StatementState
-from treadle.store.base import Finish, Page, RecordFilter, Scope, Store
+from treadle.store.base import Finish, Store
+from treadle.store.filters import Page, RecordFilter, Scope
 
 DETAIL = "more than 1,000 rows of result"
 

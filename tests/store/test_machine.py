@@ -13,8 +13,9 @@ from tests.store.servers import Databases
 from tests.store.things import OWNER, at, ending, intent, new_session, statement
 from treadle.model.entities import CommitPoint, Session
 from treadle.model.states import TRANSITIONS, Effects, SessionStatus, StatementEvent, StatementState
-from treadle.store.base import Scope, Store
+from treadle.store.base import Store
 from treadle.store.errors import DuplicateId
+from treadle.store.filters import Scope
 from treadle.store.memory import MemoryStore
 from treadle.store.postgres import PostgresStore
 

@@ -4,7 +4,8 @@ from msgspec.structs import replace
 
 from tests.store.things import OWNER, at, ending, intent, new_endpoint, new_running, new_session, session
 from treadle.model.states import SessionStatus
-from treadle.store.base import Page, RecordFilter, Scope, Store
+from treadle.store.base import Store
+from treadle.store.filters import Page, RecordFilter, Scope
 
 PROFILE = b"\x81\xa5parts\x90"
 

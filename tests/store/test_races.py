@@ -9,8 +9,8 @@ import pytest
 from tests.store.things import OWNER, at, ending, intent, new_running, new_session, new_statement, statement
 from treadle.model.entities import CommitPoint, Retry, Statement
 from treadle.model.states import Reason, SessionStatus, StatementState
-from treadle.store.base import Scope
 from treadle.store.errors import DuplicateId, DuplicateKey
+from treadle.store.filters import Scope
 from treadle.store.postgres import PostgresStore
 
 ROUNDS = 300

@@ -3,7 +3,8 @@ import pytest
 from tests.store.things import OWNER, at, ending, intent, new_running, new_session, new_statement
 from treadle.model.entities import Session, Statement
 from treadle.model.states import Effects, Reason, RecordStatus, SessionStatus, StatementState
-from treadle.store.base import DueResult, Page, RecordFilter, Store
+from treadle.store.base import DueResult, Store
+from treadle.store.filters import Page, RecordFilter
 
 ALL = RecordFilter()
 OPEN = frozenset(SessionStatus)

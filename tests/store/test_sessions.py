@@ -8,8 +8,9 @@ from tests.store.things import OWNER, T0, at, ending, new_endpoint, new_running,
 from treadle.model.entities import SessionEnd
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import Reason, SessionStatus
-from treadle.store.base import Page, SessionFilter, Store
+from treadle.store.base import Store
 from treadle.store.errors import DuplicateId
+from treadle.store.filters import Page, SessionFilter
 
 CREATING = frozenset({SessionStatus.CREATING})
 OPEN = frozenset({SessionStatus.CREATING, SessionStatus.WAITING, SessionStatus.RUNNING})

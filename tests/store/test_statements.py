@@ -17,8 +17,9 @@ from treadle.model.columns import Column
 from treadle.model.entities import CommitPoint, Part
 from treadle.model.errors import BadRequest, IllegalTransition
 from treadle.model.states import Effects, PartStatus, Reason, Rung, SessionStatus, StatementState
-from treadle.store.base import Scope, Store
+from treadle.store.base import Store
 from treadle.store.errors import DuplicateId
+from treadle.store.filters import Scope
 from treadle.store.rules import light
 
 ROWS = Part(number=1, status=PartStatus.TUPLES_OK, rows=3, columns=(Column(name="é", type=23, size=4),))

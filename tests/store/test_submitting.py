@@ -6,8 +6,9 @@ from tests.store.things import OWNER, at, ending, intent, new_running, new_sessi
 from treadle.model.entities import Retry
 from treadle.model.errors import BadRequest
 from treadle.model.states import Effects, Reason, Rung, SessionStatus, StatementState
-from treadle.store.base import Lease, Page, RecordFilter, Scope, Store
+from treadle.store.base import Lease, Store
 from treadle.store.errors import DuplicateId, DuplicateKey
+from treadle.store.filters import Page, RecordFilter, Scope
 
 
 async def test_everything_submitted_comes_back(store: Store) -> None:

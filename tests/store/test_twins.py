@@ -14,7 +14,8 @@ from tests.support.properties import histories
 from treadle.model.entities import CommitPoint, Part, Session, SessionEnd
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import Effects, PartStatus, Reason, RecordStatus, SessionStatus, StatementState
-from treadle.store.base import Page, RecordFilter, Scope, SessionFilter, Store
+from treadle.store.base import Store
+from treadle.store.filters import Page, RecordFilter, Scope, SessionFilter
 from treadle.store.memory import MemoryStore
 from treadle.store.postgres import PostgresStore
 

@@ -5,7 +5,8 @@ import pytest
 from tests.store.things import OWNER, T0, at, catalog, endpoint, new_endpoint, session, workspace
 from treadle.model.errors import BadRequest, NotFound
 from treadle.model.states import SessionStatus
-from treadle.store.base import EndpointFilter, Page, Store, WorkspaceFilter
+from treadle.store.base import Store
+from treadle.store.filters import EndpointFilter, Page, WorkspaceFilter
 
 
 async def test_a_workspace_is_seen_by_its_project_only(store: Store) -> None:

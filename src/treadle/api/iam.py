@@ -1,21 +1,39 @@
-"""The identity service's part of the API: tokens for a name and a password, and a caller's own projects.
-
-The bodies are those of Keystone's version 3, as far as clients of this service ask for it.
-"""
+"""The identity operations of the API: tokens for a name and a password, and the caller's own projects."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Final
 
-import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 from starlette.responses import Response
 
 from treadle.api.answers import answer
 from treadle.api.bodies import Nothing
 from treadle.api.errors import UnknownMethod
 from treadle.api.headers import SUBJECT
-from treadle.api.replies import Reply
+from treadle.api.keystone import (
+    METHOD,
+    AuthRef,
+    CreateToken,
+    DomainInfo,
+    DomainRef,
+    DomainsReply,
+    Links,
+    ListedDomain,
+    ListedProject,
+    ProjectInfo,
+    ProjectRef,
+    ProjectsQuery,
+    ProjectsReply,
+    RoleInfo,
+    ScopeRef,
+    SelfLink,
+    TokenInfo,
+    TokenQuery,
+    TokenReply,
+    UserInfo,
+    UserRef,
+)
 from treadle.api.routes import AnyRoute, Ask, Route
 from treadle.api.verbs import Callers
 from treadle.model.entities import Principal
@@ -25,203 +43,6 @@ from treadle.service.identity import stamp
 from treadle.service.logins import Login, Named
 
 _SUBJECT: Final = SUBJECT.lower().encode()
-
-Word = Annotated[str, Meta(min_length=1, max_length=64, description="1-64 characters.")]
-Secret = Annotated[str, Meta(min_length=1, max_length=128, description="1-128 characters.")]
-
-
-class DomainRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A domain by its id or its name."""
-
-    id: Word | None = None
-    name: Word | None = None
-
-
-class ProjectRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A project by its id, or by its name and perhaps its domain."""
-
-    id: Word | None = None
-    name: Word | None = None
-    domain: DomainRef | None = None
-
-
-class UserRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A user by his id, or by his name and his domain; and his password."""
-
-    password: Secret
-    id: Word | None = None
-    name: Word | None = None
-    domain: DomainRef | None = None
-
-
-class PasswordRef(msgspec.Struct, frozen=True, kw_only=True):
-    """The password method."""
-
-    user: UserRef
-
-
-METHOD: Final = "password"
-"""The one method there is."""
-
-Method = Annotated[str, Meta(max_length=64, extra_json_schema={"enum": [METHOD]})]
-
-
-class IdentityRef(msgspec.Struct, frozen=True, kw_only=True):
-    """How the caller proves who he is. Any method can be read, so that one there is not gets an answer of its own."""
-
-    methods: Annotated[tuple[Method, ...], Meta(min_length=1, max_length=16)]
-    password: PasswordRef | UnsetType = UNSET
-
-
-class ScopeRef(msgspec.Struct, frozen=True, kw_only=True):
-    """What the token is for."""
-
-    project: ProjectRef | None = None
-    domain: DomainRef | None = None
-
-
-class AuthRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wants a token, and for what; without a scope it is for the user's default project."""
-
-    identity: IdentityRef
-    scope: ScopeRef | None = None
-
-
-class CreateToken(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of KeystoneCreateUserTokenByPassword."""
-
-    auth: AuthRef
-
-
-_GIVEN: Final = [{"required": [one], "properties": {one: {"type": "string"}}} for one in ("id", "name")]
-SHAPES: Final[dict[str, dict[str, Any]]] = {
-    "IdentityRef": {"required": ["methods", "password"]},
-    "UserRef": {"anyOf": _GIVEN},
-    "ProjectRef": {"anyOf": _GIVEN},
-    "ScopeRef": {
-        "not": {
-            "required": ["project", "domain"],
-            "properties": {one: {"type": "object"} for one in ("project", "domain")},
-        }
-    },
-}
-"""What `_login` asks of these beside the types of their fields, for the API description."""
-
-Text = Annotated[str, Meta(max_length=64, description="Any text.")]
-
-
-class TokenQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The catalog of services is left out in any case."""
-
-    nocatalog: Text | None = None
-
-
-class ProjectsQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which projects; the names are matched whole."""
-
-    name: Text | None = None
-    domain_id: Text | None = None
-
-
-class DomainInfo(Reply, frozen=True, kw_only=True):
-    """A domain."""
-
-    id: str
-    name: str
-
-
-class ProjectInfo(Reply, frozen=True, kw_only=True):
-    """The project a token is for."""
-
-    id: str
-    name: str
-    domain: DomainInfo
-
-
-class RoleInfo(Reply, frozen=True, kw_only=True):
-    """A built-in role, or a policy of the project's own, that the caller has."""
-
-    id: str
-    name: str
-
-
-class UserInfo(Reply, frozen=True, kw_only=True):
-    """Whom a token stands for."""
-
-    id: str
-    name: str
-    domain: DomainInfo
-    password_expires_at: str = ""
-
-
-class TokenInfo(Reply, frozen=True, kw_only=True):
-    """What a token stands for; its end is null for one of an operator's that has none."""
-
-    catalog: tuple[dict[str, Any], ...] = ()
-    expires_at: str | None
-    issued_at: str
-    methods: tuple[str, ...]
-    roles: tuple[RoleInfo, ...]
-    user: UserInfo
-    project: ProjectInfo | UnsetType = UNSET
-    domain: DomainInfo | UnsetType = UNSET
-
-
-class TokenReply(Reply, frozen=True, kw_only=True):
-    """The token itself is in the header only."""
-
-    token: TokenInfo
-
-
-class Links(Reply, frozen=True, kw_only=True):
-    """Where a list is; it is never more than one page."""
-
-    self: str
-    next: str | None = None
-    previous: str | None = None
-
-
-class SelfLink(Reply, frozen=True, kw_only=True):
-    """Where one thing is."""
-
-    self: str
-
-
-class ListedProject(Reply, frozen=True, kw_only=True):
-    """A project of the caller's."""
-
-    id: str
-    name: str
-    domain_id: str
-    parent_id: str
-    links: SelfLink
-    description: str = ""
-    enabled: bool = True
-    is_domain: bool = False
-
-
-class ProjectsReply(Reply, frozen=True, kw_only=True):
-    """Projects of the caller's."""
-
-    projects: tuple[ListedProject, ...]
-    links: Links
-
-
-class ListedDomain(Reply, frozen=True, kw_only=True):
-    """The caller's domain."""
-
-    id: str
-    name: str
-    links: SelfLink
-    description: str = ""
-    enabled: bool = True
-
-
-class DomainsReply(Reply, frozen=True, kw_only=True):
-    """The caller's domain, in a list of one."""
-
-    domains: tuple[ListedDomain, ...]
-    links: Links
 
 
 class Identity:

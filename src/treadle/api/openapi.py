@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from treadle import __version__
-from treadle.api import errors, headers, iam
+from treadle.api import errors, headers, keystone
 from treadle.api.bodies import EndpointConfig, Nothing
 from treadle.api.routes import ID_PATTERNS, AnyRoute
 from treadle.api.schema import PREFIX, Schema, accepted, bounded, components, properties, storable
@@ -64,7 +64,7 @@ def _read(table: Iterable[AnyRoute]) -> dict[str, Schema]:
     """What is taken; `EndpointConfig` is read of a field of a body."""
     bodies = dict.fromkeys(route.body for route in table if route.body is not Nothing)
     found = accepted((*bodies, EndpointConfig))
-    return {name: {**schema, **iam.SHAPES.get(name, {})} for name, schema in found.items()}
+    return {name: {**schema, **keystone.SHAPES.get(name, {})} for name, schema in found.items()}
 
 
 def _replies(table: Iterable[AnyRoute]) -> list[type[msgspec.Struct]]:

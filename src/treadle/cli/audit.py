@@ -9,7 +9,7 @@ from treadle.app import operator
 from treadle.cli.common import Options, command, lines, run_async
 from treadle.cli.moments import Moment
 from treadle.model.audit import Entry
-from treadle.store.base import AuditFilter
+from treadle.store.filters import AuditFilter
 
 
 @command("audit")

@@ -6,10 +6,11 @@ from typing import Any, Final
 import click
 import msgspec
 
-from treadle.app import is_served, lakes_of, operator
+from treadle.app import lakes_of, operator
 from treadle.cli.common import Options, Refused, command, lines, run_async
 from treadle.cli.resources import catalog, principal_of
 from treadle.config import Settings
+from treadle.data_folder import is_served
 from treadle.model.entities import Catalog
 from treadle.model.maintenance import Due, Facts, Moments, Snapshot, Thresholds, due
 from treadle.service import Service

@@ -12,8 +12,9 @@ import msgspec
 import uvloop
 
 from treadle import config, logs
-from treadle.app import is_served, operator
+from treadle.app import operator
 from treadle.cli.terminal import seen, seen_json
+from treadle.data_folder import is_served
 from treadle.model.errors import NotStopped, TreadleError
 from treadle.service import Service
 

@@ -253,7 +253,7 @@ def _size(count: int) -> str:
 
 @command("doctor")
 def doctor(options: Options) -> None:
-    """Check the protection and the dependencies of the service on this machine.
+    """Check the protection and the dependencies of the service.
 
     Exit code 1 when something it cannot do without is missing.
     """

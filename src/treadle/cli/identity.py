@@ -1,22 +1,18 @@
-"""Commands for who there is: projects, users with what they may do, access keys, policies."""
+"""Commands for projects, and for users with their passwords and grants."""
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import click
 import msgspec
 
 from treadle.app import operator
 from treadle.cli.common import Options, command, lines, run_async
-from treadle.cli.names import check_name, check_new
-from treadle.cli.tokens import Lifetime, ShownToken, described, shown
-from treadle.model.access import Action, Effect, Policy, Rule
-from treadle.model.errors import BadRequest, ConfigError
-from treadle.model.identity import DEFAULT_DOMAIN, Credential, Project, TokenHolder, User
+from treadle.cli.names import check_new, domain_option
+from treadle.cli.tokens import ShownToken, described, shown
+from treadle.model.identity import Project, TokenHolder, User
 from treadle.service import Service
-from treadle.service.accounts import NewCredential
 
 
 @click.group()
@@ -29,18 +25,8 @@ def user() -> None:
     """Users and their rights in projects."""
 
 
-@click.group()
-def credential() -> None:
-    """Access keys (AK/SK) that requests are signed with."""
-
-
-@click.group()
-def policy() -> None:
-    """Custom policies of projects, in addition to the built-in roles."""
-
-
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
-    """A project as it is printed."""
+    """A project as printed."""
 
     id: str
     name: str
@@ -48,7 +34,7 @@ class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownGrant(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user has been granted, as it is printed."""
+    """A grant of a user, as printed."""
 
     project_id: str
     project: str
@@ -56,7 +42,7 @@ class ShownGrant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownUser(msgspec.Struct, frozen=True, kw_only=True):
-    """A user as he is printed: without his password's hash."""
+    """A user as printed, without the hash of the password."""
 
     id: str
     name: str
@@ -66,40 +52,10 @@ class ShownUser(msgspec.Struct, frozen=True, kw_only=True):
     has_password: bool
     grants: tuple[ShownGrant, ...] = ()
     tokens: tuple[ShownToken, ...] | msgspec.UnsetType = msgspec.UNSET
-    """Subcommands that some groups have."""
-
-
-class ShownCredential(msgspec.Struct, frozen=True, kw_only=True):
-    """An access key as it is listed: without its secret key, which nobody can be told again."""
-
-    access: str
-    project_id: str
-    created_at: str
-    expires_at: str | None
-
-
-class RuleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule of a policy's file."""
-
-    effect: Effect
-    actions: tuple[str, ...]
-    resources: tuple[str, ...] = ("*",)
-
-
-class PolicyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A policy's file; a word that is not known is an error, for it might have been a limit."""
-
-    rules: tuple[RuleFile, ...]
-
-
-def _domain(function: Callable[..., None]) -> Callable[..., None]:
-    return click.option("--domain", default=DEFAULT_DOMAIN, show_default=True, help="Domain of project and user.")(
-        function
-    )
 
 
 def _read_password() -> str:
-    """The first line of standard input."""
+    """Read the first line of standard input."""
     return sys.stdin.readline().rstrip("\r\n")
 
 
@@ -107,10 +63,10 @@ def _read_password() -> str:
 
 
 @command("create", project)
-@_domain
+@domain_option
 @click.argument("name")
 def create_project(options: Options, domain: str, name: str) -> None:
-    """Make a project, unless there is one of that name."""
+    """Create a project, unless there is one of that name."""
 
     async def work() -> ShownProject:
         async with operator(options.settings, create=True) as service:
@@ -135,13 +91,13 @@ def list_projects(options: Options) -> None:
 
 
 @command("create", user)
-@click.option("--project", "project_name", required=True, help="Project, made if there is none of that name.")
+@click.option("--project", "project_name", required=True, help="Project, created if it does not exist.")
 @click.option("--name", required=True, help="Name in the domain.")
-@click.option("--role", default="operator", show_default=True, help="Built-in role, or policy of the project's own.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input; without, there is none.")
-@_domain
+@click.option("--role", default="operator", show_default=True, help="Built-in role, or custom policy of the project.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input; the default is none.")
+@domain_option
 def create_user(options: Options, project_name: str, name: str, role: str, password_stdin: bool, domain: str) -> None:
-    """Make a user with a role in a project."""
+    """Create a user with a role in a project."""
     password = _read_password() if password_stdin else None
 
     async def work() -> ShownUser:
@@ -185,11 +141,11 @@ def list_users(options: Options, project_name: str | None) -> None:
 
 
 @command("password", user)
-@click.option("--name", required=True, help="Whose password.")
+@click.option("--name", required=True, help="Name of the user.")
 @click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
-@_domain
+@domain_option
 def change_password(options: Options, name: str, password_stdin: bool, domain: str) -> None:  # noqa: ARG001
-    """Give a user another password; the tokens he got himself end."""
+    """Change the password of a user, and end the tokens obtained with it."""
     password = _read_password()
 
     async def work() -> None:
@@ -200,10 +156,10 @@ def change_password(options: Options, name: str, password_stdin: bool, domain: s
 
 
 def _switch(word: str, enabled: bool, text: str) -> click.Command:
-    """A command that lets a user in or keeps him out."""
+    """A command that enables or disables a user."""
 
-    @click.option("--name", required=True, help="Which user.")
-    @_domain
+    @click.option("--name", required=True, help="Name of the user.")
+    @domain_option
     def run(options: Options, name: str, domain: str) -> None:
         async def work() -> None:
             async with operator(options.settings) as service:
@@ -215,15 +171,15 @@ def _switch(word: str, enabled: bool, text: str) -> click.Command:
     return command(word, user)(run)
 
 
-enable = _switch("enable", True, "Let a user in again.")
-disable = _switch("disable", False, "Keep a user out: his tokens end, and his access keys open nothing meanwhile.")
+enable = _switch("enable", True, "Enable a user again.")
+disable = _switch("disable", False, "Disable a user: their tokens end, and their access keys are refused meanwhile.")
 
 
 @command("delete", user)
-@click.option("--name", required=True, help="Which user.")
-@_domain
+@click.option("--name", required=True, help="Name of the user.")
+@domain_option
 def delete_user(options: Options, name: str, domain: str) -> None:
-    """Delete a user with his tokens, access keys and grants; what he ran stays on record."""
+    """Delete a user with their tokens, access keys and grants; the records of their statements stay."""
 
     async def work() -> None:
         async with operator(options.settings) as service:
@@ -235,10 +191,10 @@ def delete_user(options: Options, name: str, domain: str) -> None:
 def _granting(word: str, grants: bool, text: str) -> click.Command:
     """A command that grants or revokes."""
 
-    @click.option("--project", "project_name", required=True, help="In which project.")
-    @click.option("--name", required=True, help="To which user.")
-    @click.option("--role", required=True, help="Built-in role, or policy of the project's own.")
-    @_domain
+    @click.option("--project", "project_name", required=True, help="Project of the grant.")
+    @click.option("--name", required=True, help="Name of the user.")
+    @click.option("--role", required=True, help="Built-in role, or custom policy of the project.")
+    @domain_option
     def run(options: Options, project_name: str, name: str, role: str, domain: str) -> None:
         async def work() -> bool:
             async with operator(options.settings) as service:
@@ -252,135 +208,11 @@ def _granting(word: str, grants: bool, text: str) -> click.Command:
     return command(word, user)(run)
 
 
-grant = _granting("grant", True, "Grant a role or a policy in a project; tokens he got himself for it end.")
-revoke = _granting("revoke", False, "Take a role or a policy back; tokens he got himself for the project end.")
+grant = _granting("grant", True, "Grant a role or a policy in a project; tokens that the user has obtained for it end.")
+revoke = _granting("revoke", False, "Revoke a role or a policy; tokens that the user has obtained for the project end.")
 
 
-# -- access keys ----------------------------------------------------------------------------
-
-
-@command("create", credential)
-@click.option("--project", "project_name", required=True, help="Project of requests that name none.")
-@click.option("--user", "user_name", required=True, help="Whose key.")
-@click.option(
-    "--lifetime",
-    type=Lifetime(),
-    help="Seconds the key is valid: it is a temporary one then, with a security token.",
-)
-@_domain
-def create_credential(options: Options, project_name: str, user_name: str, lifetime: float | None, domain: str) -> None:
-    """Make an access key and print it with its secret key, once."""
-
-    async def work() -> NewCredential:
-        async with operator(options.settings) as service:
-            one = await service.find_user(user_name, domain)
-            return await service.create_credential(one, await service.find_project(project_name, domain), lifetime)
-
-    options.show(run_async(work()), _key)
-
-
-@command("list", credential)
-@click.option("--user", "user_name", required=True, help="Whose keys.")
-@_domain
-def list_credentials(options: Options, user_name: str, domain: str) -> None:
-    """List the access keys of a user, oldest first, without their secret keys."""
-
-    async def work() -> list[ShownCredential]:
-        async with operator(options.settings) as service:
-            return [_listed(one) for one in await service.credentials(await service.find_user(user_name, domain))]
-
-    options.show(
-        run_async(work()),
-        lambda found: lines((c.access, c.project_id, c.created_at, c.expires_at or "") for c in found),
-    )
-
-
-@command("delete", credential)
-@click.argument("access")
-def delete_credential(options: Options, access: str) -> None:
-    """Delete an access key."""
-
-    async def work() -> None:
-        async with operator(options.settings) as service:
-            await service.delete_credential(access)
-
-    run_async(work())
-
-
-# -- policies -------------------------------------------------------------------------------
-
-
-@command("create", policy)
-@click.option("--project", "project_name", required=True, help="Whose policy.")
-@click.option(
-    "--file",
-    "path",
-    required=True,
-    type=click.Path(path_type=Path),
-    help='JSON: {"rules": [{"effect", "actions", …}]}.',
-)
-@_domain
-@click.argument("name")
-def create_policy(options: Options, project_name: str, path: Path, domain: str, name: str) -> None:
-    """Make a policy, or change the one of that name; tokens that users got themselves and that rest on it end."""
-    made = read_policy(name, path.read_bytes())
-
-    async def work() -> Policy:
-        async with operator(options.settings) as service:
-            place = await service.find_project(project_name, domain)
-            if not any(one.name == name for one in await service.deps.store.policies(place.id)):
-                check_name(name, "name")
-            await service.put_policy(place, made)
-            return made
-
-    options.show(run_async(work()), lambda _: "")
-
-
-@command("list", policy)
-@click.option("--project", "project_name", required=True, help="Whose policies.")
-@_domain
-def list_policies(options: Options, project_name: str, domain: str) -> None:
-    """List the policies of a project's own."""
-
-    async def work() -> list[Policy]:
-        async with operator(options.settings) as service:
-            return list(await service.deps.store.policies((await service.find_project(project_name, domain)).id))
-
-    options.show(run_async(work()), lambda found: lines((one.name, f"{len(one.rules)} rules") for one in found))
-
-
-@command("delete", policy)
-@click.option("--project", "project_name", required=True, help="Whose policy.")
-@_domain
-@click.argument("name")
-def delete_policy(options: Options, project_name: str, domain: str, name: str) -> None:
-    """Delete a policy; nobody has it any more."""
-
-    async def work() -> None:
-        async with operator(options.settings) as service:
-            await service.delete_policy(await service.find_project(project_name, domain), name)
-
-    run_async(work())
-
-
-def read_policy(name: str, raw: bytes) -> Policy:
-    """The policy in a file; raises `ConfigError` for one that cannot mean what it says."""
-    try:
-        given = msgspec.json.decode(raw, type=PolicyFile)
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"the policy cannot be read: {error}") from None
-    rules = tuple(Rule(effect=one.effect, actions=one.actions, resources=one.resources) for one in given.rules)
-    if not rules or not all(rule.actions and rule.resources for rule in rules):
-        raise BadRequest("a policy has rules, and each of them actions and resources")
-    for rule in rules:
-        for pattern in rule.actions:
-            alone = Rule(effect=rule.effect, actions=(pattern,))
-            if not any(alone.speaks_of(action) for action in Action):
-                raise BadRequest(f"no action is called {pattern}")
-    return Policy(name=name, rules=rules)
-
-
-# -- what is printed ------------------------------------------------------------------------
+# -- output ---------------------------------------------------------------------------------
 
 
 def _project(one: Project) -> ShownProject:
@@ -414,22 +246,4 @@ def _rights(one: ShownUser) -> str:
     return "; ".join(part for part in (granted, *tokens) if part)
 
 
-def _key(made: NewCredential) -> str:
-    temporary = (
-        (f"securitytoken  {made.securitytoken}", f"expires_at     {made.expires_at:%Y-%m-%dT%H:%M:%SZ}")
-        if made.expires_at is not None
-        else ()
-    )
-    return "\n".join((f"access         {made.access}", f"secret         {made.secret}", *temporary))
-
-
-def _listed(one: Credential) -> ShownCredential:
-    return ShownCredential(
-        access=one.access,
-        project_id=one.project_id,
-        created_at=f"{one.created_at:%Y-%m-%dT%H:%M:%SZ}",
-        expires_at=f"{one.expires_at:%Y-%m-%dT%H:%M:%SZ}" if one.expires_at is not None else None,
-    )
-
-
-COMMANDS = (project, user, credential, policy)
+COMMANDS = (project, user)

@@ -1,9 +1,11 @@
-"""The names an operator gives: none may pass for another's, on a terminal or on record."""
+"""Names that an operator gives, and the domain they are unique in. No new name may look like another one."""
 
 import re
 import unicodedata
-from collections.abc import Set
+from collections.abc import Callable, Set
 from typing import Final
+
+import click
 
 from treadle.cli.terminal import INVISIBLE
 from treadle.model.errors import BadRequest
@@ -14,6 +16,13 @@ from treadle.service.accounts import MAX_NAME
 _BLANKS: Final = re.compile(r"\A | \Z|  ")
 _ALIKE: Final = frozenset({"LATIN", "GREEK", "CYRILLIC", "COPTIC", "ARMENIAN", "CHEROKEE", "LISU", "DESERET"})
 """Alphabets that share the shapes of letters, so that a name has letters of one of them only."""
+
+
+def domain_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the option ``--domain`` to a command that names a project or a user."""
+    return click.option("--domain", default=DEFAULT_DOMAIN, show_default=True, help="Domain of project and user.")(
+        function
+    )
 
 
 def check_name(name: str, field: str) -> None:

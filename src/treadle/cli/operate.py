@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from treadle.app import require_data
 from treadle.cli.common import Options, command
+from treadle.data_folder import require_data
 from treadle.model.errors import ConfigError
 from treadle.store import backup as backups
 from treadle.store.embedded import EmbeddedPostgres

@@ -10,7 +10,7 @@ from treadle.cli.names import check_new
 from treadle.model.entities import Catalog, Endpoint, Principal, Workspace
 from treadle.service import Service
 from treadle.service.views import NewEndpoint, NewWorkspace
-from treadle.store.base import EndpointFilter, Page, WorkspaceFilter
+from treadle.store.filters import EndpointFilter, Page, WorkspaceFilter
 
 EVERYTHING = Page(limit=1_000_000)
 

@@ -14,7 +14,7 @@ from treadle.cli.resources import require_workspace
 from treadle.model.entities import Session
 from treadle.model.states import SessionStatus
 from treadle.service import Service
-from treadle.store.base import Page, SessionFilter
+from treadle.store.filters import Page, SessionFilter
 
 _HEADINGS = ("SESSION", "STATUS", "USER", "ENDPOINT", "OPENED", "AGE", "DURATION", "MESSAGE")
 

@@ -17,7 +17,7 @@ from treadle.model.ids import split_part_id
 from treadle.model.states import Reason, RecordStatus
 from treadle.service import Service
 from treadle.service.views import CancelEntry
-from treadle.store.base import Page, RecordFilter, Scope
+from treadle.store.filters import Page, RecordFilter, Scope
 
 SHOWN_CHARS = 50
 """Characters of SQL in a line."""

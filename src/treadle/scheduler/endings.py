@@ -11,7 +11,8 @@ from treadle.model.entities import CancelIntent, Ending, Part, Session, SessionE
 from treadle.model.states import Reason, SessionStatus, StatementState
 from treadle.scheduler.context import Context
 from treadle.store import retrying
-from treadle.store.base import Asked, Scope
+from treadle.store.base import Asked
+from treadle.store.filters import Scope
 from treadle.store.retrying import FIRST_PAUSE, LONGEST_PAUSE
 from treadle.store.rules import explained
 

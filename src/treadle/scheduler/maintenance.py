@@ -23,8 +23,8 @@ from treadle.scheduler.context import Context
 from treadle.scheduler.courtesy import Courtesy
 from treadle.scheduler.maintainer import Last, Maintainer, maintainer
 from treadle.scheduler.ports import Workers
-from treadle.store.base import Page, WorkspaceFilter
 from treadle.store.errors import StoreUnavailable
+from treadle.store.filters import Page, WorkspaceFilter
 from treadle.wire import Cancelled, Failed, Finished
 
 log = structlog.get_logger("treadle.maintenance")

@@ -26,8 +26,9 @@ from treadle.scheduler.ports import Workers
 from treadle.scheduler.recovery import end_lost_statement
 from treadle.scheduler.seat import LaneSeat
 from treadle.scheduler.watch import Watch
-from treadle.store.base import CatalogName, Page, RecordFilter, Wake
+from treadle.store.base import CatalogName, Wake
 from treadle.store.errors import StoreUnavailable
+from treadle.store.filters import Page, RecordFilter
 
 log = structlog.get_logger("treadle.owner")
 

@@ -16,7 +16,7 @@ from treadle.scheduler.deadlines import Deadline
 from treadle.scheduler.endings import until_stored
 from treadle.scheduler.lane import Lane
 from treadle.scheduler.quantities import size
-from treadle.store.base import Scope
+from treadle.store.filters import Scope
 from treadle.wire import HowFar
 
 log = structlog.get_logger("treadle.owner")

@@ -32,7 +32,8 @@ from treadle.service.audit import ORIGIN, asker
 from treadle.service.deps import STATEMENT, missing
 from treadle.service.results import Results, has_ended, refuse_unknown_part
 from treadle.service.views import CancelEntry, CancelFilter, CancelReport
-from treadle.store.base import Asked, Scope, Wake
+from treadle.store.base import Asked, Wake
+from treadle.store.filters import Scope
 from treadle.store.rules import cancel_key
 
 _STATES = {RecordStatus.SUBMITTED: StatementState.QUEUED, RecordStatus.RUNNING: StatementState.RUNNING}

@@ -19,7 +19,8 @@ from treadle.pools.fair import Tenant
 from treadle.pools.pools import Pools
 from treadle.service.audit import Audit
 from treadle.service.limits import Crowd
-from treadle.store.base import Page, Store
+from treadle.store.base import Store
+from treadle.store.filters import Page
 from treadle.store.signals import Signals
 
 LOOK_SECONDS: Final = 0.5

@@ -18,8 +18,8 @@ from treadle.service.attempt import Attempt, in_time, not_recorded
 from treadle.service.closing import Closing
 from treadle.service.deps import ENDPOINT, EVERYTHING, missing, slice_of
 from treadle.service.views import Dpu, EndpointChange, NewEndpoint
-from treadle.store.base import EndpointFilter, Page, SessionFilter
 from treadle.store.errors import DuplicateName
+from treadle.store.filters import EndpointFilter, Page, SessionFilter
 from treadle.store.retrying import until_gone
 
 MICROSECOND: Final = timedelta(microseconds=1)

@@ -9,7 +9,7 @@ from treadle.model.access import Action
 from treadle.model.entities import Principal, Statement
 from treadle.model.states import RecordStatus, StatementState
 from treadle.service.deps import Verb, unknown_marker
-from treadle.store.base import Page, Place, RecordFilter
+from treadle.store.filters import Page, Place, RecordFilter
 
 
 class Records(Verb):

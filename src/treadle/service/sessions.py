@@ -17,7 +17,8 @@ from treadle.service.deps import ENDPOINT, Leaving, missing, unknown_marker, wat
 from treadle.service.unanswered import Unanswered
 from treadle.service.views import NewSession, SessionView
 from treadle.service.workspaces import DEFAULT_INSTANCE
-from treadle.store.base import Page, Place, SessionFilter, Wake
+from treadle.store.base import Wake
+from treadle.store.filters import Page, Place, SessionFilter
 
 MEBIBYTE: Final = 2**20
 

@@ -14,9 +14,9 @@ from treadle.model.errors import BadRequest, NotStopped
 from treadle.service.attempt import in_time, not_recorded
 from treadle.service.deps import CATALOG, EVERYTHING, WORKSPACE, Verb, missing, slice_of
 from treadle.service.views import NewWorkspace
-from treadle.store.base import Page, WorkspaceFilter
 from treadle.store.catalogs import lake_name, lake_path
 from treadle.store.errors import DuplicateName, QuotaReached, StoreUnavailable
+from treadle.store.filters import Page, WorkspaceFilter
 from treadle.store.retrying import until_gone, until_stored
 
 log = structlog.get_logger("treadle.service")

@@ -24,93 +24,17 @@ from treadle.model.entities import (
     Statement,
     Workspace,
 )
-from treadle.model.grants import Reach
-from treadle.model.states import Reason, RecordStatus, SessionStatus, StatementState
+from treadle.model.states import Reason, SessionStatus, StatementState
 from treadle.store.directory import Directory
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A place in a list that is sorted newest first."""
-
-    created_at: datetime
-    id: str
-
-
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Which slice of a list: ``limit`` rows after the first ``offset``, of those that come ``after`` a place.
-
-    A page that is not ``counted`` tells no total but 0, and does not look for it.
-    """
-
-    limit: int = 10
-    offset: int = 0
-    after: Place | None = None
-    counted: bool = True
-
-
-class SessionFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters of the session list; None means any. ``within`` is where the caller may look."""
-
-    endpoint_id: str | None = None
-    session_id: str | None = None
-    status: SessionStatus | None = None
-    created_from: datetime | None = None
-    created_to: datetime | None = None
-    within: Reach | None = None
-    user_name: str | None = None
-
-
-class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters of the statement records; None means any.
-
-    ``started_from`` compares with the start (or, before it, the creation) of a statement and
-    ``finished_to`` with its end, as the API documentation has them for version 1; for version 2 both bounds
-    are those of the creation. ``statement_id`` is the one the API shows.
-    ``within`` is where the caller may look.
-    """
-
-    session_id: str | None = None
-    endpoint_id: str | None = None
-    statement_id: str | None = None
-    source: int | None = None
-    status: RecordStatus | None = None
-    started_from: datetime | None = None
-    finished_to: datetime | None = None
-    tag: str | None = None
-    within: Reach | None = None
-    created_from: datetime | None = None
-    created_to: datetime | None = None
-    name: str | None = None
-    user_name: str | None = None
-
-
-class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters of the audit; None means any. ``action`` is whole, or what follows its last colon."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    user_name: str | None = None
-    action: str | None = None
-    workspace_id: str | None = None
-
-
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """Which statements a cancel is meant for: those that match every field given.
-
-    ``ids`` are ours or, with a workspace, those the API shows; ended statements are among them.
-    Without ids only unfinished ones are. ``tags`` are tags a statement must have, all of them; ``within``
-    is where the caller may cancel.
-    """
-
-    ids: tuple[str, ...] | None = None
-    workspace_id: str | None = None
-    session_id: str | None = None
-    endpoint_id: str | None = None
-    tags: tuple[str, ...] = ()
-    user_name: str | None = None
-    state: StatementState | None = None
-    submitted_before: datetime | None = None
-    within: Reach | None = None
+from treadle.store.filters import (
+    AuditFilter,
+    EndpointFilter,
+    Page,
+    RecordFilter,
+    Scope,
+    SessionFilter,
+    WorkspaceFilter,
+)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -143,22 +67,6 @@ class DueResult(msgspec.Struct, frozen=True):
 
     statement_id: str
     workspace_id: str
-
-
-class EndpointFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters of the endpoint list; ``name`` is a case-insensitive part of the name."""
-
-    endpoint_id: str | None = None
-    name: str | None = None
-    type: str | None = None
-
-
-class WorkspaceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters of the workspace list; ``name`` is a case-insensitive part of the name."""
-
-    workspace_id: str | None = None
-    name: str | None = None
-    enterprise_project_id: str | None = None
 
 
 class CatalogName(msgspec.Struct, frozen=True):
@@ -197,7 +105,8 @@ class Store(Directory, Protocol):
     async def add_workspace(self, workspace: Workspace, quota: int = 0) -> bool:
         """Add it; False when the project has a workspace of that name.
 
-        Raises `QuotaReached` when the project has ``quota`` workspaces already; 0 is any number.
+        Raises `BadRequest` for NUL, and `QuotaReached` when the project has ``quota`` workspaces already; 0 is any
+        number.
         """
 
     async def change_workspace(
@@ -217,7 +126,7 @@ class Store(Directory, Protocol):
         """Delete a workspace that has no endpoints, with its catalogs; its records stay for their time."""
 
     async def add_endpoint(self, endpoint: Endpoint) -> bool:
-        """Add it; False when the workspace has an endpoint of that name."""
+        """Add it; False when the workspace has an endpoint of that name, or is gone."""
 
     async def endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint | None:
         """The endpoint, if it is in the workspace."""
@@ -238,7 +147,7 @@ class Store(Directory, Protocol):
         """Delete an endpoint; its sessions must have ended."""
 
     async def add_catalog(self, catalog: Catalog) -> bool:
-        """Add it; False when the workspace has that name in that instance."""
+        """Add it; False when the workspace has that name in that instance, or is gone."""
 
     async def catalog(self, workspace_id: str, instance_id: str, name: str) -> Catalog | None:
         """The catalog of that name in the metastore instance of the workspace."""
@@ -283,7 +192,10 @@ class Store(Directory, Protocol):
         opened_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> Session | None:
-        """Compare-and-set of the status; ``owner`` and ``worker`` None leave those as they are."""
+        """Compare and set the status; other values that are not given stay as they are.
+
+        Raises `IllegalTransition` when a session that ends has no ``ended_at``, or one that goes on has.
+        """
 
     async def request_close(self, session_id: str, at: datetime, actor: str, reason: Reason) -> Session | None:
         """Write the intent to close beside the status, once; None when the session has ended.
@@ -306,10 +218,10 @@ class Store(Directory, Protocol):
         Returns it as it is stored: running at once under ``owner``, if one is given and no earlier
         statement of the session waits, or whatever waits if it has ``begun`` already. None when its
         session has ended, is asked to close or is not in the workspace of the project (None: of any).
-        ``soft`` leaves it to the next change of the row to wait for the disk: for whoever answers only
+        ``soft`` leaves it to the next change of the row to wait for the disk: for callers that answer only
         after that. Under a chosen id that was cancelled before (`entomb`) it is born cancelled. Raises
-        `DuplicateId` when the workspace has a statement of the chosen id, `DuplicateKey` when the user
-        has one of the idempotency key there.
+        `BadRequest` for text that PostgreSQL cannot keep (NUL), `DuplicateId` when the workspace has a
+        statement of the chosen id, `DuplicateKey` when the user has one of the idempotency key there.
         """
 
     async def entomb(
@@ -368,7 +280,10 @@ class Store(Directory, Protocol):
         """
 
     async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
-        """Append the outcomes of parts of a running statement, in their order, and leave its commit point."""
+        """Append the outcomes of parts of a running statement, in their order, and leave its commit point.
+
+        Parts that are there already are not appended again, and the answer is the same.
+        """
 
     async def finish(
         self,
@@ -388,6 +303,7 @@ class Store(Directory, Protocol):
         the intent the owner knows of; one that is there already stays. An ending takes its reason from the
         intent that is there, if it has none of its own or the owner knew of another. ``session`` is the end
         of its session, which is written in the same step, unless that has ended: none of the two is seen alone.
+        Raises `IllegalTransition` for an ending that no running statement can have.
         """
 
     async def restore(self, statement: Statement, session: SessionEnd | None = None) -> bool:
@@ -419,7 +335,10 @@ class Store(Directory, Protocol):
         """Mark the results of these statements as gone, and forget the small ones."""
 
     async def purge_records(self, before: datetime, limit: int) -> int:
-        """Delete at most ``limit`` ended statements (and ended sessions without any) from before then."""
+        """Delete at most ``limit`` ended statements from before then; returns how many.
+
+        Ended sessions that have no statement and are as old are deleted as well.
+        """
 
     async def purge_tombstones(self, now: datetime) -> int:
         """Delete the cancels before a submit whose time is over; returns how many."""

@@ -1,10 +1,10 @@
-"""What stands in a catalog's metadata and keeps sessions from it: found and mended without an engine.
+"""Faults in the metadata of a catalog that keep sessions from using it, found and repaired without an engine.
 
-It dates from versions that let it in. The catalog's own database is asked, so that this works where no session
-can attach the catalog any more.
+They date from versions that let them in. The database of the catalog is queried directly, so that this works where no
+session can attach the catalog any more.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -26,8 +26,6 @@ _MACROS: Final = {
 }
 _FIELDLESS: Final = "the struct has no field any more: no session can attach the catalog"
 _NO_MAIN: Final = "the schema was dropped: no session can open"
-
-
 _SHADOWING: Final = "a macro is called in place of the engine's function of that name, also by the service's own SQL"
 _DOUBLED: Final = "data files with two lists of deleted rows, {}: rows are read twice, and deleted rows appear again"
 _CURE_OF_DOUBLED: Final = "cannot be repaired: copy the rows of the previous snapshot, FROM {} AT (VERSION => {})"
@@ -60,7 +58,7 @@ async def mend(dsn: str, catalog: Catalog, functions: Collection[str] = (), *, a
                 return ()
             async with connection.transaction():
                 return (
-                    *await _macros(connection, apply=apply),
+                    *await _unreadable(connection, apply=apply),
                     *await _structs(connection, apply=apply),
                     *await _main(connection, apply=apply),
                     *await _shadowing(connection, functions, apply=apply),
@@ -68,36 +66,40 @@ async def mend(dsn: str, catalog: Catalog, functions: Collection[str] = (), *, a
                 )
 
 
-async def _macros(connection: "Connection", *, apply: bool) -> list[Harm]:
+async def _unreadable(connection: "Connection", *, apply: bool) -> list[Harm]:
+    def describe(row: "asyncpg.Record") -> tuple[str, str]:
+        reason = _MACROS[row["harm"]].format(f'"{row["parameter_name"]}"')
+        return reason, f"remove MACRO {row['macro_name']}{row['definition'] or ''}"
+
     rows = await connection.fetch(sql("lake_macros_unreadable"))
-    if apply and rows:
-        await connection.execute(sql("lake_macros_remove"), [row["macro_id"] for row in rows])
-    return [
-        Harm(
-            schema=row["schema_name"],
-            name=row["macro_name"],
-            snapshot=row["begin_snapshot"],
-            reason=_MACROS[row["harm"]].format(f'"{row["parameter_name"]}"'),
-            cure=f"remove MACRO {row['macro_name']}{row['definition'] or ''}",
-        )
-        for row in rows
-    ]
+    return await _macros(connection, rows, describe, "lake_macros_remove" if apply else None)
+
+
+async def _shadowing(connection: "Connection", functions: Collection[str], *, apply: bool) -> list[Harm]:
+    def describe(row: "asyncpg.Record") -> tuple[str, str]:
+        return _SHADOWING, f"rename to own_{row['macro_name']}"
+
+    rows = await connection.fetch(sql("lake_macros_shadowing"), list(functions))
+    return await _macros(connection, rows, describe, "lake_macros_rename" if apply else None)
+
+
+async def _macros(
+    connection: "Connection",
+    rows: "Sequence[asyncpg.Record]",
+    describe: "Callable[[asyncpg.Record], tuple[str, str]]",
+    remedy: str | None,
+) -> list[Harm]:
+    """List macros with reason and cure, after executing ``remedy`` on them."""
+    if remedy is not None and rows:
+        await connection.execute(sql(remedy), [row["macro_id"] for row in rows])
+    return [_harm(row, row["macro_name"], row["begin_snapshot"], *describe(row)) for row in rows]
 
 
 async def _structs(connection: "Connection", *, apply: bool) -> list[Harm]:
     rows = await connection.fetch(sql("lake_structs_unreadable"))
     for row in rows if apply else ():
         await connection.execute(sql("lake_struct_restore"), row["table_id"], row["column_id"], row["snapshot"])
-    return [
-        Harm(
-            schema=row["schema_name"],
-            name=row["name"],
-            snapshot=row["snapshot"],
-            reason=_FIELDLESS,
-            cure=f"bring back {row['fields']}",
-        )
-        for row in rows
-    ]
+    return [_harm(row, row["name"], row["snapshot"], _FIELDLESS, f"bring back {row['fields']}") for row in rows]
 
 
 async def _main(connection: "Connection", *, apply: bool) -> list[Harm]:
@@ -111,34 +113,18 @@ async def _main(connection: "Connection", *, apply: bool) -> list[Harm]:
     ]
 
 
-async def _shadowing(connection: "Connection", functions: Collection[str], *, apply: bool) -> list[Harm]:
-    rows = await connection.fetch(sql("lake_macros_shadowing"), list(functions))
-    if apply and rows:
-        await connection.execute(sql("lake_macros_rename"), [row["macro_id"] for row in rows])
-    return [
-        Harm(
-            schema=row["schema_name"],
-            name=row["macro_name"],
-            snapshot=row["begin_snapshot"],
-            reason=_SHADOWING,
-            cure=f"rename to own_{row['macro_name']}",
-        )
-        for row in rows
-    ]
-
-
 async def _doubled(connection: "Connection") -> list[Harm]:
     """Find files with two delete lists, written by concurrent writers before a rule of the catalog prevented it."""
     known = await connection.fetchval(sql("lake_has_deletes"))
     rows = await connection.fetch(sql("lake_deletes_doubled")) if known else []
-    return [
-        Harm(
-            schema=row["schema_name"],
-            name=row["table_name"],
-            snapshot=row["snapshot"],
-            reason=_DOUBLED.format(row["files"]),
-            cure=_CURE_OF_DOUBLED.format(f"{row['schema_name']}.{row['table_name']}", row["snapshot"] - 1),
-            mendable=False,
-        )
-        for row in rows
-    ]
+    return [_beyond_repair(row) for row in rows]
+
+
+def _beyond_repair(row: "asyncpg.Record") -> Harm:
+    reason = _DOUBLED.format(row["files"])
+    cure = _CURE_OF_DOUBLED.format(f"{row['schema_name']}.{row['table_name']}", row["snapshot"] - 1)
+    return msgspec.structs.replace(_harm(row, row["table_name"], row["snapshot"], reason, cure), mendable=False)
+
+
+def _harm(row: "asyncpg.Record", name: str, snapshot: int, reason: str, cure: str) -> Harm:
+    return Harm(schema=row["schema_name"], name=name, snapshot=snapshot, reason=reason, cure=cure)

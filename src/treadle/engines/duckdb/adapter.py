@@ -45,6 +45,7 @@ from treadle.engines.duckdb.settings_in_engine import EngineSettings
 from treadle.engines.duckdb.steps import Steps, steps_of
 from treadle.engines.duckdb.temporaries import Temporaries
 from treadle.engines.duckdb.transaction import State, Transaction
+from treadle.engines.duckdb.transaction_control import TransactionControl
 from treadle.engines.duckdb.validity import validated
 from treadle.model.entities import Evidence
 from treadle.model.profile import Measured
@@ -65,6 +66,7 @@ class DuckDB:
         self._profiler = Profiler(connection)
         self._transaction = Transaction(connection)
         self._changes = Changes(connection)
+        self._control = TransactionControl(connection, self._transaction, self._settings, self._changes)
         self._copy: copying.Staged | None = None
         self._query: Query | None = None
         self._struck = False
@@ -75,7 +77,6 @@ class DuckDB:
         self._sequences = conflicts.Sequences(connection)
         self._temporaries = Temporaries(connection)
         self._rest = 0
-        self._user = ""
         # Errors with their place; only of this connection, because DuckLake repeats those of its own ones as text.
         connection.execute("SET SESSION errors_as_json = true")
         self._reporter = Reporter(connection, vocabulary)
@@ -94,6 +95,7 @@ class DuckDB:
         Raises `EngineError`.
         """
         self._catalog, self._metadata = order.catalog.name, order.catalog.metadata_name
+        self._control.attach(self._catalog, self._metadata)
         self._profiler.attach(order.limits.threads, order.temp_dir)
         settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name, threads=order.limits.threads)
         self._reporter.attach(order)
@@ -118,7 +120,7 @@ class DuckDB:
 
     def open(self, order: Open) -> None:
         """Make sure that the catalog still answers; raises `EngineError`."""
-        self._user = order.user_name
+        self._control.user = order.user_name
         with self._reporter.reported():
             self._con.execute(naming.macros(order.user_name))
             opening.touch(self._con, self._catalog)
@@ -203,11 +205,11 @@ class DuckDB:
             self._temporaries.look(prepared)
             match prepared.kind:
                 case Kind.BEGIN:
-                    return self._begin(prepared)
+                    return self._control.begin(prepared)
                 case Kind.COMMIT:
-                    return self._prepare_commit(marker)
+                    return self._control.prepare_commit(marker)
                 case Kind.ROLLBACK:
-                    return self._end_transaction()
+                    return self._control.roll_back()
                 case Kind.SET | Kind.SHOW:
                     in_transaction = self._transaction.state is not State.NONE
                     return self._settings.run(prepared, row_limit, in_transaction=in_transaction)
@@ -247,20 +249,7 @@ class DuckDB:
                 copying.publish(self._copy)
                 self._copy = None
             if self._transaction.to_commit:
-                changed = self._commit() or changed
-        return changed
-
-    def _commit(self) -> bool:
-        """COMMIT, ours or the user's; as in PostgreSQL one that fails takes the user's changes of settings back."""
-        unit = "transaction" if self._transaction.state is State.OPEN else "statement"
-        try:
-            with conflicts.recognised(self._con, self._metadata, unit):
-                self._transaction.commit()
-        except (duckdb.Error, EngineError):
-            self._settings.adopt(self._settings.session.roll_back())
-            raise
-        changed = self._changes.made(self._catalog)
-        self._settings.adopt(self._settings.session.commit())
+                changed = self._control.commit() or changed
         return changed
 
     def rollback(self) -> None:
@@ -271,44 +260,7 @@ class DuckDB:
         if self._copy is not None:
             copying.discard(self._copy)
             self._copy = None
-        self._transaction.abandon()
-        if self._transaction.state is State.ABORTED:
-            # An aborted transaction takes no SET: its ROLLBACK comes first.
-            self._settings.adopt(self._settings.session.roll_back(), later=True)
-        else:
-            self._settings.settle()
-
-    # -- transactions -----------------------------------------------------------------------
-
-    def _begin(self, planned: Planned) -> Command:
-        if self._transaction.state is State.NONE:  # of a second one PostgreSQL only warns
-            self._transaction.begin(planned.statements[-1])
-            self._settings.session = self._settings.session.begin_transaction()
-            self._changes.begin()
-        return Command(tag="BEGIN")
-
-    def _prepare_commit(self, marker: str) -> Command:
-        if self._transaction.state is State.ABORTED:
-            return self._end_transaction()
-        if self._transaction.state is State.NONE:
-            return Command(tag="COMMIT")  # PostgreSQL only warns
-        self._changes.prepare(self._catalog)
-        self._mark(marker)
-        self._transaction.to_commit = True
-        return Command(tag="COMMIT", commits=True)
-
-    def _end_transaction(self) -> Command:
-        if self._transaction.state is not State.NONE:  # without one PostgreSQL only warns
-            self._transaction.roll_back()
-            self._settings.adopt(self._settings.session.roll_back())
-        return Command(tag="ROLLBACK")
-
-    def _mark(self, marker: str) -> None:
-        """Put the statement's id beside the commit: it is how a lost commit is found again (C7)."""
-        self._con.execute(
-            f"CALL {opening.quoted(self._catalog)}.set_commit_message(?, ?, extra_info => ?)",
-            [self._user, "treadle", marker],
-        )
+        self._control.abandon()
 
     # -- what runs --------------------------------------------------------------------------
 
@@ -339,8 +291,7 @@ class DuckDB:
         if planned.writes and self._copy is None and private is None:
             self._changes.note(planned, outcome.changed, alone=own)
         if own and private is None:
-            self._changes.prepare(self._catalog)
-            self._mark(marker)
+            self._control.mark(marker)
         self._transaction.to_commit = self._transaction.to_commit or own
         commits = own or self._copy is not None
         repeatable = own and private is None and conflicts.repeatable(planned) and self._sequences.untouched()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from treadle.model.audit import Entry, Event
-from treadle.store.base import AuditFilter
+from treadle.store.filters import AuditFilter
 from treadle.store.memory.tables import Tables, among
 from treadle.store.rules import entries_of
 
@@ -13,11 +13,9 @@ class Audit(Tables):
     """What was done, by whom."""
 
     async def add_audit(self, events: Sequence[Event]) -> None:
-        """Write events, in their order."""
         self._audit.extend(events)
 
     async def audit(self, where: AuditFilter, limit: int) -> Sequence[Entry]:
-        """The newest events that match, newest first."""
         first: dict[str, Event] = {}
         users: dict[str, set[str]] = {}
         for event in self._audit:
@@ -34,7 +32,6 @@ class Audit(Tables):
         return entries_of(found, [event for event in self._audit if event.key])
 
     async def purge_audit(self, before: datetime, limit: int) -> int:
-        """Delete at most ``limit`` rows from before then; returns how many."""
         over = sorted((event for event in self._audit if event.at < before), key=lambda event: event.at)[:limit]
         gone = set(map(id, over))
         self._audit = [event for event in self._audit if id(event) not in gone]

@@ -26,7 +26,6 @@ class Principals(Tables):
 
     # -- projects and users -----------------------------------------------------------------
     async def ensure_project(self, domain: str, project: str, new_domain_id: str, new_project_id: str) -> Project:
-        """The project of that name in the domain of that name, both made on first sight with the ids given."""
         owner = self._domains.setdefault(domain, Domain(id=new_domain_id, name=domain))
         known = await self.project_called(domain, project)
         return known or self._projects.setdefault(
@@ -34,7 +33,6 @@ class Principals(Tables):
         )
 
     async def ensure_user(self, project: str, user: str, new_project_id: str, new_user_id: str) -> Principal:
-        """The user of that name in the default domain, with an operator's rights in the project of that name."""
         place = await self.ensure_project(DEFAULT_DOMAIN, project, DEFAULT_DOMAIN, new_project_id)
         known = await self.user_called(DEFAULT_DOMAIN, user)
         person = known or User(id=new_user_id, name=user, domain=place.domain, project_id=place.id)
@@ -42,51 +40,41 @@ class Principals(Tables):
         return _principal(person, place, (BUILT_IN["operator"],))
 
     async def projects(self) -> Sequence[Project]:
-        """Every project, by domain and name."""
         return sorted(self._projects.values(), key=lambda one: (one.domain.name, one.name))
 
     async def project_called(self, domain: str, project: str) -> Project | None:
-        """The project of that name in the domain of that name."""
         found = (one for one in self._projects.values() if (one.domain.name, one.name) == (domain, project))
         return next(found, None)
 
     async def projects_of(self, user_id: str) -> Sequence[Project]:
-        """The projects in which the user has been granted something, by name."""
         granted = {grant.project_id for grant in self._grants if grant.user_id == user_id}
         return sorted((self._projects[one] for one in granted), key=lambda one: one.name)
 
     async def add_user(self, user: User) -> bool:
-        """Add a user; False when the domain has one of that name."""
         if user.id in self._users or await self.user_called(user.domain.name, user.name):
             return False
         self._users[user.id] = user
         return True
 
     async def users(self) -> Sequence[User]:
-        """Every user, by domain and name."""
         return sorted(self._users.values(), key=lambda one: (one.domain.name, one.name))
 
     async def user(self, user_id: str) -> User | None:
-        """The user of that id."""
         return self._users.get(user_id)
 
     async def user_called(self, domain: str, user: str) -> User | None:
-        """The user of that name in the domain of that name, or of that id."""
         return next(
             (one for one in self._users.values() if one.name == user and domain in (one.domain.name, one.domain.id)),
             None,
         )
 
     async def change_password(self, user_id: str, password: str) -> bool:
-        """Keep the hash of a new password; the tokens he got himself end."""
         return self._changed(user_id, password=password) and self._end_tokens(user_id, own=True)
 
     async def enable_user(self, user_id: str, *, enabled: bool) -> bool:
-        """Let a user in, or keep him out: then all his tokens end."""
         return self._changed(user_id, enabled=enabled) and (enabled or self._end_tokens(user_id))
 
     async def drop_user(self, user_id: str) -> bool:
-        """Forget a user with his tokens, credentials and grants."""
         if self._users.pop(user_id, None) is None:
             return False
         self._credentials = {key: one for key, one in self._credentials.items() if one.user_id != user_id}
@@ -95,36 +83,30 @@ class Principals(Tables):
 
     # -- what they may do -------------------------------------------------------------------
     async def add_grant(self, grant: Grant) -> bool:
-        """Grant; False when he has it already."""
         if grant in self._grants:
             return False
         self._grants.add(grant)
         return self._end_tokens(grant.user_id, grant.project_id, own=True)
 
     async def drop_grant(self, grant: Grant) -> bool:
-        """Take it back; False when he has it not."""
         if grant not in self._grants:
             return False
         self._grants.remove(grant)
         return self._end_tokens(grant.user_id, grant.project_id, own=True)
 
     async def grants_of(self, user_id: str) -> Sequence[Grant]:
-        """What a user has been granted, by project and policy."""
         found = [grant for grant in self._grants if grant.user_id == user_id]
         return sorted(found, key=lambda one: (one.project_id, one.policy))
 
     async def put_policy(self, project_id: str, policy: Policy) -> None:
-        """Keep a policy of a project's own in the place of the one of that name."""
         self._policies[project_id, policy.name] = policy
         self._end_tokens_granted(project_id, policy.name)
 
     async def policies(self, project_id: str) -> Sequence[Policy]:
-        """The policies of a project's own, by name."""
         found = [policy for (owner, _), policy in self._policies.items() if owner == project_id]
         return sorted(found, key=lambda one: one.name)
 
     async def drop_policy(self, project_id: str, name: str) -> bool:
-        """Forget a policy of a project's own, and that it was granted to anybody."""
         if self._policies.pop((project_id, name), None) is None:
             return False
         self._end_tokens_granted(project_id, name)
@@ -133,7 +115,6 @@ class Principals(Tables):
 
     # -- what they prove themselves with ----------------------------------------------------
     async def add_token(self, token: Token, password: str | None = None) -> bool:
-        """Remember a token; False when ``password`` is no longer its user's, or he is kept out."""
         user = self._users.get(token.user_id)
         if password is not None and (user is None or not user.enabled or user.password != password):
             return False
@@ -146,13 +127,11 @@ class Principals(Tables):
         return True
 
     async def token_holder(self, digest: bytes) -> TokenHolder | None:
-        """The token with this digest, over or not, if its user is let in."""
         token = self._tokens.get(digest)
         user = self._users.get(token.user_id) if token else None
         return self._held(token, user) if token is not None and user is not None and user.enabled else None
 
     async def tokens(self) -> Sequence[TokenHolder]:
-        """List all tokens, expired or not, oldest first; also those of disabled users."""
         users = ((one, self._users.get(one.user_id)) for one in self._tokens.values())
         found = [held for one, user in users if user is not None and (held := self._held(one, user)) is not None]
         return sorted(found, key=lambda one: (one.token.created_at, one.token.digest))
@@ -166,11 +145,9 @@ class Principals(Tables):
         return TokenHolder(token, _principal(user, place, self._granted(user, place)))
 
     async def drop_token(self, digest: bytes) -> bool:
-        """Forget a token."""
         return self._tokens.pop(digest, None) is not None
 
     async def add_credential(self, credential: Credential) -> bool:
-        """Add an access key; False when it is taken. The user's temporary ones that are over are forgotten."""
         if credential.access in self._credentials:
             return False
         self._credentials = {
@@ -182,16 +159,13 @@ class Principals(Tables):
         return True
 
     async def credentials_of(self, user_id: str) -> Sequence[Credential]:
-        """The access keys of a user, oldest first."""
         found = [one for one in self._credentials.values() if one.user_id == user_id]
         return sorted(found, key=lambda one: (one.created_at, one.access))
 
     async def drop_credential(self, access: str) -> bool:
-        """Forget an access key."""
         return self._credentials.pop(access, None) is not None
 
     async def key_holder(self, access: str, project_id: str | None) -> KeyHolder | None:
-        """The access key, over or not, if its user is let in; whom it stands for in the project (None: in its own)."""
         credential = self._credentials.get(access)
         user = self._users.get(credential.user_id) if credential else None
         if credential is None or user is None or not user.enabled:

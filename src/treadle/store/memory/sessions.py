@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from treadle.model.entities import EndpointStatus, Session, SessionEnd
 from treadle.model.errors import IllegalTransition, NotFound
 from treadle.model.states import Reason, SessionStatus
-from treadle.store.base import Page, SessionFilter
 from treadle.store.errors import DuplicateId
+from treadle.store.filters import Page, SessionFilter
 from treadle.store.memory.tables import Tables, among, newest
 from treadle.store.rules import check_move, is_within
 
@@ -21,7 +21,6 @@ class Sessions(Tables):
     """The sessions and their compare-and-sets."""
 
     async def add_session(self, session: Session) -> None:
-        """Remember a new session in ``CREATING``; raises `NotFound` unless its endpoint is there and runs."""
         if session.status is not SessionStatus.CREATING:
             raise IllegalTransition(f"a new session is not {session.status}")
         endpoint = self._endpoints.get(session.endpoint_id)
@@ -32,12 +31,10 @@ class Sessions(Tables):
         self._sessions[session.id] = session
 
     async def answered(self, session_id: str) -> None:
-        """Mark the session as answered: it stays open even if this gateway ends."""
         if (session := self._sessions.get(session_id)) is not None and session.unanswered:
             self._sessions[session_id] = replace(session, unanswered=False)
 
     async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:
-        """The session, if it is in the workspace (None: in any) of the project (None: of any)."""
         session = self._sessions.get(session_id)
         if session is None or not among(workspace_id, session.workspace_id):
             return None
@@ -49,7 +46,6 @@ class Sessions(Tables):
     async def sessions(
         self, workspace_id: str | None, where: SessionFilter, page: Page
     ) -> tuple[int, Sequence[Session]]:
-        """How many match, and one page of them, newest first."""
         return newest(
             self._sessions.values(),
             lambda one: (
@@ -66,12 +62,10 @@ class Sessions(Tables):
         )
 
     async def count_open_sessions(self, project_id: str) -> int:
-        """How many sessions of the project have not ended."""
         rooms = {one.id for one in self._workspaces.values() if one.project_id == project_id}
         return sum(one.workspace_id in rooms and not one.status.final for one in self._sessions.values())
 
     async def open_sessions(self, but: Sequence[str] = ()) -> Sequence[Session]:
-        """Every session that has not ended, oldest first, without those of ``but`` that simply run."""
         left_out = frozenset(but)
         found = [
             one
@@ -93,10 +87,6 @@ class Sessions(Tables):
         opened_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> Session | None:
-        """Compare-and-set of the status; what is not given (None, no message) stays as it is.
-
-        Raises `IllegalTransition` when a session that ends has no ``ended_at``, or another one has.
-        """
         check_move(to, ended=ended_at is not None)
         session = self._sessions.get(session_id)
         if session is None or session.status.final or session.status not in expected:
@@ -115,10 +105,6 @@ class Sessions(Tables):
         return moved
 
     async def request_close(self, session_id: str, at: datetime, actor: str, reason: Reason) -> Session | None:
-        """Write the intent to close beside the status, once; None when the session has ended.
-
-        The first intent stays; later ones return the session as it is.
-        """
         session = self._sessions.get(session_id)
         if session is None or session.status.final:
             return None

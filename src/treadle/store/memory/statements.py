@@ -9,8 +9,9 @@ from treadle.model.audit import By
 from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, SessionEnd, Statement
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import StatementState
-from treadle.store.base import Asked, DueResult, Finish, Lease, Page, Patience, RecordFilter, Scope
+from treadle.store.base import Asked, DueResult, Finish, Lease, Patience
 from treadle.store.errors import DuplicateId, DuplicateKey
+from treadle.store.filters import Page, RecordFilter, Scope
 from treadle.store.memory.sessions import ended
 from treadle.store.memory.tables import Tables, among, newest
 from treadle.store.rules import asked, cancel_event, check_ending, check_statement, explained, is_within, light, started
@@ -28,15 +29,6 @@ class Statements(Tables):
         soft: bool = False,  # noqa: ARG002 (memory has no disk to wait for)
         begun: bool = False,
     ) -> Statement | None:
-        """Insert a queued statement; its endpoint and database are its session's.
-
-        Returns it as it is stored: running at once under ``owner``, if one is given and no earlier
-        statement of the session waits, or whatever waits if it has ``begun`` already. None when its
-        session has ended, is asked to close or is not in the workspace of the project (None: of any).
-        Under a chosen id that was cancelled before (`entomb`) it is born cancelled. Raises `BadRequest`
-        for text that PostgreSQL cannot keep (NUL), `DuplicateId` when the workspace has a statement of
-        the chosen id, `DuplicateKey` when the user has one of the idempotency key there.
-        """
         if statement.state is not StatementState.QUEUED:
             raise IllegalTransition(f"a new statement is not {statement.state}")
         check_statement(statement)
@@ -67,10 +59,6 @@ class Statements(Tables):
     async def entomb(
         self, session: Session, statement_id: str, intent: CancelIntent, expires_at: datetime, most: int
     ) -> bool:
-        """Cancel what will be submitted to the session under a chosen id, until ``expires_at``; the first intent stays.
-
-        False when the workspace has a statement of that id already, or the session ``most`` tombstones.
-        """
         if self._found(session.workspace_id, statement_id) is not None:
             return False
         graves, now = self._tombstones, intent.requested_at
@@ -84,25 +72,20 @@ class Statements(Tables):
         return True
 
     async def statement(self, statement_id: str) -> Statement | None:
-        """The statement of that id, which is ours and not a chosen one."""
         return self._statements.get(statement_id)
 
     async def find_statement(self, workspace_id: str, public_id: str) -> Statement | None:
-        """The statement of a workspace by the id the API shows."""
         return self._found(workspace_id, public_id)
 
     async def keyed_statement(self, workspace_id: str, user_id: str, key: str) -> Statement | None:
-        """The statement the user submitted in the workspace under an idempotency key."""
         return self._keyed(workspace_id, user_id, key)
 
     async def statements(self, ids: Sequence[str]) -> Sequence[Statement]:
-        """The statements of those ids, ours, without their texts and small results; in no order."""
         return [light(self._statements[one]) for one in ids if one in self._statements]
 
     async def records(
         self, workspace_id: str | None, where: RecordFilter, page: Page, content_chars: int
     ) -> tuple[int, Sequence[Statement]]:
-        """How many match, and one page, newest first; ``content`` is cut to ``content_chars``."""
         total, found = newest(
             self._statements.values(),
             lambda one: among(workspace_id, one.workspace_id) and _matches(where, one),
@@ -113,7 +96,6 @@ class Statements(Tables):
         ]
 
     async def claim(self, session_id: str, owner: str, at: datetime) -> Statement | None:
-        """The oldest queued statement of the session, moved to running; None when there is none."""
         waiting = self._queued(session_id)
         if not waiting:
             return None
@@ -124,11 +106,6 @@ class Statements(Tables):
     async def request_cancel(
         self, statement_id: str, intent: CancelIntent, *, by: By | None = None
     ) -> Statement | None:
-        """One step: a queued statement becomes cancelled (rung ``dequeued``, effects ``none``);
-        a running one gets the intent unless it has one; an ended one is returned as it is.
-
-        Returns the statement after the step, without its texts, or None when there is no such statement.
-        """
         for one in await self.request_cancels(Scope(ids=(statement_id,)), intent, by=by):
             return one.statement
         return None
@@ -136,11 +113,6 @@ class Statements(Tables):
     async def request_cancels(
         self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False, by: By | None = None
     ) -> Sequence[Asked]:
-        """`request_cancel` for every statement of the scope in one step, in the order of their submission.
-
-        With ``dry_run`` nothing is changed, and the answer is what would be. ``by`` whom goes into the
-        audit with the same step, for each that had not ended.
-        """
         ids = set(scope.ids or ())
         found = []
         for before in self._all(lambda one: _is_meant(scope, ids, one)):
@@ -153,7 +125,6 @@ class Statements(Tables):
         return found
 
     async def begin_commit(self, statement_id: str, owner: str, point: CommitPoint, at: datetime) -> bool:
-        """Enter the commit point of a part, only while running, ours, and not asked to cancel."""
         statement = self._ours(statement_id, owner)
         if statement is None or statement.cancel is not None:
             return False
@@ -161,7 +132,6 @@ class Statements(Tables):
         return True
 
     async def leave_commit(self, statement_id: str, owner: str, part: int) -> bool:
-        """Leave the commit point of a part whose commit has certainly failed, only while running and ours."""
         statement = self._ours(statement_id, owner)
         if statement is None or (statement.commit is not None and statement.commit.part != part):
             return False
@@ -169,10 +139,6 @@ class Statements(Tables):
         return True
 
     async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
-        """Append the outcomes of parts of a running statement, in their order, and leave its commit point.
-
-        When the last of them is there already nothing is appended again, and the answer is the same.
-        """
         statement = self._ours(statement_id, owner)
         if statement is None:
             return False
@@ -193,14 +159,6 @@ class Statements(Tables):
         cancel: CancelIntent | None = None,
         session: SessionEnd | None = None,
     ) -> Finish | None:
-        """Running to its final state, once. ``parts`` are appended to those already there.
-
-        ``inline`` is a small result, ``profile`` what it took, both kept beside the record. ``cancel`` is
-        the intent the owner knows of; one that is there already stays. An ending takes its reason from the
-        intent that is there, if it has none of its own or the owner knew of another.
-
-        Raises `IllegalTransition` for an ending that no running statement can have.
-        """
         check_ending(ending)
         self._end_session(session)
         statement = self._ours(statement_id, owner)
@@ -219,7 +177,6 @@ class Statements(Tables):
         return Finish(statement.cancel or cancel)
 
     async def restore(self, statement: Statement, session: SessionEnd | None = None) -> bool:
-        """Write an ended statement whose row was lost before it was on disk; False when it is there."""
         if statement.ending is None:
             raise IllegalTransition("only an ended statement is restored")
         check_ending(statement.ending)
@@ -230,16 +187,13 @@ class Statements(Tables):
         return True
 
     async def running(self) -> Sequence[Statement]:
-        """Every running statement, oldest first, with ``content`` left empty."""
         found = [replace(one, content="") for one in self._all(lambda one: one.state is StatementState.RUNNING)]
         return sorted(found, key=lambda one: one.started_at or one.created_at)
 
     async def queued_sessions(self) -> Sequence[str]:
-        """The sessions that have queued statements."""
         return sorted({one.session_id for one in self._all(lambda one: one.state is StatementState.QUEUED)})
 
     async def waiting(self) -> Sequence[Patience]:
-        """The queued statements that have a limit of their own to their wait."""
         return [
             Patience(one.id, one.session_id, one.created_at, one.wait_timeout)
             for one in self._all(lambda one: one.state is StatementState.QUEUED)
@@ -247,7 +201,6 @@ class Statements(Tables):
         ]
 
     async def renew_lease(self, statement_id: str, until: datetime) -> bool:
-        """Let the lease of an unfinished statement run out later."""
         statement = self._statements.get(statement_id)
         if statement is None or statement.state.final or statement.keepalive is None:
             return False
@@ -255,7 +208,6 @@ class Statements(Tables):
         return True
 
     async def leases(self) -> Sequence[Lease]:
-        """The leases of all unfinished statements that have one."""
         return [
             Lease(one.id, one.session_id, one.keepalive, one.lease_until)
             for one in self._all(lambda one: not one.state.final)
@@ -263,7 +215,6 @@ class Statements(Tables):
         ]
 
     async def due_results(self, now: datetime, limit: int) -> Sequence[DueResult]:
-        """At most ``limit`` results whose time is over and that have not been marked, the longest due first."""
         due = [
             (one.results_expire_at, one.id, one.workspace_id)
             for one in self._statements.values()
@@ -272,16 +223,11 @@ class Statements(Tables):
         return [DueResult(statement_id, workspace_id) for _, statement_id, workspace_id in sorted(due)[:limit]]
 
     async def expire_results(self, ids: Sequence[str]) -> None:
-        """Mark the results of these statements as gone, and forget the small ones."""
         for statement_id in self._statements.keys() & set(ids):
             self._expired.add(statement_id)
             self._statements[statement_id] = replace(self._statements[statement_id], inline=None)
 
     async def purge_records(self, before: datetime, limit: int) -> int:
-        """Delete at most ``limit`` ended statements (and ended sessions without any) from before then.
-
-        Returns how many statements were deleted.
-        """
         ended = [
             (one.ending.finished_at, one.id)
             for one in self._statements.values()
@@ -298,7 +244,6 @@ class Statements(Tables):
         return len(purged)
 
     async def purge_tombstones(self, now: datetime) -> int:
-        """Delete the cancels before a submit whose time is over; returns how many."""
         over = [grave for grave, (_, until) in self._tombstones.items() if until <= now]
         for grave in over:
             del self._tombstones[grave]

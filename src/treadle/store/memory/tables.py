@@ -8,7 +8,7 @@ from treadle.model.access import Policy
 from treadle.model.audit import Event
 from treadle.model.entities import CancelIntent, Catalog, Endpoint, Session, Statement, Workspace
 from treadle.model.identity import Credential, Domain, Grant, Project, Token, User
-from treadle.store.base import Page
+from treadle.store.filters import Page
 
 
 class _Dated(Protocol):

@@ -6,8 +6,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from treadle.model.entities import Catalog, Endpoint, Workspace
-from treadle.store.base import EndpointFilter, Page, WorkspaceFilter
 from treadle.store.errors import DuplicateName, QuotaReached
+from treadle.store.filters import EndpointFilter, Page, WorkspaceFilter
 from treadle.store.memory.tables import Tables, among, names, newest
 from treadle.store.rules import check_endpoint, check_workspace
 
@@ -16,10 +16,6 @@ class Workspaces(Tables):
     """What a tenant's room holds."""
 
     async def add_workspace(self, workspace: Workspace, quota: int = 0) -> bool:
-        """Add it; False when the project has a workspace of that name. Raises `BadRequest` for NUL.
-
-        Raises `QuotaReached` when the project has ``quota`` workspaces already; 0 is any number.
-        """
         check_workspace(workspace)
         if quota and sum(one.project_id == workspace.project_id for one in self._workspaces.values()) >= quota:
             raise QuotaReached(workspace.project_id)
@@ -32,7 +28,6 @@ class Workspaces(Tables):
     async def change_workspace(
         self, workspace_id: str, *, name: str | None, description: str | None, metastore_id: str | None
     ) -> Workspace | None:
-        """Change what is given; None when there is no such workspace. Raises `DuplicateName`."""
         workspace = self._workspaces.get(workspace_id)
         if workspace is None:
             return None
@@ -45,14 +40,12 @@ class Workspaces(Tables):
         return changed
 
     async def workspace(self, workspace_id: str, project_id: str | None) -> Workspace | None:
-        """The workspace, if it belongs to the project (None: to any, for operators)."""
         workspace = self._workspaces.get(workspace_id)
         return workspace if workspace and among(project_id, workspace.project_id) else None
 
     async def workspaces(
         self, project_id: str | None, where: WorkspaceFilter, page: Page
     ) -> tuple[int, Sequence[Workspace]]:
-        """How many match, and one page of them, newest first."""
         return newest(
             self._workspaces.values(),
             lambda one: (
@@ -65,7 +58,6 @@ class Workspaces(Tables):
         )
 
     async def drop_workspace(self, workspace_id: str) -> bool:
-        """Delete a workspace that has no endpoints, with its catalogs; its records stay for their time."""
         if any(endpoint.workspace_id == workspace_id for endpoint in self._endpoints.values()):
             return False
         if self._workspaces.pop(workspace_id, None) is None:
@@ -74,7 +66,6 @@ class Workspaces(Tables):
         return True
 
     async def add_endpoint(self, endpoint: Endpoint) -> bool:
-        """Add it; False when the workspace has an endpoint of that name, or is gone."""
         check_endpoint(endpoint)
         taken = {(known.workspace_id, known.name) for known in self._endpoints.values()}
         if endpoint.id in self._endpoints or (endpoint.workspace_id, endpoint.name) in taken:
@@ -85,21 +76,17 @@ class Workspaces(Tables):
         return True
 
     async def endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint | None:
-        """The endpoint, if it is in the workspace."""
         endpoint = self._endpoints.get(endpoint_id)
         return endpoint if endpoint and endpoint.workspace_id == workspace_id else None
 
     async def endpoint_named(self, workspace_id: str, name: str) -> Endpoint | None:
-        """The endpoint of that name in the workspace."""
         found = (one for one in self._endpoints.values() if (one.workspace_id, one.name) == (workspace_id, name))
         return next(found, None)
 
     async def endpoints_of(self, ids: Sequence[str]) -> Sequence[Endpoint]:
-        """The endpoints of those ids, in no order."""
         return [self._endpoints[one] for one in ids if one in self._endpoints]
 
     async def change_endpoint(self, endpoint: Endpoint, since: datetime) -> bool:
-        """Write it as it is now; False when it is gone or was changed ``since``. Raises `DuplicateName`."""
         check_endpoint(endpoint)
         current = await self.endpoint(endpoint.workspace_id, endpoint.id)
         if current is None or current.updated_at != since:
@@ -111,7 +98,6 @@ class Workspaces(Tables):
         return True
 
     async def endpoints(self, workspace_id: str, where: EndpointFilter, page: Page) -> tuple[int, Sequence[Endpoint]]:
-        """How many match, and one page of them, newest first."""
         return newest(
             self._endpoints.values(),
             lambda one: (
@@ -124,7 +110,6 @@ class Workspaces(Tables):
         )
 
     async def drop_endpoint(self, workspace_id: str, endpoint_id: str) -> bool:
-        """Delete an endpoint; its sessions must have ended."""
         if await self.endpoint(workspace_id, endpoint_id) is None:
             return False
         if any(one.endpoint_id == endpoint_id and not one.status.final for one in self._sessions.values()):
@@ -133,7 +118,6 @@ class Workspaces(Tables):
         return True
 
     async def add_catalog(self, catalog: Catalog) -> bool:
-        """Add it; False when the workspace has that name in that instance, or is gone."""
         known = await self.catalog(catalog.workspace_id, catalog.instance_id, catalog.name)
         if known or catalog.id in self._catalogs or catalog.workspace_id not in self._workspaces:
             return False
@@ -141,16 +125,13 @@ class Workspaces(Tables):
         return True
 
     async def catalog(self, workspace_id: str, instance_id: str, name: str) -> Catalog | None:
-        """The catalog of that name in the metastore instance of the workspace."""
         wanted = (workspace_id, instance_id, name)
         found = (one for one in self._catalogs.values() if (one.workspace_id, one.instance_id, one.name) == wanted)
         return next(found, None)
 
     async def catalogs(self, workspace_id: str) -> Sequence[Catalog]:
-        """All catalogs of a workspace, by instance and name."""
         found = [one for one in self._catalogs.values() if one.workspace_id == workspace_id]
         return sorted(found, key=lambda one: (one.instance_id, one.name))
 
     async def drop_catalog(self, catalog_id: str) -> bool:
-        """Forget a catalog."""
         return self._catalogs.pop(catalog_id, None) is not None

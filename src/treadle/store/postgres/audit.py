@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from treadle.model.audit import By, Entry, Event
-from treadle.store.base import AuditFilter
+from treadle.store.filters import AuditFilter
 from treadle.store.postgres.pool import PoolBase
 from treadle.store.rules import entries_of
 from treadle.store.sql import sql
@@ -18,7 +18,6 @@ class Audit(PoolBase):
     """What was done, by whom."""
 
     async def add_audit(self, events: Sequence[Event]) -> None:
-        """Write events, in their order."""
         rows = [
             (
                 one.at,
@@ -43,7 +42,6 @@ class Audit(PoolBase):
                 await connection.execute(sql("audit_add"), *map(list, zip(*rows, strict=True)))
 
     async def audit(self, where: AuditFilter, limit: int) -> Sequence[Entry]:
-        """The newest events that match, newest first."""
         filters = (where.since, where.until, where.user_name, where.action, where.workspace_id)
         async with self._acquired(self._lists) as connection:
             found = [_to_event(row) for row in await connection.fetch(sql("audit_page"), *filters, limit)]
@@ -52,7 +50,6 @@ class Audit(PoolBase):
         return entries_of(found, attached)
 
     async def purge_audit(self, before: datetime, limit: int) -> int:
-        """Delete at most ``limit`` rows from before then; returns how many."""
         async with self._acquired(self._lists) as connection, connection.transaction():
             await connection.fetchrow(sql("audit_may_purge"), before)
             return len(await connection.fetch(sql("audit_purge"), before, limit))

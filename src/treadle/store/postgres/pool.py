@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from treadle.model.errors import BadRequest
-from treadle.store.base import Page
 from treadle.store.errors import StoreUnavailable
+from treadle.store.filters import Page
 from treadle.store.postgres.connections import LOST, Connections
 from treadle.store.sql import sql
 

@@ -24,14 +24,12 @@ class Principals(PoolBase):
 
     # -- projects and users -----------------------------------------------------------------
     async def ensure_project(self, domain: str, project: str, new_domain_id: str, new_project_id: str) -> Project:
-        """The project of that name in the domain of that name, both made on first sight with the ids given."""
         row = await self._row("project_ensure", domain, project, new_domain_id, new_project_id)
         if row is None:
             raise StoreUnavailable("the project was neither found nor made")
         return to_project(row)
 
     async def ensure_user(self, project: str, user: str, new_project_id: str, new_user_id: str) -> Principal:
-        """The user of that name in the default domain, with an operator's rights in the project of that name."""
         row = await self._row("user_find", project, user, DEFAULT_DOMAIN)
         row = row or await self._row("user_add", project, user, DEFAULT_DOMAIN, new_project_id, new_user_id)
         if row is None:
@@ -39,78 +37,61 @@ class Principals(PoolBase):
         return to_principal(row, (BUILT_IN["operator"],))
 
     async def projects(self) -> Sequence[Project]:
-        """Every project, by domain and name."""
         return [to_project(row) for row in await self._rows("projects_all")]
 
     async def project_called(self, domain: str, project: str) -> Project | None:
-        """The project of that name in the domain of that name."""
         row = await self._row("project_called", domain, project)
         return to_project(row) if row else None
 
     async def projects_of(self, user_id: str) -> Sequence[Project]:
-        """The projects in which the user has been granted something, by name."""
         return [to_project(row) for row in await self._rows("projects_of", user_id)]
 
     async def add_user(self, user: User) -> bool:
-        """Add a user; False when the domain has one of that name."""
         return await self._done(
             "member_add", user.id, user.name, user.domain.id, user.project_id, user.enabled, user.password
         )
 
     async def users(self) -> Sequence[User]:
-        """Every user, by domain and name."""
         return [to_member(row) for row in await self._rows("members_all")]
 
     async def user(self, user_id: str) -> User | None:
-        """The user of that id."""
         row = await self._row("member_get", user_id)
         return to_member(row) if row else None
 
     async def user_called(self, domain: str, user: str) -> User | None:
-        """The user of that name in the domain of that name, or of that id."""
         row = await self._row("member_called", domain, user)
         return to_member(row) if row else None
 
     async def change_password(self, user_id: str, password: str) -> bool:
-        """Keep the hash of a new password; the tokens he got himself end."""
         return await self._done("member_password", user_id, password)
 
     async def enable_user(self, user_id: str, *, enabled: bool) -> bool:
-        """Let a user in, or keep him out: then all his tokens end."""
         return await self._done("member_enable", user_id, enabled)
 
     async def drop_user(self, user_id: str) -> bool:
-        """Forget a user with his tokens, credentials and grants."""
         return await self._done("member_drop", user_id)
 
     # -- what they may do -------------------------------------------------------------------
     async def add_grant(self, grant: Grant) -> bool:
-        """Grant; False when he has it already."""
         return await self._done("grant_add", grant.user_id, grant.project_id, grant.policy)
 
     async def drop_grant(self, grant: Grant) -> bool:
-        """Take it back; False when he has it not."""
         return await self._done("grant_drop", grant.user_id, grant.project_id, grant.policy)
 
     async def grants_of(self, user_id: str) -> Sequence[Grant]:
-        """What a user has been granted, by project and policy."""
         return [Grant(**dict(row)) for row in await self._rows("grants_of", user_id)]
 
     async def put_policy(self, project_id: str, policy: Policy) -> None:
-        """Keep a policy of a project's own in the place of the one of that name."""
         await self._rows("policy_put", project_id, policy.name, encode_policy(policy))
 
     async def policies(self, project_id: str) -> Sequence[Policy]:
-        """The policies of a project's own, by name."""
         return [decode_policy(row["document"]) for row in await self._rows("policies_of", project_id)]
 
     async def drop_policy(self, project_id: str, name: str) -> bool:
-        """Forget a policy of a project's own, and that it was granted to anybody."""
         return await self._done("policy_drop", project_id, name)
 
     # -- what they prove themselves with ----------------------------------------------------
     async def add_token(self, token: Token, password: str | None = None) -> bool:
-        """Remember a token; False when ``password`` is no longer its user's, or he is kept out."""
         return await self._done(
             "token_add",
             token.digest,
@@ -125,20 +106,16 @@ class Principals(PoolBase):
         )
 
     async def token_holder(self, digest: bytes) -> TokenHolder | None:
-        """The token with this digest, over or not, if its user is let in."""
         row = await self._row("token_holder", digest)
         return to_token_holder(row) if row else None
 
     async def tokens(self) -> Sequence[TokenHolder]:
-        """List all tokens, expired or not, oldest first; also those of disabled users."""
         return [to_token_holder(row) for row in await self._rows("tokens_all")]
 
     async def drop_token(self, digest: bytes) -> bool:
-        """Forget a token."""
         return await self._done("token_drop", digest)
 
     async def add_credential(self, credential: Credential) -> bool:
-        """Add an access key; False when it is taken. The user's temporary ones that are over are forgotten."""
         return await self._done(
             "credential_add",
             credential.access,
@@ -151,14 +128,11 @@ class Principals(PoolBase):
         )
 
     async def credentials_of(self, user_id: str) -> Sequence[Credential]:
-        """The access keys of a user, oldest first."""
         return [to_credential(row) for row in await self._rows("credentials_of", user_id)]
 
     async def drop_credential(self, access: str) -> bool:
-        """Forget an access key."""
         return await self._done("credential_drop", access)
 
     async def key_holder(self, access: str, project_id: str | None) -> KeyHolder | None:
-        """The access key, over or not, if its user is let in; whom it stands for in the project (None: in its own)."""
         row = await self._row("key_holder", access, project_id)
         return to_key_holder(row) if row else None

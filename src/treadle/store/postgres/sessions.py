@@ -9,8 +9,8 @@ import asyncpg
 from treadle.model.entities import Session, SessionEnd
 from treadle.model.errors import IllegalTransition, NotFound
 from treadle.model.states import Reason, SessionStatus
-from treadle.store.base import Page, SessionFilter
 from treadle.store.errors import DuplicateId
+from treadle.store.filters import Page, SessionFilter
 from treadle.store.postgres.pool import PoolBase
 from treadle.store.postgres.rows import to_session
 from treadle.store.rules import check_move, pattern_of
@@ -29,7 +29,6 @@ class Sessions(PoolBase):
     """The sessions and their compare-and-sets."""
 
     async def add_session(self, session: Session) -> None:
-        """Remember a new session in ``CREATING``; raises `NotFound` unless its endpoint is there and runs."""
         if session.status is not SessionStatus.CREATING:
             raise IllegalTransition(f"a new session is not {session.status}")
         try:
@@ -57,18 +56,15 @@ class Sessions(PoolBase):
             raise NotFound("no such endpoint")
 
     async def answered(self, session_id: str) -> None:
-        """Mark the session as answered: it stays open even if this gateway ends."""
         await self._done("session_answered", session_id)
 
     async def session(self, workspace_id: str | None, session_id: str, project_id: str | None = None) -> Session | None:
-        """The session, if it is in the workspace (None: in any) of the project (None: of any)."""
         row = await self._row("session_get", workspace_id, session_id, project_id)
         return to_session(row) if row else None
 
     async def sessions(
         self, workspace_id: str | None, where: SessionFilter, page: Page
     ) -> tuple[int, Sequence[Session]]:
-        """How many match, and one page of them, newest first."""
         filters = (
             workspace_id,
             where.endpoint_id,
@@ -83,12 +79,10 @@ class Sessions(PoolBase):
         return total, [to_session(row) for row in rows]
 
     async def count_open_sessions(self, project_id: str) -> int:
-        """How many sessions of the project have not ended."""
         row = await self._row("sessions_open_count", project_id)
         return int(row["total"]) if row else 0
 
     async def open_sessions(self, but: Sequence[str] = ()) -> Sequence[Session]:
-        """Every session that has not ended, oldest first, without those of ``but`` that simply run."""
         return [to_session(row) for row in await self._rows("sessions_open", list(but))]
 
     async def move_session(
@@ -104,10 +98,6 @@ class Sessions(PoolBase):
         opened_at: datetime | None = None,
         ended_at: datetime | None = None,
     ) -> Session | None:
-        """Compare-and-set of the status; what is not given (None, no message) stays as it is.
-
-        Raises `IllegalTransition` when a session that ends has no ``ended_at``, or another one has.
-        """
         check_move(to, ended=ended_at is not None)
         statuses = [status for status in expected if not status.final]
         message = message.replace("\x00", "")
@@ -117,9 +107,5 @@ class Sessions(PoolBase):
         return to_session(row) if row else None
 
     async def request_close(self, session_id: str, at: datetime, actor: str, reason: Reason) -> Session | None:
-        """Write the intent to close beside the status, once; None when the session has ended.
-
-        The first intent stays; later ones return the session as it is.
-        """
         row = await self._row("session_request_close", session_id, at, actor, reason)
         return to_session(row) if row else None

@@ -11,8 +11,9 @@ from treadle.model.audit import By
 from treadle.model.entities import CancelIntent, CommitPoint, Ending, Part, Session, SessionEnd, Statement
 from treadle.model.errors import IllegalTransition
 from treadle.model.states import Reason, StatementState
-from treadle.store.base import Asked, DueResult, Finish, Lease, Page, Patience, RecordFilter, Scope
+from treadle.store.base import Asked, DueResult, Finish, Lease, Patience
 from treadle.store.errors import DuplicateId, DuplicateKey
+from treadle.store.filters import Page, RecordFilter, Scope
 from treadle.store.postgres.pool import PoolBase
 from treadle.store.postgres.rows import encode, encode_parts, to_intent, to_statement
 from treadle.store.postgres.sessions import ended
@@ -37,16 +38,6 @@ class Statements(PoolBase):
         soft: bool = False,
         begun: bool = False,
     ) -> Statement | None:
-        """Insert a queued statement; its endpoint and database are its session's.
-
-        Returns it as it is stored: running at once under ``owner``, if one is given and no earlier
-        statement of the session waits, or whatever waits if it has ``begun`` already. None when its
-        session has ended, is asked to close or is not in the workspace of the project (None: of any).
-        ``soft`` leaves it to the next change of the row to wait for the disk. Under a chosen id that
-        was cancelled before (`entomb`) it is born cancelled. Raises `BadRequest` for text that
-        PostgreSQL cannot keep (NUL), `DuplicateId` when the workspace has a statement of the chosen id,
-        `DuplicateKey` when the user has one of the idempotency key there.
-        """
         if statement.state is not StatementState.QUEUED:
             raise IllegalTransition(f"a new statement is not {statement.state}")
         check_statement(statement)
@@ -105,10 +96,6 @@ class Statements(PoolBase):
     async def entomb(
         self, session: Session, statement_id: str, intent: CancelIntent, expires_at: datetime, most: int
     ) -> bool:
-        """Cancel what will be submitted to the session under a chosen id, until ``expires_at``; the first intent stays.
-
-        False when the workspace has a statement of that id already, or the session ``most`` tombstones.
-        """
         async with self._acquired() as connection, connection.transaction():
             await connection.fetchrow(sql("tombstone_lock"), session.id)
             if await connection.fetchrow(sql("statement_find"), session.workspace_id, statement_id) is not None:
@@ -118,28 +105,23 @@ class Statements(PoolBase):
             return await connection.fetchrow(sql("tombstone_add"), session.id, statement_id, *values) is not None
 
     async def statement(self, statement_id: str) -> Statement | None:
-        """The statement of that id, which is ours and not a chosen one."""
         row = await self._row("statement_get", statement_id)
         return to_statement(row) if row else None
 
     async def find_statement(self, workspace_id: str, public_id: str) -> Statement | None:
-        """The statement of a workspace by the id the API shows."""
         row = await self._row("statement_find", workspace_id, public_id)
         return to_statement(row) if row else None
 
     async def keyed_statement(self, workspace_id: str, user_id: str, key: str) -> Statement | None:
-        """The statement the user submitted in the workspace under an idempotency key."""
         row = await self._row("statement_keyed", workspace_id, user_id, key)
         return to_statement(row) if row else None
 
     async def statements(self, ids: Sequence[str]) -> Sequence[Statement]:
-        """The statements of those ids, ours, without their texts and small results; in no order."""
         return [to_statement(row) for row in await self._rows("statements_get", ids)]
 
     async def records(
         self, workspace_id: str | None, where: RecordFilter, page: Page, content_chars: int
     ) -> tuple[int, Sequence[Statement]]:
-        """How many match, and one page, newest first; ``content`` is cut to ``content_chars``."""
         filters = (
             workspace_id,
             where.session_id,
@@ -160,18 +142,12 @@ class Statements(PoolBase):
         return total, [to_statement(row) for row in rows]
 
     async def claim(self, session_id: str, owner: str, at: datetime) -> Statement | None:
-        """The oldest queued statement of the session, moved to running; None when there is none."""
         row = await self._row("statement_claim", session_id, owner, at)
         return to_statement(row) if row else None
 
     async def request_cancel(
         self, statement_id: str, intent: CancelIntent, *, by: By | None = None
     ) -> Statement | None:
-        """One step: a queued statement becomes cancelled (rung ``dequeued``, effects ``none``);
-        a running one gets the intent unless it has one; an ended one is returned as it is.
-
-        Returns the statement after the step, without its texts, or None when there is no such statement.
-        """
         for one in await self.request_cancels(Scope(ids=(statement_id,)), intent, by=by):
             return one.statement
         return None
@@ -179,27 +155,16 @@ class Statements(PoolBase):
     async def request_cancels(
         self, scope: Scope, intent: CancelIntent, *, dry_run: bool = False, by: By | None = None
     ) -> Sequence[Asked]:
-        """`request_cancel` for every statement of the scope in one step, in the order of their submission.
-
-        With ``dry_run`` nothing is changed, and the answer is what would be. ``by`` whom goes into the
-        audit with the same step, for each that had not ended.
-        """
         rows = await self._rows("statements_request_cancel", *_scoped(scope, intent, dry_run=dry_run, by=by))
         return [Asked(StatementState(row["before"]), to_statement(row)) for row in rows]
 
     async def begin_commit(self, statement_id: str, owner: str, point: CommitPoint, at: datetime) -> bool:
-        """Enter the commit point of a part, only while running, ours, and not asked to cancel."""
         return await self._done("statement_begin_commit", statement_id, owner, encode(point), at)
 
     async def leave_commit(self, statement_id: str, owner: str, part: int) -> bool:
-        """Leave the commit point of a part whose commit has certainly failed, only while running and ours."""
         return await self._done("statement_leave_commit", statement_id, owner, part)
 
     async def add_parts(self, statement_id: str, owner: str, parts: Sequence[Part]) -> bool:
-        """Append the outcomes of parts of a running statement, in their order, and leave its commit point.
-
-        When the last of them is there already nothing is appended again, and the answer is the same.
-        """
         return await self._done("statement_add_parts", statement_id, owner, encode_parts(parts), parts[-1].number)
 
     async def finish(
@@ -295,45 +260,33 @@ class Statements(PoolBase):
             return await connection.fetchrow(sql(name), *args)
 
     async def running(self) -> Sequence[Statement]:
-        """Every running statement, oldest first, with ``content`` left empty."""
         return [to_statement(row) for row in await self._rows("statements_running")]
 
     async def queued_sessions(self) -> Sequence[str]:
-        """The sessions that have queued statements."""
         return [row["session_id"] for row in await self._rows("queued_sessions")]
 
     async def waiting(self) -> Sequence[Patience]:
-        """The queued statements that have a limit of their own to their wait."""
         return [Patience(*row) for row in await self._rows("statements_waiting")]
 
     async def renew_lease(self, statement_id: str, until: datetime) -> bool:
-        """Let the lease of an unfinished statement run out later."""
         return await self._done("statement_renew_lease", statement_id, until)
 
     async def leases(self) -> Sequence[Lease]:
-        """The leases of all unfinished statements that have one."""
         return [Lease(*row) for row in await self._rows("statements_leased")]
 
     async def due_results(self, now: datetime, limit: int) -> Sequence[DueResult]:
-        """At most ``limit`` results whose time is over and that have not been marked, the longest due first."""
         async with self._acquired(self._lists) as connection:
             return [DueResult(*row) for row in await connection.fetch(sql("results_due"), now, limit)]
 
     async def expire_results(self, ids: Sequence[str]) -> None:
-        """Mark the results of these statements as gone, and forget the small ones."""
         await self._swept("results_expire", ids)
 
     async def purge_records(self, before: datetime, limit: int) -> int:
-        """Delete at most ``limit`` ended statements (and ended sessions without any) from before then.
-
-        Returns how many statements were deleted.
-        """
         purged = await self._swept("statements_purge", before, limit)
         await self._swept("sessions_purge", before, limit)
         return len(purged)
 
     async def purge_tombstones(self, now: datetime) -> int:
-        """Delete the cancels before a submit whose time is over; returns how many."""
         return len(await self._swept("tombstones_purge", now))
 
 

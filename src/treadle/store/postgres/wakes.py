@@ -35,7 +35,6 @@ class Wakes(PoolBase):
     """Notify and listen."""
 
     async def notify(self, wake: Wake) -> None:
-        """Wake owners in other processes."""
         text = msgspec.json.encode(_Letter(self._origin, wake)).decode()
         if len(text) > PAYLOAD_MOST:
             short = msgspec.structs.replace(wake, intent=None)

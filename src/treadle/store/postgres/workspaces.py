@@ -6,8 +6,8 @@ from datetime import datetime
 import asyncpg
 
 from treadle.model.entities import Catalog, Endpoint, Workspace
-from treadle.store.base import EndpointFilter, Page, WorkspaceFilter
 from treadle.store.errors import DuplicateName, QuotaReached
+from treadle.store.filters import EndpointFilter, Page, WorkspaceFilter
 from treadle.store.postgres.pool import PoolBase
 from treadle.store.postgres.rows import encode, to_catalog, to_endpoint, to_workspace
 from treadle.store.rules import check_endpoint, check_workspace
@@ -18,10 +18,6 @@ class Workspaces(PoolBase):
     """What a tenant's room holds."""
 
     async def add_workspace(self, workspace: Workspace, quota: int = 0) -> bool:
-        """Add it; False when the project has a workspace of that name. Raises `BadRequest` for NUL.
-
-        Raises `QuotaReached` when the project has ``quota`` workspaces already; 0 is any number.
-        """
         check_workspace(workspace)
         added = (
             workspace.id,
@@ -45,7 +41,6 @@ class Workspaces(PoolBase):
     async def change_workspace(
         self, workspace_id: str, *, name: str | None, description: str | None, metastore_id: str | None
     ) -> Workspace | None:
-        """Change what is given; None when there is no such workspace. Raises `DuplicateName`."""
         try:
             row = await self._row("workspace_change", workspace_id, name, description, metastore_id)
         except asyncpg.UniqueViolationError:
@@ -53,27 +48,23 @@ class Workspaces(PoolBase):
         return to_workspace(row) if row else None
 
     async def workspace(self, workspace_id: str, project_id: str | None) -> Workspace | None:
-        """The workspace, if it belongs to the project (None: to any, for operators)."""
         row = await self._row("workspace_get", workspace_id, project_id)
         return to_workspace(row) if row else None
 
     async def workspaces(
         self, project_id: str | None, where: WorkspaceFilter, page: Page
     ) -> tuple[int, Sequence[Workspace]]:
-        """How many match, and one page of them, newest first."""
         filters = (project_id, where.workspace_id, where.name, where.enterprise_project_id)
         total, rows = await self._page("workspaces", filters, page)
         return total, [to_workspace(row) for row in rows]
 
     async def drop_workspace(self, workspace_id: str) -> bool:
-        """Delete a workspace that has no endpoints, with its catalogs; its records stay for their time."""
         try:
             return await self._done("workspace_drop", workspace_id)
         except asyncpg.ForeignKeyViolationError:
             return False
 
     async def add_endpoint(self, endpoint: Endpoint) -> bool:
-        """Add it; False when the workspace has an endpoint of that name, or is gone."""
         check_endpoint(endpoint)
         try:
             return await self._done(
@@ -101,21 +92,17 @@ class Workspaces(PoolBase):
             return False
 
     async def endpoint(self, workspace_id: str, endpoint_id: str) -> Endpoint | None:
-        """The endpoint, if it is in the workspace."""
         row = await self._row("endpoint_get", workspace_id, endpoint_id)
         return to_endpoint(row) if row else None
 
     async def endpoint_named(self, workspace_id: str, name: str) -> Endpoint | None:
-        """The endpoint of that name in the workspace."""
         row = await self._row("endpoint_named", workspace_id, name)
         return to_endpoint(row) if row else None
 
     async def endpoints_of(self, ids: Sequence[str]) -> Sequence[Endpoint]:
-        """The endpoints of those ids, in no order."""
         return [to_endpoint(row) for row in await self._rows("endpoints_get", list(ids))]
 
     async def change_endpoint(self, endpoint: Endpoint, since: datetime) -> bool:
-        """Write it as it is now; False when it is gone or was changed ``since``. Raises `DuplicateName`."""
         check_endpoint(endpoint)
         try:
             return await self._done(
@@ -140,20 +127,17 @@ class Workspaces(PoolBase):
             raise DuplicateName(endpoint.name) from None
 
     async def endpoints(self, workspace_id: str, where: EndpointFilter, page: Page) -> tuple[int, Sequence[Endpoint]]:
-        """How many match, and one page of them, newest first."""
         filters = (workspace_id, where.endpoint_id, where.name, where.type)
         total, rows = await self._page("endpoints", filters, page)
         return total, [to_endpoint(row) for row in rows]
 
     async def drop_endpoint(self, workspace_id: str, endpoint_id: str) -> bool:
-        """Delete an endpoint; its sessions must have ended."""
         async with self._acquired() as connection, connection.transaction():
             await connection.fetchrow(sql("endpoint_lock"), workspace_id, endpoint_id)
             dropped = await connection.fetchrow(sql("endpoint_drop"), workspace_id, endpoint_id)
         return dropped is not None
 
     async def add_catalog(self, catalog: Catalog) -> bool:
-        """Add it; False when the workspace has that name in that instance, or is gone."""
         try:
             return await self._done(
                 "catalog_add",
@@ -171,14 +155,11 @@ class Workspaces(PoolBase):
             return False
 
     async def catalog(self, workspace_id: str, instance_id: str, name: str) -> Catalog | None:
-        """The catalog of that name in the metastore instance of the workspace."""
         row = await self._row("catalog_get", workspace_id, instance_id, name)
         return to_catalog(row) if row else None
 
     async def catalogs(self, workspace_id: str) -> Sequence[Catalog]:
-        """All catalogs of a workspace, by instance and name."""
         return [to_catalog(row) for row in await self._rows("catalogs_of", workspace_id)]
 
     async def drop_catalog(self, catalog_id: str) -> bool:
-        """Forget a catalog."""
         return await self._done("catalog_drop", catalog_id)
