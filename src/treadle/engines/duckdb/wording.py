@@ -34,6 +34,8 @@ _OURS: Final = (
         re.compile(r"We cannot add a column with a non-literal .*"),
         "only a constant can be the DEFAULT of this column now",
     ),
+    (re.compile(r"Calling \w+(?:::\w+)? on a (?:NULL value|value that is NULL)"), "an argument cannot be NULL"),
+    (re.compile(r"unicode_to_utf8 NOT IMPLEMENTED"), "escapes of Unicode characters in strings are not supported"),
     (re.compile(r"Values were not provided for the following [^:]*: (\w+).*"), r"parameter $\1 has no value"),
     (re.compile(r"Parameter argument/count mismatch, [^:]*: (\w+).*"), r"there is no parameter $\1"),
     (re.compile(r"Unexpected prepared parameter.*"), "a parameter cannot stand in this statement"),
