@@ -171,6 +171,12 @@ def test_similar_names_are_shown_only_if_they_can_be_used() -> None:
             "Parameter argument/count mismatch, identifiers of the excess parameters: 1, 2",
             "there is no parameter $1",
         ),
+        ("Binder", "Cannot unpivot\n\nFull list: a, b\n           ^", "Cannot unpivot\n\nFull list: a, b"),
+        (
+            "Parser",
+            "Qualified column names in UPDATE .. SET not supported",
+            "qualified column names in UPDATE … SET are not supported",
+        ),
         ("Parser", "unicode_to_utf8 NOT IMPLEMENTED", "escapes of Unicode characters in strings are not supported"),
         ("INTERNAL", "Calling StringValue::Get on a NULL value", "an argument cannot be NULL"),
         ("INTERNAL", "Calling GetValueInternal on a value that is NULL", "an argument cannot be NULL"),

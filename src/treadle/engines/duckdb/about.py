@@ -24,15 +24,18 @@ _NAMED: Final = re.compile(
     r"|does not have a column (?:named|with name) \"(?P<column>[^\"]+)\""
     r"|^Cannot (?:extract field '(?P<field>[^']+)'|rename table \S+ to (?P<renamed>[^\s,]+), since)"
     r"|^[Uu]nrecognized (?:option \"(?P<option>[^\"]+)\"|sampling method (?P<method>\w+))"
-    r"|expected to find (?P<missing>[^\s,]+), but|Unmatched columns were: (?P<unmatched>[^\s,]+)$"
+    r"|expected to find (?P<missing>[^\s,]+), but|Unmatched columns were: (?P<unmatched>[^\s,]+)"
     r"|does not contain column (?P<checked>\S+) referenced in|^(?P<object>\S+) is not an table"
     r"|^Cannot use ALTER \w+ on entry (?P<entry>\S+) - it is not"
     r"|^Macro (?P<macro>\w+)\(\) does not support"
     r"|^No function matches the given name and argument types '(?P<function>[^'(]+)\("
     r"|^Invalid named parameter \"(?P<parameter>[^\"]+)\"|: Unknown argument '(?P<argument>[^']+)'"
-    r"|^The (?P<limited>\w+)(?: option)? must be |^Unsupported partition function (?P<transform>\S+) -"
+    r"|^The (?P<limited>\w+)(?: option)? (?:must be|cannot exceed) "
+    r"|^Unsupported partition function (?P<transform>\S+) -"
     r"|^Cannot drop \w+ \"(?P<needed>[^\"]+)\" because there are entries that depend"
     r"|^Failed to (?:add|rename) field .*(?:field|to) \"(?P<member>[^\"]+)\" (?:already|- field with)"
+    r"|^Cannot drop internal catalog entry \"(?P<internal>[^\"]+)\"|can use the \"(?P<reserved>temp)\" catalog"
+    r"|^Column name \"(?P<numbered>[^\"]+)\" specified in|^CSV Reader function option (?P<csv>\w+) requires"
     r"|^Existing object (?P<existing>\S+) is of type|^Cannot comment on columns for entry (?P<commented>\S+) "
     r"|^Could not rename \w+ \"[^\"]+\" to \"(?P<taken>[^\"]+)\": another"
     r"|^Wrong number of arguments (?:for|to) (?P<called>\w+)|^(?P<calling>\w+) expects a function with"
@@ -60,7 +63,7 @@ _KEYWORDS: Final = (
     (re.compile(r"^DEFAULT value cannot contain"), "default"),
     (re.compile(r"^Collations are not supported"), "collate"),
     (re.compile(r"^WITH clause is not supported"), "with"),
-    (re.compile(r"^DuckLake does not support generated"), "generated"),
+    (re.compile(r"^DuckLake does not support generated|^Adding generated columns"), "generated"),
     (re.compile(r"^Column type cannot be modified using"), "using"),
     (re.compile(r"^Cannot SET NOT NULL on|^Adding columns with constraints"), "not"),
     (re.compile(r"^Expected compression argument"), "compression"),
@@ -68,6 +71,12 @@ _KEYWORDS: Final = (
     (re.compile(r"^Need named argument for"), "struct_pack union_value"),
     (re.compile(r"^Unsupported catalog type for SET COMMENT"), "macro function"),
     (re.compile(r"^Bucket count must be"), "bucket"),
+    (re.compile(r"^Adding columns is only supported"), "add"),
+    (re.compile(r"^(?:MAP|LIST) type requires"), "map list"),
+    (re.compile(r"^Compression level must be"), "compression_level"),
+    (re.compile(r"^SET DEFAULT is not yet supported"), "default"),
+    (re.compile(r"^The specified columns as conflict target"), "conflict"),
+    (re.compile(r"^[Qq]ualified column names in UPDATE"), "set"),
     (re.compile(r"^PIVOT statements with pivot elements"), "pivot"),
     (re.compile(r"^RETURNING clause not yet supported"), "returning"),
 )
@@ -318,13 +327,19 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], _Find], ...]] = (
     (re.compile(r"(?P<expected>\d+) columns? but (?P<given>\d+) values were supplied$"), _miscounted),
     (re.compile(r"^VALUES lists must all be the same length"), _uneven),
     (re.compile(r"^Duplicate CTE name \"(?P<name>[^\"]+)\""), _repeated_query),
-    (re.compile(r"^(?:Duplicate column name \"(?=[^\"]+\" in INSERT)|Column with name )(?P<name>[^\"\s]+)"), _repeated),
+    (
+        re.compile(
+            r"^(?:Duplicate column name \"(?=[^\"]+\" in INSERT)|Duplicate STRUCT type argument name \""
+            r"|Column with name )(?P<name>[^\"\s]+)"
+        ),
+        _repeated,
+    ),
     (re.compile(r"^(?:Only one ALTER command|Can only drop one object)"), _second),
     (re.compile(r"^\* expression without FROM"), _star),
     (re.compile(r"^Set operations can only apply"), _uneven_query),
     (re.compile(r"^Default value (?:.* )?for parameter '(?P<name>[^']+)'", re.DOTALL), _parameter),
     (re.compile(r"^extract specifier \"(?P<name>[^\"]+)\" not recognized"), _interval),
-    (re.compile(r"^Can only (?:delete from|update|insert into) base table"), _target),
+    (re.compile(r"^Can only (?:delete from|update|insert into|merge into) base table"), _target),
     (re.compile(r"^GROUP BY term out of range - should be between 1 and (?P<last>\d+)"), _position_in_list),
 )
 """Patterns of messages that are located by a position in a list."""
