@@ -58,6 +58,8 @@ def placed(caller: Caller) -> Iterator[Sql]:
         session.run("CREATE TABLE placed_text (s text); INSERT INTO placed_text VALUES ('1'), ('x')")
         session.run("CREATE VIEW placed_casts AS SELECT s AS t, s::int AS i FROM placed_text")
         session.run("CREATE MACRO placed_cast(v) AS v::int")
+        session.run("CREATE TABLE placed_struct (s STRUCT(x int, y int))")
+        session.run("CREATE SCHEMA placed_schema; CREATE TABLE placed_schema.t (a int)")
         session.run("PREPARE placed_query AS SELECT s::int FROM placed_text")
         yield session
 
@@ -207,6 +209,62 @@ CASES: Final = (
     Case("SELECT a FROM placed →FOR UPDATE", "0A000"),
     Case("SELECT 'é', →$1", "42P02"),
     Case("INSERT INTO placed VALUES (→?)", "42P02"),
+    Case("CREATE MACRO placed_new(→a := (SELECT 1)) AS a", "0A000"),
+    Case("CREATE MACRO placed_new(→a := random()) AS a", "0A000"),
+    Case("CREATE VIEW placed_view AS →PIVOT placed ON a USING count(*)", "0A000"),
+    Case("DROP SCHEMA →placed_schema", "2BP01"),
+    Case("ALTER TABLE placed_struct ADD COLUMN s.→x int", "42701"),
+    Case("ALTER TABLE placed_struct RENAME COLUMN s.x TO →y", "42701"),
+    Case("UPDATE placed SET a = →sum(a)", "42803"),
+    Case("UPDATE placed SET a = →row_number() OVER ()", "42P20"),
+    Case("UPDATE placed →SET placed.a = 1", "0A000"),
+    Case("UPDATE placed SET a = →DEFAULT", "0A000"),
+    Case("MERGE INTO →placed_casts USING placed s ON true WHEN MATCHED THEN DELETE", "42809"),
+    Case("INSERT INTO placed VALUES (1) ON →CONFLICT DO NOTHING", "42P10"),
+    Case("INSERT INTO placed VALUES (1) ON →CONFLICT (a) DO UPDATE SET a = 1", "42P10"),
+    Case("UNPIVOT placed ON COLUMNS(→nope)", "42703"),
+    Case("ALTER TABLE placed ADD COLUMN é int →GENERATED ALWAYS AS (a)", "0A000"),
+    Case("ALTER TABLE placed SET SORTED BY (a, →nope)", "42703"),
+    Case("ALTER VIEW placed_casts →ADD COLUMN x int", "42809"),
+    Case("CREATE TABLE placed_new (a struct(é int, →é int))", "42701"),
+    Case("CREATE TABLE placed_new (é →map(int))", "22023"),
+    Case("CREATE TABLE →temp.placed_new (a int)", "42P16"),
+    Case("DROP VIEW →duckdb_tables", "42501"),
+    Case("DROP TABLE information_schema.→tables", "42501"),
+    Case("COPY placed_two TO 'é.parquet' (FIELD_IDS {→nope: 1})", "42703"),
+    Case("COPY placed_two TO 'é.csv' (→quote 'ab')", "22023"),
+    Case("COPY placed_two TO 'é.parquet' (→COMPRESSION_LEVEL 99)", "22023"),
+    Case("COMMENT ON COLUMN →placed_casts.i IS 'é'", "0A000"),
+    Case("COMMENT ON →MACRO placed_cast IS 'é'", "0A000"),
+    Case("CREATE TABLE placed_new (a int →REFERENCES placed(a))", "42830"),
+    Case("CREATE TABLE placed_new (é int GENERATED ALWAYS AS (→nope + 1))", "42703"),
+    Case("CREATE TABLE placed_new (a int, é int →GENERATED ALWAYS AS (a + 1))", "0A000"),
+    Case("CREATE TABLE placed_new (é text →COLLATE nocase)", "0A000"),
+    Case("CREATE TABLE placed_new (é int) →WITH (fillfactor = 70)", "0A000"),
+    Case("DROP VIEW →placed", "42809"),
+    Case("DROP TABLE IF EXISTS →placed_casts", "42809"),
+    Case("CREATE OR REPLACE VIEW →placed AS SELECT 'é'", "42809"),
+    Case("CREATE OR REPLACE TABLE →placed_casts AS SELECT 'é'", "42809"),
+    Case("ALTER TABLE placed ALTER →a DROP NOT NULL", "55000"),
+    Case("ALTER TABLE placed ALTER a TYPE bigint →USING a + 1", "0A000"),
+    Case("ALTER TABLE placed ADD COLUMN é int →NOT NULL DEFAULT 5", "0A000"),
+    Case("ALTER TABLE placed SET PARTITIONED BY (→bucket(0, a))", "22023"),
+    Case("ALTER VIEW placed_casts RENAME TO →placed", "42P07"),
+    Case("SELECT 'é' UNION SELECT →1, 2", "42601"),
+    Case("SELECT 'é' UNION ALL SELECT 2 EXCEPT SELECT →1, 2", "42601"),
+    Case("SELECT 'é', interval →'1 nope'", "22023"),
+    Case("SELECT →columns('nope') FROM placed", "42703"),
+    Case("SELECT 'é', →unnest(1)", "42804"),
+    Case("SELECT 'é', →read_text('x')", "42809"),
+    Case("SELECT 'é', →struct_pack(1)", "42601"),
+    Case("SELECT 'é', →list_reduce([1], lambda x: x)", "42804"),
+    Case("SELECT json_serialize_plan('SELECT 1', →nope := true)", "22023"),
+    Case("CALL →pragma_version(1)", "42883"),
+    Case("INSERT INTO placed VALUES (1) →RETURNING a", "0A000"),
+    Case("COPY placed_two TO 'é.parquet' (→COMPRESSION nope)", "22023"),
+    Case("COPY placed_two TO 'é' (PARTITION_BY (→nope))", "42703"),
+    Case("COPY placed_two TO 'é/' (PARTITION_BY (a), →nope)", "42601"),
+    Case("COPY placed TO 'é/' (→PARTITION_BY (a))", "0A000"),
     Case("SELECT i, CASE WHEN i = 250000 THEN ('x' || i)→::int END FROM range(300000) t(i)", "22P02"),
 )
 
@@ -265,6 +323,36 @@ def test_place_in_a_table_s_own_sql_is_no_place_of_the_callers(placed: Sql) -> N
     ):
         last = placed.last(script)
         assert (last["sql_state"], last.get("position")) == ("22P02", None), (script, last)
+
+
+def test_place_in_a_table_s_own_sql_does_not_hide_that_of_a_copy(placed: Sql) -> None:
+    """A COPY out of a table evaluates none of its defaults."""
+    placed.run("CREATE TABLE placed_dated (a int, b date DEFAULT current_date + 1)")
+    for case in (
+        Case("COPY placed_dated TO 'dated.csv' (→nope)", "42601"),
+        Case("COPY placed_dated TO 'dated' (PARTITION_BY (→nope))", "42703"),
+    ):
+        assert_placed(placed, case.script, case.sql_state, case.position)
+
+
+MAINTENANCE: Final = (
+    Case("CALL \"default\".merge_adjacent_files(→'nope')", "42P01"),
+    Case("CALL ducklake_merge_adjacent_files('default',\n 'é', →nope => 1)", "42883"),
+    Case("CALL ducklake_merge_adjacent_files('default', max_compacted_files => →'é')", "22P02"),
+    Case("CALL \"default\".merge_adjacent_files('placed', →max_compacted_files => 0)", "22023"),
+    Case("CALL \"default\".rewrite_data_files('placed', →delete_threshold => 5)", "22023"),
+    Case("CALL \"default\".flush_inlined_data(schema_name => →'nope')", "3F000"),
+    Case("CALL \"default\".expire_snapshots(older_than => →'é')", "22007"),
+    Case("CALL \"default\".set_option(→'target_file_size', '-5')", "22023"),
+    Case("CALL \"default\".set_option('parquet_version', 2, table_name => →'nope')", "42P01"),
+)
+
+
+@pytest.mark.parametrize("case", MAINTENANCE, ids=lambda case: case.script)
+def test_error_of_maintenance_is_shown_where_it_lies(placed: Sql, case: Case) -> None:
+    """What runs is another text, made of the caller's words."""
+    for prefix in ("", PREFIX):
+        assert_placed(placed, prefix + case.script, case.sql_state, len(prefix) + case.position)
 
 
 def test_place_of_a_set_of_bindings(placed: Sql) -> None:

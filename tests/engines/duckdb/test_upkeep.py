@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
 
 import duckdb
 import pytest
@@ -13,6 +14,7 @@ from treadle.engines.duckdb.guard import Guard
 from treadle.engines.duckdb.lexer import lex
 from treadle.engines.duckdb.planned import Effect
 from treadle.engines.duckdb.script import Kind
+from treadle.engines.duckdb.upkeep_options import OPTIONS
 from treadle.wire import Upkeep
 
 BOUND = datetime(2026, 7, 1, tzinfo=UTC)
@@ -204,7 +206,7 @@ def test_options_that_may_be_set_never_keep_a_write_from_working(lake: Lake) -> 
         "rewrite_delete_threshold": ("0", "1", "0.95"),
         "per_thread_output": ("true", "false"),
     }
-    assert values.keys() == upkeep.OPTIONS
+    assert values.keys() == OPTIONS
     lake.connection.execute("CREATE TABLE odd (i INTEGER)")
     for option, tried in values.items():
         for value in tried:
@@ -214,3 +216,58 @@ def test_options_that_may_be_set_never_keep_a_write_from_working(lake: Lake) -> 
     written = sum(map(len, values.values())) * 3000
     assert lake.connection.execute("SELECT count(*) FROM odd").fetchall() == [(written,)]
     lake.connection.execute("DROP TABLE odd")
+
+
+SETTABLE: Final = {
+    "parquet_compression": ("'zstd'", "'LZ4_RAW'"),
+    "parquet_version": ("1", "'2'"),
+    "parquet_row_group_size": ("1", "122880", "'9223372036854775807'"),
+    "target_file_size": ("'1B'", "'1 byte'", "'0.001KB'", "'512MiB'", "'999999.999TiB'", "'10g'"),
+    "rewrite_delete_threshold": ("0", "1", "0.95", ".5", "'1.0'"),
+    "per_thread_output": ("true", "'FALSE'"),
+}
+UNSETTABLE: Final = {
+    "parquet_compression": ("'gzip2'", "NULL", "1", "'zs' || 'td'"),
+    "parquet_version": ("0", "3", "NULL", "-1"),
+    "parquet_row_group_size": ("0", "-1", "'abc'", "NULL", "1.5", "18446744073709551616"),
+    "target_file_size": (
+        *("'-5'", "'-1GB'", "'none'", "'unlimited'", "'null'", "'0'", "'0MB'", "'0.0001KB'", "'5'", "5", "NULL"),
+        *("'1000000TB'", "'99999999999999999999B'", "'nan'", "'inf'", "'100%'", "''"),
+    ),
+    "rewrite_delete_threshold": ("-0.1", "1.1", "2", "'nan'", "'x'", "NULL"),
+    "per_thread_output": ("'maybe'", "NULL", "2"),
+}
+
+
+@pytest.mark.parametrize("option", SETTABLE)
+def test_value_of_an_option_that_is_accepted_lets_every_session_write(
+    lake: Lake, judge: Judge, guard: Guard, option: str
+) -> None:
+    """What the guard lets through, DuckLake takes, and tables can still be written and merged."""
+    guard.upkeep = RIGHT
+    lake.connection.execute("CREATE TABLE settable (i INTEGER)")
+    for value in SETTABLE[option]:
+        (planned,) = judge(f"CALL \"default\".set_option('{option}', {value})")
+        for statement in planned.statements:
+            lake.connection.execute(statement)
+        lake.connection.execute("INSERT INTO settable FROM range(3)")
+        lake.connection.execute(f"CALL ducklake_merge_adjacent_files('{CATALOG}', 'settable')")
+    assert lake.connection.execute("SELECT count(*) FROM settable").fetchall() == [(3 * len(SETTABLE[option]),)]
+    lake.connection.execute("DROP TABLE settable")
+
+
+@pytest.mark.parametrize("option", UNSETTABLE)
+def test_value_of_an_option_that_would_stop_writes_is_refused(judge: Judge, guard: Guard, option: str) -> None:
+    """DuckLake keeps some of them for all sessions, and no write succeeds any more."""
+    guard.upkeep = RIGHT
+    for value in UNSETTABLE[option]:
+        for call in (
+            f"\"default\".set_option('{option}', {value})",
+            f"ducklake_set_option('default', '{option}', {value})",
+        ):
+            with pytest.raises(EngineError) as refusal:
+                judge(f"CALL {call}")
+            assert refusal.value.sql_state == "22023", value
+    with pytest.raises(EngineError) as refusal:
+        judge(f"CALL \"default\".set_option('{option}')")
+    assert refusal.value.sql_state == "42601"

@@ -95,6 +95,14 @@ def test_staged_output_has_the_name_of_the_statement() -> None:
     assert Discretion(ORDER).reword(message, target) == 'Could not write file "sub/x.csv": no'
 
 
+def test_staged_output_without_an_ending_is_no_format() -> None:
+    """The engine takes the path after its last dot for the name of a format."""
+    target = CopyTarget(path=Path("/exports/x"), given="x/", root=Path("/exports"), before="", after="")
+    message = 'Unrecognized option "a" for treadle/0123_1/x\n\nCandidate options: "b"'
+    assert Discretion(ORDER).reword(message, target) == 'Unrecognized option "a" for x/\n\nCandidate options: "b"'
+    assert Discretion(ORDER).reword('no file "treadle/a/x"') == 'no file "treadle/a/x"'
+
+
 @pytest.mark.parametrize(
     ("kind", "message", "told"),
     [
@@ -163,6 +171,15 @@ def test_similar_names_are_shown_only_if_they_can_be_used() -> None:
             "Parameter argument/count mismatch, identifiers of the excess parameters: 1, 2",
             "there is no parameter $1",
         ),
+        ("Binder", "Cannot unpivot\n\nFull list: a, b\n           ^", "Cannot unpivot\n\nFull list: a, b"),
+        (
+            "Parser",
+            "Qualified column names in UPDATE .. SET not supported",
+            "qualified column names in UPDATE … SET are not supported",
+        ),
+        ("Parser", "unicode_to_utf8 NOT IMPLEMENTED", "escapes of Unicode characters in strings are not supported"),
+        ("INTERNAL", "Calling StringValue::Get on a NULL value", "an argument cannot be NULL"),
+        ("INTERNAL", "Calling GetValueInternal on a value that is NULL", "an argument cannot be NULL"),
         (
             "Binder",
             'Ambiguity detected for "x": y. To avoid this error, either detach the catalog and reattach it.',

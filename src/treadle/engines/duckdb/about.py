@@ -6,6 +6,7 @@ the statement are searched.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from treadle.engines.duckdb.lexer import LITERALS, NAMES, SIGN, WORD, Token, lex, literal_of, name_of
@@ -18,14 +19,27 @@ _NAMED: Final = re.compile(
     r"(?:Referenced (?:update )?column|Referenced table|Column|column|Table|View|Schema|Function|Type|Catalog"
     r"|Sequence|key|window)(?: Function)?(?: with name| named)? \"?(?P<name>[^\"\s]+)\"? "
     r"(?:not found|does not exist|is not in the catalog|already exists|in (?:EXCLUDE|REPLACE|RENAME) list"
-    r"|referenced in UNPIVOT|must appear in the GROUP BY|in (?:struct|union)|from [^\n]+ - only widening)"
+    r"|referenced in UNPIVOT|must appear in the GROUP BY|in (?:struct|union)|from [^\n]+ - only widening"
+    r"|referenced by generated column|- it has no NOT NULL)"
     r"|does not have a column (?:named|with name) \"(?P<column>[^\"]+)\""
     r"|^Cannot (?:extract field '(?P<field>[^']+)'|rename table \S+ to (?P<renamed>[^\s,]+), since)"
     r"|^[Uu]nrecognized (?:option \"(?P<option>[^\"]+)\"|sampling method (?P<method>\w+))"
-    r"|expected to find (?P<missing>[^\s,]+), but|Unmatched columns were: (?P<unmatched>[^\s,]+)$"
+    r"|expected to find (?P<missing>[^\s,]+), but|Unmatched columns were: (?P<unmatched>[^\s,]+)"
     r"|does not contain column (?P<checked>\S+) referenced in|^(?P<object>\S+) is not an table"
     r"|^Cannot use ALTER \w+ on entry (?P<entry>\S+) - it is not"
     r"|^Macro (?P<macro>\w+)\(\) does not support"
+    r"|^No function matches the given name and argument types '(?P<function>[^'(]+)\("
+    r"|^Invalid named parameter \"(?P<parameter>[^\"]+)\"|: Unknown argument '(?P<argument>[^']+)'"
+    r"|^The (?P<limited>\w+)(?: option)? (?:must be|cannot exceed) "
+    r"|^Unsupported partition function (?P<transform>\S+) -"
+    r"|^Cannot drop \w+ \"(?P<needed>[^\"]+)\" because there are entries that depend"
+    r"|^Failed to (?:add|rename) field .*(?:field|to) \"(?P<member>[^\"]+)\" (?:already|- field with)"
+    r"|^Cannot drop internal catalog entry \"(?P<internal>[^\"]+)\"|can use the \"(?P<reserved>temp)\" catalog"
+    r"|^Column name \"(?P<numbered>[^\"]+)\" specified in|^CSV Reader function option (?P<csv>\w+) requires"
+    r"|^Existing object (?P<existing>\S+) is of type|^Cannot comment on columns for entry (?P<commented>\S+) "
+    r"|^Could not rename \w+ \"[^\"]+\" to \"(?P<taken>[^\"]+)\": another"
+    r"|^Wrong number of arguments (?:for|to) (?P<called>\w+)|^(?P<calling>\w+) expects a function with"
+    r"|^(?P<sized>array_\w+): Array arguments"
 )
 _QUOTED: Final = re.compile(r"\"((?:[^\"\n]|\"\")+)\"|'([^'\n]+)'")
 
@@ -47,11 +61,30 @@ _KEYWORDS: Final = (
     (re.compile(r"specify ON CONFLICT columns manually"), "conflict replace ignore"),
     (re.compile(r"^CREATE TABLE AS requires a SELECT"), "execute"),
     (re.compile(r"^DEFAULT value cannot contain"), "default"),
+    (re.compile(r"^Collations are not supported"), "collate"),
+    (re.compile(r"^WITH clause is not supported"), "with"),
+    (re.compile(r"^DuckLake does not support generated|^Adding generated columns"), "generated"),
+    (re.compile(r"^Column type cannot be modified using"), "using"),
+    (re.compile(r"^Cannot SET NOT NULL on|^Adding columns with constraints"), "not"),
+    (re.compile(r"^Expected compression argument"), "compression"),
+    (re.compile(r"^No column to write as all columns|^Can't combine PER_THREAD_OUTPUT"), "partition_by"),
+    (re.compile(r"^Need named argument for"), "struct_pack union_value"),
+    (re.compile(r"^Unsupported catalog type for SET COMMENT"), "macro function"),
+    (re.compile(r"^Bucket count must be"), "bucket"),
+    (re.compile(r"^Adding columns is only supported"), "add"),
+    (re.compile(r"^(?:MAP|LIST) type requires"), "map list"),
+    (re.compile(r"^Compression level must be"), "compression_level"),
+    (re.compile(r"^SET DEFAULT is not yet supported"), "default"),
+    (re.compile(r"^The specified columns as conflict target"), "conflict"),
+    (re.compile(r"^[Qq]ualified column names in UPDATE"), "set"),
+    (re.compile(r"^PIVOT statements with pivot elements"), "pivot"),
+    (re.compile(r"^RETURNING clause not yet supported"), "returning"),
 )
 """Patterns of messages about a part of the grammar, and its first words."""
 
 _LISTED: Final = words("with recursive ,")
 _TARGETS: Final = words("into update from truncate")
+_SET_OPERATIONS: Final = words("union except intersect")
 _SEVERAL: Final = words("columns unnest on")
 _ENDS_SELECT: Final = words(
     "from where group having window qualify order limit offset union except intersect using sample on returning"
@@ -255,6 +288,30 @@ def _star(tokens: Sequence[Token], _: object) -> Token | None:
     return stars[0] if len(stars) == 1 else None
 
 
+def _uneven_query(tokens: Sequence[Token], _: object) -> Token | None:
+    """Find the first column of the first query that has another number of columns than the first query."""
+    joined = [at for at, word in _outer(tokens) if word in _SET_OPERATIONS]
+    selects = [at for at, word in _outer(tokens) if word == "select"]
+    lists = [_select_list(tokens[at:]) or [] for at in selects]
+    if not joined or len(selects) != len(joined) + 1 or not all(lists):
+        return None
+    return next((items[0][0] for items in lists if len(items) != len(lists[0])), None)
+
+
+def _parameter(tokens: Sequence[Token], found: re.Match[str]) -> Token | None:
+    """Find the parameter of a macro with a default."""
+    name = found["name"].lower()
+    named = (one for one, sign in pairwise(tokens) if name_of(one).lower() == name and sign.text in (":", ":="))
+    return next(named, None)
+
+
+def _interval(tokens: Sequence[Token], found: re.Match[str]) -> Token | None:
+    """Find the only string with a number of an unknown unit."""
+    strings = [(token, (literal_of(token) or "").lower().split()) for token in tokens if token.kind in LITERALS]
+    named = [token for token, parts in strings if found["name"].lower() in parts[1:]]
+    return named[0] if len(named) == 1 else None
+
+
 def _position_in_list(tokens: Sequence[Token], found: re.Match[str]) -> Token | None:
     """Find the number in a GROUP BY that is not a column of the query."""
     lowered = [token.text.lower() for token in tokens]
@@ -270,10 +327,19 @@ _SHAPES: Final[tuple[tuple[re.Pattern[str], _Find], ...]] = (
     (re.compile(r"(?P<expected>\d+) columns? but (?P<given>\d+) values were supplied$"), _miscounted),
     (re.compile(r"^VALUES lists must all be the same length"), _uneven),
     (re.compile(r"^Duplicate CTE name \"(?P<name>[^\"]+)\""), _repeated_query),
-    (re.compile(r"^(?:Duplicate column name \"(?=[^\"]+\" in INSERT)|Column with name )(?P<name>[^\"\s]+)"), _repeated),
+    (
+        re.compile(
+            r"^(?:Duplicate column name \"(?=[^\"]+\" in INSERT)|Duplicate STRUCT type argument name \""
+            r"|Column with name )(?P<name>[^\"\s]+)"
+        ),
+        _repeated,
+    ),
     (re.compile(r"^(?:Only one ALTER command|Can only drop one object)"), _second),
     (re.compile(r"^\* expression without FROM"), _star),
-    (re.compile(r"^Can only (?:delete from|update|insert into) base table"), _target),
+    (re.compile(r"^Set operations can only apply"), _uneven_query),
+    (re.compile(r"^Default value (?:.* )?for parameter '(?P<name>[^']+)'", re.DOTALL), _parameter),
+    (re.compile(r"^extract specifier \"(?P<name>[^\"]+)\" not recognized"), _interval),
+    (re.compile(r"^Can only (?:delete from|update|insert into|merge into) base table"), _target),
     (re.compile(r"^GROUP BY term out of range - should be between 1 and (?P<last>\d+)"), _position_in_list),
 )
 """Patterns of messages that are located by a position in a list."""

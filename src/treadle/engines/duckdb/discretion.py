@@ -19,6 +19,8 @@ from treadle.wire import METADATA_PREFIX, Attach
 _DESCRIPTOR: Final = "/proc/self/fd"
 _METADATA: Final = re.compile(rf"\b{METADATA_PREFIX}\w*", re.IGNORECASE)
 _STAGED: Final = rf"[^\"'\n]*/{re.escape(STAGING)}/[^/\"'\n]+/"
+# The engine takes what follows the last dot of a path for its ending, and so for the name of a format.
+_ENDING: Final = rf"(?<![\w./]){re.escape(STAGING.lstrip('.'))}/[^/\"'\n]+/"
 _SETTING: Final = re.compile(r"(\w+)=('(?:[^'\\]|\\.)*'|\S+)")
 _SHORTEST: Final = 6
 """Characters of a database or role whose name is taken out; a shorter one could be any word of the caller's."""
@@ -36,7 +38,7 @@ class Discretion:
     def reword(self, message: str, target: CopyTarget | None = None) -> str:
         """The message without places of the service; ``target`` is the file a ``COPY … TO`` writes."""
         if target is not None:
-            staged = re.compile(_STAGED + re.escape(target.path.name))
+            staged = re.compile(f"(?:{_STAGED}|{_ENDING}){re.escape(target.path.name)}")
             message = staged.sub(lambda _: target.given, message)
         for pattern, say in self._rules:
             message = pattern.sub(_replacement(say), message)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import duckdb
+import msgspec
 
 from treadle.engines.duckdb.about import literal_in, mention_of, word_of
 from treadle.engines.duckdb.binding_sets import COUNTED
@@ -19,8 +20,8 @@ from treadle.engines.duckdb.lexer import LITERALS, NAMES, WORD, Token, lex, lite
 from treadle.engines.duckdb.planned import Kind, Planned
 from treadle.engines.duckdb.raised import Raised, raised
 
-_OWN_TEXT: Final = frozenset((Kind.QUERY, Kind.WRITE, Kind.COMMAND, Kind.EXPLAIN, Kind.PREPARE))
-"""The statements that run as they were written: what the others make the engine do has no place in the script."""
+_OWN_TEXT: Final = frozenset((Kind.QUERY, Kind.WRITE, Kind.UPKEEP, Kind.COMMAND, Kind.EXPLAIN, Kind.PREPARE))
+"""The statements that the caller wrote for the engine: what the others make it do has no place in the script."""
 
 _EXPLAIN: Final = "EXPLAIN "
 _STORED: Final = """
@@ -78,6 +79,9 @@ class Locator:
         """The character of the script, counted from 1, that an error of a statement is about; None for no place."""
         if planned.kind not in _OWN_TEXT:
             return None
+        if planned.kind is Kind.UPKEEP:
+            # The call that runs is made of the caller's words, but its positions are others.
+            failure = msgspec.structs.replace(failure, offset=None)
         if failure.offset is None and planned.kind is Kind.QUERY:
             failure, shift = self._bound_again(planned, failure), len(_EXPLAIN)
         if failure.offset is None:
@@ -133,7 +137,7 @@ class Locator:
 
         None if they cannot be read.
         """
-        rows = planned.tag in COUNTED or planned.kind is Kind.EXPLAIN
+        rows = (planned.tag in COUNTED and planned.copy_to is None) or planned.kind is Kind.EXPLAIN
         kept = {name.removesuffix("=") for name in self._defined if rows or not name.endswith("=")}
         looks = [_STORED]
         if rows:

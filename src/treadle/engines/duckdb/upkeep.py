@@ -18,25 +18,12 @@ from treadle.engines.duckdb.lexer import NAMES, WORD, Token, literal_of, name_of
 from treadle.engines.duckdb.opening import quoted
 from treadle.engines.duckdb.planned import Effect
 from treadle.engines.duckdb.readings import relative
+from treadle.engines.duckdb.upkeep_options import OPTIONS, check_option
 from treadle.engines.duckdb.vocabulary import UPKEEP, UPKEEP_METHODS
 from treadle.wire import Upkeep
 
 LOCK_SECONDS: Final = 10
 """Seconds maintenance waits for a lock in the metadata: its server hears no interrupt."""
-
-OPTIONS: Final = frozenset(
-    (
-        "parquet_compression",
-        "parquet_version",
-        "parquet_row_group_size",
-        "target_file_size",
-        "rewrite_delete_threshold",
-        "per_thread_output",
-    )
-)
-"""What `set_option` may set: how files are written. Nothing that makes a write fail, hides who wrote it, or inlines
-rows, which a compaction would lose (DuckLake 1.5.5).
-"""
 
 _PREFIX: Final = "ducklake_"
 _OPEN: Final = frozenset("([{")
@@ -263,6 +250,7 @@ def _set_option(call: _Call) -> Maintenance:
     option = _text_of(call.given[0]) if call.given else None
     if option is None or option.lower() not in OPTIONS:
         raise EngineError("42501", f"permission denied for option {option or 'without a plain name'}")
+    check_option(call.given[1:], option)
     # Setting an option makes no snapshot.
     return Maintenance(sql=(call.sql("CALL"),), effect=Effect.ALWAYS, returns_rows=False)
 

@@ -23,6 +23,8 @@ _STACK: Final = re.compile(
     r"|: Failed to execute query).*",
     re.DOTALL,
 )
+# A caret of the engine's, without the line that it points at.
+_CARET: Final = re.compile(r"\n +\^\Z")
 _CONNECTION: Final = re.compile(r"(hostaddr|host|port|user|password|dbname|application_name|passfile)=('[^']*'|\S+)")
 _CUT_AT_NUL: Final = re.compile("data file list from DuckLake: unterminated quoted string")
 # Messages with internal names of the engine, and messages that take a part of the grammar for a part of the statement.
@@ -34,6 +36,9 @@ _OURS: Final = (
         re.compile(r"We cannot add a column with a non-literal .*"),
         "only a constant can be the DEFAULT of this column now",
     ),
+    (re.compile(r"Calling \w+(?:::\w+)? on a (?:NULL value|value that is NULL)"), "an argument cannot be NULL"),
+    (re.compile(r"Qualified column names in UPDATE .*"), "qualified column names in UPDATE … SET are not supported"),
+    (re.compile(r"unicode_to_utf8 NOT IMPLEMENTED"), "escapes of Unicode characters in strings are not supported"),
     (re.compile(r"Values were not provided for the following [^:]*: (\w+).*"), r"parameter $\1 has no value"),
     (re.compile(r"Parameter argument/count mismatch, [^:]*: (\w+).*"), r"there is no parameter $\1"),
     (re.compile(r"Unexpected prepared parameter.*"), "a parameter cannot stand in this statement"),
@@ -83,7 +88,7 @@ def message_of(error: Raised) -> str:
             return found.expand(ours)
     if (found := NAME_TOO_LONG.match(error.message)) is not None:
         return too_long(found[1])
-    bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", error.message))
+    bare = _CONNECTION.sub(r"\1=...", _STACK.sub("", _CARET.sub("", error.message)))
     kept = _without_advice(bare).strip() or "the engine failed"
     if error.kind == _EXHAUSTED and kept != bare.strip():
         kept = f"{kept}\n{NO_MEMORY}"
