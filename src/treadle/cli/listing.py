@@ -113,6 +113,19 @@ def duration(since: datetime | None, until: datetime) -> str:
     return f"{seconds:.3f}s" if seconds < 60 else f"{int(seconds // 60)}m{int(seconds % 60):02}s"
 
 
+def common_cells(one: dict[str, Any], id_field: str) -> tuple[str, ...]:
+    """Format the first cells of a session or a statement: id, status, user, endpoint, creation and age."""
+    made: datetime = one["created_at"]
+    return (
+        one[id_field],
+        one["status"],
+        one["user_name"],
+        one["endpoint_name"] or one["endpoint_id"],
+        f"{made:%Y-%m-%dT%H:%M:%SZ}",
+        age(made, now()),
+    )
+
+
 async def endpoint_names(service: Service, things: Iterable[Any]) -> dict[str, str]:
     """Look up the endpoint names of sessions or statements, by endpoint id."""
     ids = list({thing.endpoint_id for thing in things})

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from treadle.cli.common import Options, command
-from treadle.cli.listing import age, duration, endpoint_names, now, show, table, watched
+from treadle.cli.listing import common_cells, duration, endpoint_names, now, show, table, watched
 from treadle.cli.moments import Moment
 from treadle.cli.resources import require_workspace
 from treadle.model.entities import Session
@@ -58,14 +58,8 @@ def _as_json(found: Sequence[Session], endpoints: Mapping[str, str]) -> list[dic
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
-    made: datetime = one["created_at"]
     return (
-        one["id"],
-        one["status"],
-        one["user_name"],
-        one["endpoint_name"] or one["endpoint_id"],
-        f"{made:%Y-%m-%dT%H:%M:%SZ}",
-        age(made, now()),
+        *common_cells(one, "id"),
         duration(one["opened_at"], one["ended_at"] or now()),
         one["message"],
     )

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from treadle.cli.common import Options, Refused, command, run_async, stopping
-from treadle.cli.listing import Words, age, duration, endpoint_names, now, show, table, watched
+from treadle.cli.listing import Words, common_cells, duration, endpoint_names, now, show, table, watched
 from treadle.cli.moments import Moment
 from treadle.cli.resources import require_workspace
 from treadle.model.entities import Statement
@@ -23,7 +23,7 @@ SHOWN_CHARS = 50
 """Characters of SQL in a line."""
 
 SHOWN_WORKSPACES = 10
-"""Workspaces that are told when an id is used in several."""
+"""Most workspaces that an error lists when an id is used in several."""
 
 _HEADINGS = ("STATEMENT", "STATUS", "USER", "ENDPOINT", "SUBMITTED", "AGE", "DURATION", "ENDED", "SQL")
 _OUTCOMES = ("STATEMENT", "OUTCOME", "STATUS", "RUNG", "MILLIS")
@@ -87,14 +87,8 @@ def _as_json(statement: Statement, endpoint_name: str) -> dict[str, Any]:
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
     ending = one["ending"]
-    made: datetime = one["created_at"]
     return (
-        one["statement_id"],
-        one["status"],
-        one["user_name"],
-        one["endpoint_name"] or one["endpoint_id"],
-        f"{made:%Y-%m-%dT%H:%M:%SZ}",
-        age(made, now()),
+        *common_cells(one, "statement_id"),
         duration(one["started_at"], ending["finished_at"] if ending else now()),
         f"{ending['reason']} by {ending['actor'] or 'system'}" if ending and ending["reason"] else "",
         " ".join(one["content"].split())[:SHOWN_CHARS],

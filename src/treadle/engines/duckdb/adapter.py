@@ -95,7 +95,6 @@ class DuckDB:
         Raises `EngineError`.
         """
         self._catalog, self._metadata = order.catalog.name, order.catalog.metadata_name
-        self._control.attach(self._catalog, self._metadata)
         self._profiler.attach(order.limits.threads, order.temp_dir)
         settings = SessionSettings.from_wire(order.settings, catalog=order.catalog.name, threads=order.limits.threads)
         self._reporter.attach(order)
@@ -207,7 +206,7 @@ class DuckDB:
                 case Kind.BEGIN:
                     return self._control.begin(prepared)
                 case Kind.COMMIT:
-                    return self._control.prepare_commit(marker)
+                    return self._control.prepare_commit(self._catalog, marker)
                 case Kind.ROLLBACK:
                     return self._control.roll_back()
                 case Kind.SET | Kind.SHOW:
@@ -249,7 +248,7 @@ class DuckDB:
                 copying.publish(self._copy)
                 self._copy = None
             if self._transaction.to_commit:
-                changed = self._control.commit() or changed
+                changed = self._control.commit(self._catalog, self._metadata) or changed
         return changed
 
     def rollback(self) -> None:
@@ -291,7 +290,7 @@ class DuckDB:
         if planned.writes and self._copy is None and private is None:
             self._changes.note(planned, outcome.changed, alone=own)
         if own and private is None:
-            self._control.mark(marker)
+            self._control.mark(self._catalog, marker)
         self._transaction.to_commit = self._transaction.to_commit or own
         commits = own or self._copy is not None
         repeatable = own and private is None and conflicts.repeatable(planned) and self._sequences.untouched()

@@ -25,13 +25,8 @@ class TransactionControl:
         self._transaction = transaction
         self._settings = settings
         self._changes = changes
-        self._catalog = self._metadata = ""
         self.user = ""
         """Name of the user, written beside each commit."""
-
-    def attach(self, catalog: str, metadata: str) -> None:
-        """Use the catalog of that name, with its metadata."""
-        self._catalog, self._metadata = catalog, metadata
 
     def begin(self, planned: Planned) -> Command:
         """Execute the user's BEGIN."""
@@ -41,37 +36,37 @@ class TransactionControl:
             self._changes.begin()
         return Command(tag="BEGIN")
 
-    def prepare_commit(self, marker: str) -> Command:
+    def prepare_commit(self, catalog: str, marker: str) -> Command:
         """Execute the user's COMMIT up to, not including, the commit; a transaction that is aborted is rolled back."""
         if self._transaction.state is State.ABORTED:
             return self.roll_back()
         if self._transaction.state is State.NONE:
             return Command(tag="COMMIT")  # PostgreSQL only warns
-        self.mark(marker)
+        self.mark(catalog, marker)
         self._transaction.to_commit = True
         return Command(tag="COMMIT", commits=True)
 
-    def mark(self, marker: str) -> None:
+    def mark(self, catalog: str, marker: str) -> None:
         """Write the statement's id beside the coming commit: it is how a lost commit is found again (C7)."""
-        self._changes.prepare(self._catalog)
+        self._changes.prepare(catalog)
         self._con.execute(
-            f"CALL {quoted(self._catalog)}.set_commit_message(?, ?, extra_info => ?)",
+            f"CALL {quoted(catalog)}.set_commit_message(?, ?, extra_info => ?)",
             [self.user, "treadle", marker],
         )
 
-    def commit(self) -> bool:
+    def commit(self, catalog: str, metadata: str) -> bool:
         """Commit, and return whether that changed the catalog.
 
         As in PostgreSQL, a commit that fails takes the user's changes of settings back.
         """
         unit = "transaction" if self._transaction.state is State.OPEN else "statement"
         try:
-            with conflicts.recognised(self._con, self._metadata, unit):
+            with conflicts.recognised(self._con, metadata, unit):
                 self._transaction.commit()
         except (duckdb.Error, EngineError):
             self._settings.adopt(self._settings.session.roll_back())
             raise
-        changed = self._changes.made(self._catalog)
+        changed = self._changes.made(catalog)
         self._settings.adopt(self._settings.session.commit())
         return changed
 

@@ -1,6 +1,7 @@
-"""Who there is."""
+"""Domains, projects and users with their grants, tokens and access keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -19,6 +20,9 @@ from treadle.model.identity import (
     policies_of,
 )
 from treadle.store.memory.tables import Tables
+
+K = TypeVar("K")
+T = TypeVar("T", Token, Credential)
 
 
 class Principals(Tables):
@@ -118,12 +122,7 @@ class Principals(Tables):
         user = self._users.get(token.user_id)
         if password is not None and (user is None or not user.enabled or user.password != password):
             return False
-        self._tokens = {
-            digest: one
-            for digest, one in self._tokens.items()
-            if one.user_id != token.user_id or one.expires_at is None or one.expires_at > token.created_at
-        }
-        self._tokens[token.digest] = token
+        self._tokens = {**_without_expired(self._tokens, token), token.digest: token}
         return True
 
     async def token_holder(self, digest: bytes) -> TokenHolder | None:
@@ -150,12 +149,7 @@ class Principals(Tables):
     async def add_credential(self, credential: Credential) -> bool:
         if credential.access in self._credentials:
             return False
-        self._credentials = {
-            key: one
-            for key, one in self._credentials.items()
-            if one.user_id != credential.user_id or one.expires_at is None or one.expires_at > credential.created_at
-        }
-        self._credentials[credential.access] = credential
+        self._credentials = {**_without_expired(self._credentials, credential), credential.access: credential}
         return True
 
     async def credentials_of(self, user_id: str) -> Sequence[Credential]:
@@ -203,6 +197,15 @@ class Principals(Tables):
         for grant in self._grants:
             if (grant.project_id, grant.policy) == (project_id, policy):
                 self._end_tokens(grant.user_id, project_id, own=True)
+
+
+def _without_expired(held: Mapping[K, T], new: T) -> dict[K, T]:
+    """Leave out what has expired of the user who gets a new one."""
+    return {
+        key: one
+        for key, one in held.items()
+        if one.user_id != new.user_id or one.expires_at is None or one.expires_at > new.created_at
+    }
 
 
 def _principal(user: User, place: Project | None, policies: tuple[Policy, ...]) -> Principal:

@@ -185,13 +185,7 @@ class Statements(PoolBase):
             "statement_finish",
             statement_id,
             owner,
-            ending.state,
-            ending.finished_at,
-            ending.effects,
-            ending.reason,
-            ending.actor,
-            ending.rung,
-            ending.cancel_millis,
+            *_outcome(ending),
             encode_parts(parts),
             results_expire_at,
             inline,
@@ -229,13 +223,7 @@ class Statements(PoolBase):
             cancel.requested_at if cancel else None,
             cancel.reason if cancel else None,
             cancel.actor if cancel else None,
-            ending.state,
-            ending.finished_at,
-            ending.effects,
-            ending.reason,
-            ending.actor,
-            ending.rung,
-            ending.cancel_millis,
+            *_outcome(ending),
             encode_parts(statement.parts),
             statement.parts[-1].number if statement.parts else 0,
             statement.results_expire_at,
@@ -350,6 +338,19 @@ def _scoped(scope: Scope, intent: CancelIntent, *, dry_run: bool = False, by: By
         intent.detail,
         pattern_of(scope.within),
         *((by.project_id, by.user_id, by.user_name, by.address, by.request_id) if by else (None,) * 5),
+    )
+
+
+def _outcome(ending: Ending) -> tuple[object, ...]:
+    """An ending as columns."""
+    return (
+        ending.state,
+        ending.finished_at,
+        ending.effects,
+        ending.reason,
+        ending.actor,
+        ending.rung,
+        ending.cancel_millis,
     )
 
 
