@@ -148,7 +148,7 @@ async def test_a_statement_that_no_caller_can_name_does_not_run(
     """Its caller got a 503; under a name they would find it."""
     session = await door.session()
     door.store.after["submit"] = 1
-    door.store.before["request_cancel"] = 3
+    door.store.before["request_cancels"] = 3
     with pytest.raises(StoreUnavailable):
         await door.service.execute(
             ANN, session.workspace_id, Submission(session_id=session.id, statement="SELECT 1", is_sync=False, **named)
@@ -158,6 +158,8 @@ async def test_a_statement_that_no_caller_can_name_does_not_run(
     if state.final:
         assert door.statement.ending is not None
         assert (door.statement.ending.reason, door.statement.ending.actor) == (Reason.CLIENT_GONE, "ann")
+        counted = 'treadle_statements_ended_total{reason="client_gone",state="cancelled"} 1.0'
+        assert counted in door.service.deps.metrics.render()[1].decode().splitlines()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from treadle.service.delivery import Delivery
 from treadle.service.deps import Leaving, tenant_of, unless_left, watched
 from treadle.service.results import has_ended
 from treadle.service.views import OnDisconnect, StatementView, Submission
-from treadle.store.base import Wake
+from treadle.store.base import Scope, Wake
 from treadle.store.errors import DuplicateId, DuplicateKey, StoreUnavailable
 from treadle.store.retrying import LATE_PAUSES, until_stored
 
@@ -132,18 +132,20 @@ class Statements(Cancels):
         """Cancel a statement whose caller has disconnected or does not know its id, as soon as the store accepts it."""
         deps = self.deps
         intent = self._intent(p.user_name, Reason.CLIENT_GONE)
-        ask = partial(deps.store.request_cancel, statement.id, intent)
+        ask = partial(deps.store.request_cancels, Scope(ids=(statement.id,)), intent)
         for pause in LATE_PAUSES:
             await deps.clock.sleep(pause)
             if deps.signals.stop(statement.session_id, statement.public_id, intent) is not None:
                 return
-            if (after := await until_stored(deps.clock, ask)) is None:
-                continue
-            if after.state.final:
+            for asked in await until_stored(deps.clock, ask):
+                after = asked.statement
+                if not after.state.final:
+                    deps.signals.wake(Wake(session_id=after.session_id, statement_id=after.id, intent=after.cancel))
+                    return
                 deps.signals.ended(after)
-            else:
-                deps.signals.wake(Wake(session_id=after.session_id, statement_id=after.id, intent=after.cancel))
-            return
+                if not asked.before.final:
+                    self.count_dequeued(after, 0.0)
+                return
 
     async def _as_it_is(self, statement_id: str) -> Statement:
         """The statement as it is on record; raises `StoreUnavailable` where a crash of the store took the record."""
