@@ -11,6 +11,9 @@ INTAKE_IDLE: Final = 60
 """Seconds after which an idle process that reads scripts exits; those for pages stay, because callers wait for pages.
 """
 
+DIGEST_THREADS: Final = 2
+"""Threads that hash large bodies, each for a few hundredths of a second."""
+
 
 class Pools:
     """The pools by purpose; ``stops`` is reserved for the work that the end of a statement waits for."""
@@ -35,6 +38,7 @@ class Pools:
         self.readers = Threads("readers", settings.page_threads, settings.page_threads - 1, figures)
         self.stops = Threads("stops", settings.stop_threads, settings.stop_threads, figures)
         self.files = Threads("files", settings.file_threads, settings.file_threads - 1, figures)
+        self.digests = Threads("digests", DIGEST_THREADS, DIGEST_THREADS - 1, figures)
         passwords = settings.password_threads
         self.passwords = Threads("passwords", passwords, passwords, figures)
 
