@@ -41,7 +41,7 @@ class Parts:
     async def show(
         self, statement: Statement, reader: Tenant, part: Part, shown_id: str, page_num: int, *, locate: bool
     ) -> PartView:
-        """Build the view of a part: page ``page_num``, or with ``locate`` the location of its file; neither for no rows.
+        """Build the view of a part: page ``page_num``, or with ``locate`` the place of its file; neither for no rows.
 
         Raises `BadRequest`, `ResultExpired`, `ResultLost`, `Unavailable`.
         """
