@@ -15,6 +15,7 @@ import structlog
 from treadle.model.errors import Unavailable
 from treadle.model.ports import NewId
 from treadle.pools.threads import Offload
+from treadle.scheduler.deaths import log_death
 from treadle.scheduler.forking import Zygote, become_subreaper
 from treadle.wire import MAX_FRAME, FromWorker, Hello, ToWorker, frame, from_worker
 
@@ -345,6 +346,6 @@ class ForkedWorkers:
         self._alive.discard(worker)
         if worker in self._warm:
             if not self._closed:
-                log.warning("worker_died", pid=worker.pid, signal=worker.death)
+                log_death(worker)
             self._warm.remove(worker)
             self._refill()
