@@ -169,6 +169,8 @@ class Attaching:
         return hand
 
     async def _open(self, hand: Hand, session: Session) -> None:
+        # From here on its folder holds what the session spills.
+        hand.worker.bury_with(self._context.stopping(session.user_id))
         async with self.unless_kept(hand):
             order = Open(session_id=session.id, user_name=session.user_name)
             answer = await self._ask(hand.worker, order, session_id=session.id)

@@ -118,6 +118,10 @@ class WorkerProcess:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame(message))
 
+    def bury_with(self, offload: Offload) -> None:
+        """Have its folder removed by ``offload``."""
+        self._offload = offload
+
     def kill(self) -> None:
         """SIGKILL through the pidfd, which can never hit another process."""
         if self._pidfd >= 0 and not self.gone:
