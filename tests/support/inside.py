@@ -21,7 +21,7 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
             while not (value := await condition()):  # noqa: ASYNC110 - processes send no event
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.05)
             return value
     raise AssertionError(f"never happened: {what}")
 
