@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.engines.duckdb.sessions import Place, Session
+from treadle.model.states import Effects
 from treadle.wire import (
     AtCommit,
     Attach,
@@ -27,7 +28,7 @@ from treadle.wire import (
     from_worker,
 )
 from treadle.worker.contention import Contention
-from treadle.worker.fence import Fence
+from treadle.worker.fence import REPEAT_SECONDS, Fence
 from treadle.worker.link import Link
 from treadle.worker.script import Last, Script
 
@@ -45,12 +46,17 @@ class Worker:
         self._ours.settimeout(PATIENCE)
         self._link = Link(self._theirs)
         self._orders: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
-        self._fence = Fence(session.engine.interrupt)
-        threading.Thread(target=self._fence.strike_forever, daemon=True).start()
+        self.interrupts = 0
+        self.fence = Fence(self._interrupt)
+        threading.Thread(target=self.fence.strike_forever, daemon=True).start()
         self._executing = ThreadPoolExecutor(1)
         self._count = 0
         self.spent = 0.0
         """Processor seconds of the last request in the executing thread."""
+
+    def _interrupt(self) -> None:
+        self.interrupts += 1
+        self.session.engine.interrupt()
 
     def close(self) -> None:
         """End the session."""
@@ -63,14 +69,14 @@ class Worker:
         """Order a request; returns its id and its last message to come."""
         self._count += 1
         order = Execute(statement_id=f"s{self._count}", content=sql)
-        self._fence.announce(order.statement_id)
+        self.fence.announce(order.statement_id)
         return order.statement_id, self._executing.submit(self._run, order)
 
     def _run(self, order: Execute) -> Last:
         began = time.thread_time()
         engine, orders = self.session.engine, self._orders
-        last = Script(order, self._place, engine, self._fence, self._link, orders, self.contention).run()
-        self._fence.forget(order.statement_id)
+        last = Script(order, self._place, engine, self.fence, self._link, orders, self.contention).run()
+        self.fence.forget(order.statement_id)
         self.spent = time.thread_time() - began
         return last
 
@@ -78,7 +84,7 @@ class Worker:
         """Send messages that arrive together: the listening thread has heard all before the executing one takes any."""
         for message in messages:
             if isinstance(message, Cancel):
-                self._fence.cancel(message.statement_id)
+                self.fence.cancel(message.statement_id)
         for message in messages:
             self._orders.put(message)
 
@@ -211,3 +217,64 @@ def test_a_cancel_while_a_script_is_split_stops_it_before_its_first_part(place: 
             while not made.silent():
                 assert isinstance(made.receive(), AtCommit)
             check_untouched(made)
+
+
+PRIVATE = {
+    "INSERT": ("INSERT INTO own SELECT i FROM range(10) r(i)", 20),
+    "UPDATE": ("UPDATE own SET i = 7", 10),
+    "RETURNING": ("INSERT INTO own VALUES (7) RETURNING i", 11),
+}
+
+
+@pytest.mark.parametrize("form", PRIVATE)
+def test_no_interrupt_reaches_the_commit_of_a_temporary_table(
+    place: Place, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """A cancel that comes during it comes too late: the rows are there, and the owner was not asked."""
+    sql, count = PRIVATE[form]
+    with worker(place) as made:
+        made.run("CREATE TEMP TABLE own AS SELECT i FROM range(10) r(i)")
+        commit = made.session.engine.commit
+        struck = []
+
+        def cancelled() -> bool:
+            made.send(Cancel(statement_id=statement_id))
+            time.sleep(20 * REPEAT_SECONDS)
+            struck.append(made.interrupts)
+            return commit()
+
+        monkeypatch.setattr(made.session.engine, "commit", cancelled)
+        with made.held():
+            statement_id, last = made.start(sql)
+        ended = last.result(PATIENCE)
+        monkeypatch.setattr(made.session.engine, "commit", commit)
+        assert isinstance(ended, Finished)
+        assert ended.part.effects is Effects.NONE
+        assert (struck, made.silent()) == ([0], True)
+        assert made.value("SELECT count(*) FROM own") == count
+        check_untouched(made)
+
+
+@pytest.mark.parametrize("form", PRIVATE)
+def test_a_cancel_just_before_the_commit_of_a_temporary_table_undoes_the_write(
+    place: Place, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Its work is done, and nothing of it is kept."""
+    sql, _ = PRIVATE[form]
+    with worker(place) as made:
+        made.run("CREATE TEMP TABLE own AS SELECT i FROM range(10) r(i)")
+        shield = made.fence.shield
+
+        def cancelled() -> bool:
+            made.send(Cancel(statement_id=statement_id))
+            return shield()
+
+        monkeypatch.setattr(made.fence, "shield", cancelled)
+        with made.held():
+            statement_id, last = made.start(sql)
+        ended = last.result(PATIENCE)
+        monkeypatch.setattr(made.fence, "shield", shield)
+        assert isinstance(ended, Cancelled)
+        assert made.silent()
+        assert made.session.run("SELECT count(*), sum(i)::BIGINT FROM own") == [(10, 45)]
+        check_untouched(made)
