@@ -226,7 +226,7 @@ class Gateway:
             settings=settings,
             catalogs=lakes,
             figures=self._metrics,
-            stopping=self._pools.stops.run,
+            stopping=self._pools.stops.of,
             attaching=self._pools.files.of("sessions"),
             filing=self._pools.files.run,
         )

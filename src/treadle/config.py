@@ -147,14 +147,16 @@ class Settings(BaseSettings):
     )
     warm_workers: int = Field(2, ge=0, description="Workers kept ready for new sessions.")
 
-    # work outside the event loop; one user of a project has at most all but one of the processes or threads of a kind
+    # work outside the event loop; one user has at most all but one of the processes or threads of a kind
     page_processes: Count = Field(2, description="Processes that make result pages.")
     page_threads: Annotated[int, Field(ge=2)] = Field(
         3, description="Threads that make result pages of a few thousand plain values."
     )
     intake_processes: Count = Field(2, description="Processes that read scripts with bindings.")
     waiting_orders: Count = Field(256, description="Most pages, or scripts, of one user that wait for a process.")
-    stop_threads: Count = Field(4, description="Threads that clean up after stopped statements and dead workers.")
+    stop_threads: Annotated[int, Field(ge=2)] = Field(
+        4, description="Threads that clean up after stopped statements and dead workers."
+    )
     file_threads: Annotated[int, Field(ge=2)] = Field(4, description="Threads for files and folders.")
     password_threads: Count = Field(2, description="Threads that check passwords.")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from treadle.model.entities import Principal
 from treadle.model.errors import CredentialRefused, LoginRefused, NotFound
@@ -42,6 +43,9 @@ class CallersTwin:
     def check_claim(self, access: str, at: datetime) -> None:
         if at.year < 2000:
             raise CredentialRefused(WRONG)
+
+    async def digest(self, body: bytes) -> bytes:
+        return sha256(body).digest()
 
     async def authenticate_signature(self, signed: Signed) -> Principal:
         self.signed.append(signed)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.world import World, alive, until, world
 from treadle.demo.client import Session
+from treadle.store.dsn import Address
 from treadle.store.embedded import EmbeddedPostgres
 
 
@@ -50,9 +51,13 @@ def test_the_next_session_opens_on_the_worker_attached_ahead(lone: World) -> Non
 
 
 def test_a_worker_that_died_ahead_is_not_used(lone: World) -> None:
-    """Nobody notices, and a new one takes its place."""
+    """A new one takes its place, and the log has its death with the signal."""
     lone.session().close()
-    os.kill(ahead(lone, 1), signal.SIGKILL)
+    dead = ahead(lone, 1)
+    os.kill(dead, signal.SIGKILL)
+    [line] = until(lambda: [one for one in lone.log() if one["event"] == "worker_died"], "its death is logged")
+    assert (line["level"], line["pid"], line["signal"]) == ("warning", dead, "SIGKILL")
+    assert line["catalog_id"]
     with lone.session() as session:
         assert answers(session)
     assert alive(ahead(lone, 2))
@@ -67,9 +72,23 @@ def test_a_worker_whose_server_forgot_it_is_not_used(lone: World) -> None:
         assert answers(session)
 
 
+def test_a_worker_that_was_let_go_did_not_die(lone: World) -> None:
+    """Neither one that closes with its session, nor those that are ended with the service."""
+    with lone.session() as session:
+        assert answers(session)
+        waiting = ahead(lone, 1)
+    lone.service.stop()
+    assert not alive(waiting)
+    assert [one for one in lone.log() if one["event"] == "worker_died"] == []
+
+
 def _end_backends(data_dir: Path) -> None:
-    with psycopg.connect(EmbeddedPostgres.start(data_dir).admin_dsn, autocommit=True) as connection:
+    """End the connections of workers; those of the service are to another database."""
+    server = EmbeddedPostgres.start(data_dir)
+    with psycopg.connect(server.admin_dsn, autocommit=True) as connection:
         ended = connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'treadle-%'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name LIKE 'treadle-%%' AND datname <> %s",
+            [Address.parse(server.service_dsn).database],
         ).fetchall()
     assert ended

@@ -38,7 +38,7 @@ def _asked(item: pytest.Item, names: list[str]) -> bool:
     if marker is None:
         return True
     number = str(marker.args[0])
-    return any(name in (number.upper(), number.rstrip("abcdef").upper()) for name in names)
+    return any(name in (number.upper(), number.rstrip("abcdefghi").upper()) for name in names)
 
 
 @pytest.hookimpl(wrapper=True)

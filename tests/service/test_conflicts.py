@@ -1,7 +1,6 @@
 """Sessions that write the same things at once: what is acknowledged is there, once, and a lost race is run again."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from tests.service.caller import Caller, Json, Sql, calling
-from tests.support.world import log_of, trials, until, worker_of
+from tests.support.world import log_of, until, worker_of
 from treadle.demo.processes import cpu_seconds
 
 ROUNDS = 3
@@ -41,6 +40,11 @@ def lost(caller: Caller, statement_id: str) -> list[bool]:
     """Of every lost commit of a statement: whether the statement was run again."""
     lines = log_of(caller.service)
     return [one["again"] for one in lines if one["event"] == "commit_lost" and one["statement_id"] == statement_id]
+
+
+def losses(caller: Caller) -> int:
+    """How many commits of all statements have lost a race so far."""
+    return sum(one["event"] == "commit_lost" for one in log_of(caller.service))
 
 
 class Slow:
@@ -319,7 +323,10 @@ CONTENDED: Final = {
     "INSERT": "INSERT INTO filled_at_once VALUES ({number}, {n})",
 }
 MOST: Final = 1.5
-"""Times as long as one after another what four sessions do at once may take."""
+"""Tries of a statement on average. Without turns most statements of four sessions lose once or more, and each try that
+loses is time of the one that wins: 2.0 tries for DDL and a counter, 1.0 with turns. Counted instead of timed, because
+a busy machine changes the times and not the counts; the bench has the times.
+"""
 EACH: Final = 6
 """Statements of each session in a round."""
 
@@ -327,8 +334,8 @@ EACH: Final = 6
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", CONTENDED)
-def test_many_sessions_are_not_slower_than_one(four: list[Sql], kind: str) -> None:
-    """The same statements one after another and by four sessions at once: the first round shows each whom it meets."""
+def test_many_sessions_seldom_work_in_vain(caller: Caller, four: list[Sql], kind: str) -> None:
+    """Four sessions do the same at once: the first round shows each whom it meets, then they take turns."""
     four[0].run("CREATE OR REPLACE TABLE counted_at_once AS SELECT 0 AS n")
     four[0].run("CREATE OR REPLACE TABLE filled_at_once (number int, n int)")
 
@@ -337,43 +344,13 @@ def test_many_sessions_are_not_slower_than_one(four: list[Sql], kind: str) -> No
         assert [last["err_code"] for last in map(sql.last, texts)] == ["0"] * EACH
         return {}
 
-    def seconds(groups: list[list[Sql]]) -> float:
-        began = time.monotonic()
-        for group in groups:
-            at_once(group, several)
-        return time.monotonic() - began
-
-    seconds([four])
-    rounds, ratios = 1, []
-    for _ in trials(6, 3):
-        one = seconds([four[:1]] * SESSIONS)
-        ratios.append(seconds([four]) / one)
-        rounds += 2
-        if ratios[-1] <= MOST:
-            break
-    assert min(ratios) <= MOST, ratios
+    at_once(four, several)
+    before = losses(caller)
+    for _ in range(ROUNDS):
+        at_once(four, several)
+    statements = ROUNDS * EACH * SESSIONS
+    assert statements + losses(caller) - before <= MOST * statements
     [[counted]] = four[0].rows("SELECT n FROM counted_at_once")
     [[filled]] = four[0].rows("SELECT count(*) FROM filled_at_once")
-    rows = str(rounds * EACH * SESSIONS)
+    rows = str((ROUNDS + 1) * EACH * SESSIONS)
     assert (counted, filled) == (rows if kind == "counter" else "0", rows if kind == "INSERT" else "0")
-
-
-def test_a_cancel_stops_a_statement_that_waits_for_its_turn(caller: Caller, four: list[Sql], slow: Slow) -> None:
-    """It has lost a race before, and so it waits before it runs: it never begins, and the session goes on."""
-    writer, other, holder, *_ = four
-    short = slow.update(seconds=0.3)
-    assert lost(caller, overtaken(writer, short, other, OVERTAKES)) == [True]
-    # Another one that has lost runs in its turn, and keeps it.
-    assert lost(caller, overtaken(holder, short, other, "COMMENT ON TABLE contended IS 'again'")) == [True]
-    before = writer.rows("SELECT sum(n) FROM contended")
-    held = str(holder.execute(slow.update(seconds=4.0), is_sync=False)["statement_id"])
-    pid = worker_of(caller.service, holder.id)
-    spent = cpu_seconds(pid) or 0.0
-    until(lambda: (cpu_seconds(pid) or 0.0) - spent >= 0.1, "it works")
-    waiting = str(writer.execute(short, is_sync=False)["statement_id"])
-    assert writer.cancel(waiting) == "cancelled"
-    record = caller.record(waiting)
-    assert (record["status"], record["effects"]) == ("CANCELED", "none")
-    assert holder.cancel(held) == "cancelled"
-    assert writer.rows("SELECT sum(n) FROM contended") == before
-    assert writer.run(short).startswith("UPDATE")

@@ -9,6 +9,7 @@ from tests.simulation.ground import Ground, Pipe
 from tests.simulation.hosting import Hosting, Last
 from tests.simulation.loop import Group
 from treadle.model.errors import Unavailable
+from treadle.pools.threads import Offload
 from treadle.wire import Execute, FromWorker, ToWorker, frame, from_worker, to_worker
 
 HOG_BYTES: Final = 2**40
@@ -76,6 +77,9 @@ class Worker:
                 self._sent.append(message.statement_id)
                 self._ground.truth.holds(message.statement_id)
             self._to_worker.send(frame(message))
+
+    def bury_with(self, offload: Offload) -> None:
+        """It has no folder."""
 
     def kill(self) -> None:
         """The kernel takes a moment."""

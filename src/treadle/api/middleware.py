@@ -326,12 +326,13 @@ class Auth:
         claim = read_claim(scope["headers"])
         self._verbs.check_claim(claim.access, claim.at)
         body = await read_whole(receive, self._signed_most)
+        digest = await self._verbs.digest(body)
         signed = signed_request(
             claim,
             scope["method"],
             scope.get("raw_path") or scope["path"].encode(),
             scope["query_string"],
-            body,
+            digest,
             repeatable=_is_repeatable(route, claim.signed),
             connection=scope.get("client"),
         )

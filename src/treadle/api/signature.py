@@ -75,14 +75,17 @@ def read_claim(headers: Headers) -> Claim:
 
 
 def signed_request(
-    claim: Claim, method: str, raw_path: bytes, query: bytes, body: bytes, *, repeatable: bool, connection: object
+    claim: Claim, method: str, raw_path: bytes, query: bytes, digest: bytes, *, repeatable: bool, connection: object
 ) -> Signed:
-    """The request as the service judges it; raises `CredentialRefused` when the body is not the one that was named."""
+    """The request as the service judges it, by the SHA-256 of its body.
+
+    Raises `CredentialRefused` when the body is not the one that was named.
+    """
     return Signed(
         access=claim.access,
         at=claim.at,
         signature=claim.signature,
-        strings=tuple(_strings_to_sign(claim, method, raw_path, query, body)),
+        strings=tuple(_strings_to_sign(claim, method, raw_path, query, digest.hex().encode())),
         project_id=claim.value(b"x-project-id") or None,
         security_token=claim.value(b"x-security-token"),
         repeatable=repeatable,
@@ -90,11 +93,11 @@ def signed_request(
     )
 
 
-def _strings_to_sign(claim: Claim, method: str, raw_path: bytes, query: bytes, body: bytes) -> Iterator[bytes]:
+def _strings_to_sign(claim: Claim, method: str, raw_path: bytes, query: bytes, digest: bytes) -> Iterator[bytes]:
     path = canonical_path(raw_path)
     headers = b"".join(b"%b:%b\n" % (name, claim.values[name].strip()) for name in claim.signed)
     names = b";".join(claim.signed)
-    for payload in _payloads(claim.values.get(b"x-sdk-content-sha256"), body):
+    for payload in _payloads(claim.values.get(b"x-sdk-content-sha256"), digest):
         for order in canonical_queries(query):
             request = b"\n".join((method.upper().encode(), path, order, headers, names, payload))
             yield b"\n".join((ALGORITHM, claim.date, hashlib.sha256(request).hexdigest().encode()))
@@ -129,17 +132,16 @@ def _pair(piece: bytes) -> tuple[str, str]:
     return unquote_plus(name), unquote_plus(value)
 
 
-def _payloads(named: bytes | None, body: bytes) -> list[bytes]:
+def _payloads(named: bytes | None, actual: bytes) -> list[bytes]:
     """What may stand for the body: its hash, or what ``X-Sdk-Content-Sha256`` says instead.
 
     Of an absent body that header is signed by some releases of the SDK and passed over by others.
     """
-    actual = hashlib.sha256(body).hexdigest().encode() if body else _NOTHING
     if named is None:
         return [actual]
     if _HASH.fullmatch(named) and named != actual:
         raise CredentialRefused(WRONG)
-    return [named] if body or named == actual else [named, actual]
+    return [named] if named == actual or actual != _NOTHING else [named, actual]
 
 
 def _single(headers: Headers) -> Iterator[tuple[bytes, bytes]]:

@@ -45,6 +45,9 @@ class Callers(Protocol):
     def check_claim(self, access: str, at: datetime) -> None:
         """What of a signature can be refused before the body is there; raises `Unauthorized`."""
 
+    async def digest(self, body: bytes) -> bytes:
+        """The SHA-256 of a body whose sender is not known yet."""
+
     async def authenticate_signature(self, signed: Signed) -> Principal:
         """Who signed the request; raises `Unauthorized`, and `Forbidden` for a project he has nothing in."""
 

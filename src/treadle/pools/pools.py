@@ -11,9 +11,15 @@ INTAKE_IDLE: Final = 60
 """Seconds after which an idle process that reads scripts exits; those for pages stay, because callers wait for pages.
 """
 
+DIGEST_THREADS: Final = 2
+"""Threads that hash large bodies, each for a few hundredths of a second."""
+
 
 class Pools:
-    """The pools by purpose; ``stops`` is reserved for the work that the end of a statement waits for."""
+    """The pools by purpose; ``stops`` is reserved for the work that the end of a statement waits for.
+
+    Of each pool a tenant uses all but one of the processes or threads at most, so that another one's work can begin.
+    """
 
     def __init__(self, settings: Settings, figures: Metrics) -> None:
         self.pages = Helpers(
@@ -33,8 +39,9 @@ class Pools:
             figures=figures,
         )
         self.readers = Threads("readers", settings.page_threads, settings.page_threads - 1, figures)
-        self.stops = Threads("stops", settings.stop_threads, settings.stop_threads, figures)
+        self.stops = Threads("stops", settings.stop_threads, settings.stop_threads - 1, figures)
         self.files = Threads("files", settings.file_threads, settings.file_threads - 1, figures)
+        self.digests = Threads("digests", DIGEST_THREADS, DIGEST_THREADS - 1, figures)
         passwords = settings.password_threads
         self.passwords = Threads("passwords", passwords, passwords, figures)
 

@@ -21,6 +21,7 @@ class Aftermath:
         self._context = context
         self._session = session
         self._catalog = catalog
+        self._stopping = context.stopping(session.user_id)
 
     async def cut_off(self) -> None:
         """Return only when the metadata's server holds nothing of the session any more (C2, C11)."""
@@ -35,7 +36,7 @@ class Aftermath:
     async def clear_files(self, statement_id: str, part: int) -> None:
         """Remove staged output and half a result; what a broken disk keeps does not keep the verdict."""
         try:
-            await self._context.stopping(self._clear_files, statement_id, part)
+            await self._stopping(self._clear_files, statement_id, part)
         except OSError as error:
             log.warning("files_stay", statement_id=statement_id, error=str(error))
 
@@ -52,7 +53,7 @@ class Aftermath:
             case Evidence.NOBODY:
                 return None
             case Evidence.FILE:
-                return not await self._context.stopping(Path(commit.staged).exists)
+                return not await self._stopping(Path(commit.staged).exists)
             case Evidence.CATALOG:
                 return await self._ask_catalog(part_id(statement_id, commit.part))
 

@@ -17,6 +17,7 @@ import structlog
 from treadle.model.entities import Catalog, Session
 from treadle.model.errors import Unavailable
 from treadle.scheduler.context import Context
+from treadle.scheduler.deaths import log_death
 from treadle.scheduler.ports import Worker, Workers
 from treadle.wire import (
     METADATA_PREFIX,
@@ -138,6 +139,8 @@ class Attaching:
         def lost(message: FromWorker | None) -> None:
             if message is None and hand in standing:
                 standing.remove(hand)
+                if not self.closed:
+                    log_death(hand.worker, catalog_id=catalog.id)
 
         hand.worker.attend(lost)
         log.info("attached_ahead", catalog_id=catalog.id, pid=hand.worker.pid)
@@ -152,7 +155,7 @@ class Attaching:
         hand = Hand(await self._workers.hire(), self._context.new_id())
         async with self.unless_kept(hand):
             order = await self._context.attaching(self._order, hand, workspace_id, catalog, kind)
-            answer = await self._ask(hand.worker, order)
+            answer = await self._ask(hand.worker, order, catalog_id=catalog.id)
             if not isinstance(answer, Attached):
                 raise Unavailable(answer.message if isinstance(answer, AttachFailed) else answer)
         if answer.unmended:
@@ -166,13 +169,18 @@ class Attaching:
         return hand
 
     async def _open(self, hand: Hand, session: Session) -> None:
+        # From here on its folder holds what the session spills.
+        hand.worker.bury_with(self._context.stopping(session.user_id))
         async with self.unless_kept(hand):
-            answer = await self._ask(hand.worker, Open(session_id=session.id, user_name=session.user_name))
+            order = Open(session_id=session.id, user_name=session.user_name)
+            answer = await self._ask(hand.worker, order, session_id=session.id)
             if not isinstance(answer, Opened):
                 raise Unavailable(answer.message if isinstance(answer, OpenFailed) else answer)
 
-    async def _ask(self, worker: Worker, order: ToWorker) -> "Attached | AttachFailed | Opened | OpenFailed | str":
-        """What the worker answers, or why it does not."""
+    async def _ask(
+        self, worker: Worker, order: ToWorker, **of: str
+    ) -> "Attached | AttachFailed | Opened | OpenFailed | str":
+        """What the worker answers, or why it does not; ``of`` are the ids of what the order is for."""
         answer: asyncio.Future[FromWorker | None] = asyncio.get_running_loop().create_future()
 
         def hear(message: FromWorker | None) -> None:
@@ -188,6 +196,8 @@ class Attaching:
             return "its worker did not become ready in time"
         if isinstance(said, Attached | AttachFailed | Opened | OpenFailed):
             return said
+        if said is None and not self.closed:
+            log_death(worker, **of)
         return "its worker died while it was opened"
 
     def _order(self, hand: Hand, workspace_id: str, catalog: Catalog, kind: Kind) -> Attach:

@@ -1,7 +1,7 @@
 """What every part of the scheduler is given: the store, time, settings, figures, a way to run things."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Context:
         settings: Settings,
         catalogs: Catalogs,
         figures: Figures,
-        stopping: Offload = asyncio.to_thread,
+        stopping: Callable[[str], Offload] = lambda _: asyncio.to_thread,
         attaching: Offload = asyncio.to_thread,
         filing: Offload = asyncio.to_thread,
     ) -> None:
@@ -52,12 +52,12 @@ class Context:
         self.catalogs = catalogs
         self.figures = figures
         self.stopping = stopping
-        """Runs the blocking work that the end of a statement waits for."""
+        """For a user, runs the blocking work that the end of their statements waits for."""
         self.attaching = attaching
         """Runs the blocking work that the opening of a session waits for."""
         self.filing = filing
         """Runs blocking work with files and folders that no request waits for."""
-        self.keeper = Keeper(catalogs, Marks(settings.data_dir / "littered"), stopping)
+        self.keeper = Keeper(catalogs, Marks(settings.data_dir / "littered"), filing)
         self.turns = Turns()
         self.retries = Retries(most=settings.commit_retries, seconds=settings.commit_retry_time)
         self.changes = Changes()

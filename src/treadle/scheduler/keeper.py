@@ -33,7 +33,10 @@ class _Use(msgspec.Struct):
 
 
 class Keeper:
-    """Knows which catalogs may hold left files, and removes them."""
+    """Knows which catalogs may hold left files, and removes them.
+
+    ``offload`` runs its blocking work; what the end of a statement waits for runs in the share of the statement's user.
+    """
 
     def __init__(self, catalogs: Catalogs, marks: Marks, offload: Offload = asyncio.to_thread) -> None:
         self._offload = offload
@@ -77,13 +80,13 @@ class Keeper:
             else:
                 await self._offload(self._marks.remove, mark.catalog_id)  # the catalog was deleted with its folder
 
-    async def littered(self, catalog: Catalog) -> None:
+    async def littered(self, catalog: Catalog, offload: Offload | None = None) -> None:
         """A write on this catalog was aborted."""
         if catalog.id in self._littered:
             return
         self._littered[catalog.id] = catalog
         try:
-            await self._offload(self._marks.put, catalog)
+            await (offload or self._offload)(self._marks.put, catalog)
         except OSError as error:
             log.warning("left_files_not_marked", catalog_id=catalog.id, error=str(error))
 
@@ -105,14 +108,15 @@ class Keeper:
         for catalog_id in list(self._littered):
             await self.tidy(catalog_id)
 
-    async def tidy(self, catalog_id: str) -> None:
+    async def tidy(self, catalog_id: str, offload: Offload | None = None) -> None:
         """Remove the left files of a catalog if it is quiet; otherwise it stays on the list."""
+        offload = offload or self._offload
         async with self._locks.setdefault(catalog_id, asyncio.Lock()):
             catalog = self._littered.get(catalog_id)
             starts = self._starts[catalog_id]
             if catalog is None or self._working.get(catalog_id):
                 return
-            files = await self._offload(_files, Path(catalog.data_path))
+            files = await offload(_files, Path(catalog.data_path))
             known = await self._catalogs.referenced(catalog, [file.name for file in files]) if files else frozenset()
             # A statement that began meanwhile may own a file of the list.
             if known is None or self._starts[catalog_id] != starts:
@@ -121,7 +125,7 @@ class Keeper:
             # Off the list first: a write that is aborted meanwhile puts it on again.
             del self._littered[catalog_id]
             try:
-                await self._offload(_remove, left)
+                await offload(_remove, left)
                 if catalog_id not in self._littered:
                     self._marks.remove(catalog_id)
             except OSError as error:

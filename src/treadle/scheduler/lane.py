@@ -19,6 +19,7 @@ from treadle.scheduler.commits import Commits
 from treadle.scheduler.conclusion import Conclusion, Last, is_fatal
 from treadle.scheduler.context import Context
 from treadle.scheduler.deadlines import Deadline, of_session
+from treadle.scheduler.deaths import log_death
 from treadle.scheduler.endings import Endings, told_of_session, until_done, until_stored
 from treadle.scheduler.ladder import Ladder
 from treadle.scheduler.limits import Limiter
@@ -380,9 +381,9 @@ class Lane:
         await until_done(self._context, self._end_session)
 
     def _warn_of_death(self, run: Run | None) -> None:
-        """Log an unexpected death of the worker with its known cause."""
+        """Log an unexpected death of the worker, during a statement or between two."""
         during = {"statement_id": run.id, "public_id": run.statement.public_id} if run is not None else {}
-        log.warning("worker_died", session_id=self.session.id, pid=self.worker.pid, signal=self.worker.death, **during)
+        log_death(self.worker, session_id=self.session.id, **during)
 
     def _bury(self) -> None:
         self._line.leave(self)

@@ -15,6 +15,7 @@ from treadle.model.states import SessionStatus
 from treadle.scheduler.aftermath import Aftermath
 from treadle.scheduler.attaching import Attaching
 from treadle.scheduler.context import Context
+from treadle.scheduler.deaths import log_death
 from treadle.scheduler.ports import Worker
 from treadle.scheduler.stay import Stay
 from treadle.wire import AtCommit, Cancel, Cancelled, Commit, Execute, Failed, Finished, FromWorker
@@ -85,7 +86,10 @@ class Maintainer:
         if not work.done():
             log.warning("maintenance_killed", catalog_id=self._catalog.id, pid=self._worker.pid)
             self._worker.kill()
-        return await work
+            return await work
+        if (last := await work) is None:
+            log_death(self._worker, catalog_id=self._catalog.id)
+        return last
 
     async def _follow(self, statement_id: str, gives_way: Callable[[], bool]) -> Last:
         """Everything the worker says, up to its last word."""

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from treadle.model.entities import Catalog
 from treadle.model.states import CancelOutcome, Reason, Rung, StatementState
+from treadle.pools.threads import Offload
 from treadle.wire import FromWorker, ToWorker
 
 
@@ -32,6 +33,9 @@ class Worker(Protocol):
 
     def send(self, message: ToWorker) -> None:
         """Say something to it; nothing happens when it is gone."""
+
+    def bury_with(self, offload: Offload) -> None:
+        """Have its folder removed by ``offload``, which knows the share of the worker's user."""
 
     def kill(self) -> None:
         """SIGKILL, once or often."""

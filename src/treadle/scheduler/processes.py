@@ -15,6 +15,7 @@ import structlog
 from treadle.model.errors import Unavailable
 from treadle.model.ports import NewId
 from treadle.pools.threads import Offload
+from treadle.scheduler.deaths import log_death
 from treadle.scheduler.forking import Zygote, become_subreaper
 from treadle.wire import MAX_FRAME, FromWorker, Hello, ToWorker, frame, from_worker
 
@@ -116,6 +117,10 @@ class WorkerProcess:
         """Say something to it."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame(message))
+
+    def bury_with(self, offload: Offload) -> None:
+        """Have its folder removed by ``offload``."""
+        self._offload = offload
 
     def kill(self) -> None:
         """SIGKILL through the pidfd, which can never hit another process."""
@@ -345,6 +350,6 @@ class ForkedWorkers:
         self._alive.discard(worker)
         if worker in self._warm:
             if not self._closed:
-                log.warning("worker_died", pid=worker.pid, signal=worker.death)
+                log_death(worker)
             self._warm.remove(worker)
             self._refill()

@@ -22,6 +22,7 @@ class Stay:
     def __init__(self, context: Context, session: Session, catalog: Catalog) -> None:
         self._context = context
         self._keeper = context.keeper
+        self._offload = context.stopping(session.user_id)
         self._session_id = session.id
         self._catalog = catalog
 
@@ -35,7 +36,7 @@ class Stay:
             return None
         self._keeper.end(self._catalog.id, self._session_id)
         needed = self._keeper.needs(self._catalog.id)
-        return self._context.spawn(self._keeper.tidy(self._catalog.id)) if needed else None
+        return self._context.spawn(self._keeper.tidy(self._catalog.id, self._offload)) if needed else None
 
     def upkeep(self) -> Upkeep:
         """The right to maintain the catalog now: what a session that works there may still need is kept."""
@@ -47,7 +48,7 @@ class Stay:
     async def lost(self, settings: Mapping[str, str]) -> None:
         """The worker is gone: an open transaction may have left what it wrote."""
         if in_transaction(settings):
-            await self._keeper.littered(self._catalog)
+            await self._keeper.littered(self._catalog, self._offload)
         self.end(settings, lost=True)
 
     async def tidy(self, settings: Mapping[str, str], *, lost: bool) -> None:
@@ -55,7 +56,7 @@ class Stay:
 
         A catalog that does not answer holds no verdict up: the keeper goes on.
         """
-        await self._keeper.littered(self._catalog)
+        await self._keeper.littered(self._catalog, self._offload)
         tidying = self.end(settings, lost=lost)
         if tidying is not None:
             await asyncio.wait([tidying], timeout=TIDY_SECONDS)

@@ -112,14 +112,17 @@ class Audit:
             # Whoever guesses ids, or hammers on a door, fills no table.
             by = event.by
             same = (by.project_id, by.user_id, by.address, event.action, event.outcome)
+        self._add(same, event)
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write_soon())
+
+    def _add(self, same: object, event: Event) -> None:
         if (known := self._waiting.get(same)) is not None:
             self._waiting[same] = replace(known, times=known.times + event.times)
         elif len(self._waiting) < KEPT_MOST:
             self._waiting[same] = event
         else:
             self._lost += 1
-        if self._writer is None:
-            self._writer = asyncio.get_running_loop().create_task(self._write_soon())
 
     async def record(self, event: Event) -> None:
         """Have it written now; later when the store does not answer now."""
@@ -137,7 +140,9 @@ class Audit:
         try:
             await self._store.add_audit(list(waiting.values()))
         except BaseException:
-            self._waiting = {**waiting, **self._waiting}
+            newer, self._waiting = self._waiting, waiting
+            for same, event in newer.items():
+                self._add(same, event)
             raise
         if self._lost:
             log.error("audit_lost", count=self._lost)

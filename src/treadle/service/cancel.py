@@ -178,9 +178,11 @@ class Cancels(Results):
             return _report(statement, statement.state)
         started = deps.clock.monotonic()
         with deps.signals.watch(statement.id) as told:
-            after = await deps.store.request_cancel(statement.id, intent, by=by)
-            if after is None:
+            asked = await deps.store.request_cancels(Scope(ids=(statement.id,)), intent, by=by)
+            if not asked:
                 raise NotStopped("the record of the statement is gone")
+            # It may have started or ended since it was looked at: what counts is what this step met.
+            before, after = asked[0].before, asked[0].statement
             if not after.state.final:
                 attempt.late = lambda: self._not_stopped(1, 1)
                 deps.signals.wake(Wake(session_id=after.session_id, statement_id=after.id, intent=after.cancel))
@@ -191,9 +193,9 @@ class Cancels(Results):
                     raise attempt.late()
                 after = ended
             else:
-                self._tell_dequeued(statement.state, after, started)
-        self._note(by, statement.state, after)
-        return _report(after, statement.state, (deps.clock.monotonic() - started) * 1000)
+                self._tell_dequeued(before, after, started)
+        self._note(by, before, after)
+        return _report(after, before, 0.0 if before.final else (deps.clock.monotonic() - started) * 1000)
 
     async def _wait_for_end(self, attempt: Attempt, running: str, by: By) -> CancelReport:
         """Return when the statement, which its owner was told to stop, has ended."""

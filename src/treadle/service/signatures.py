@@ -14,6 +14,7 @@ from treadle.model.audit import Outcome
 from treadle.model.entities import Principal
 from treadle.model.errors import CredentialRefused, Forbidden
 from treadle.model.identity import KeyHolder
+from treadle.pools.digests import digest_of_body
 from treadle.service.audit import ORIGIN
 from treadle.service.deps import Deps
 from treadle.service.identity import REMEMBERED_MOST, REMEMBERED_SECONDS, Identity, digest_of, stamp
@@ -98,6 +99,10 @@ class Signatures(Identity):
     def knows_key(self, access: str) -> bool:
         """Whether the access key has been used rightly before in this process."""
         return access in self._good
+
+    async def digest(self, body: bytes) -> bytes:
+        """Compute the SHA-256 of a body whose sender is not known yet; a large one in the share of its address."""
+        return await digest_of_body(body, self.deps.pools.digests.of(ORIGIN.get().address))
 
     async def authenticate_signature(self, signed: Signed) -> Principal:
         """Who signed the request; raises `CredentialRefused`, and `Forbidden` for a project he has nothing in.

@@ -3,7 +3,6 @@
 import asyncio
 from datetime import timedelta
 from functools import partial
-from hashlib import sha256
 
 import msgspec
 from msgspec.structs import replace
@@ -15,6 +14,7 @@ from treadle.model.grants import grants_of
 from treadle.model.growth import Full
 from treadle.model.states import Reason, StatementState
 from treadle.pools import orders
+from treadle.pools.digests import digest_of_body
 from treadle.pools.helpers import TookTooLong
 from treadle.pools.scripts import may_be_several
 from treadle.service.cancel import Cancels
@@ -22,7 +22,7 @@ from treadle.service.delivery import Delivery
 from treadle.service.deps import Leaving, tenant_of, unless_left, watched
 from treadle.service.results import has_ended
 from treadle.service.views import OnDisconnect, StatementView, Submission
-from treadle.store.base import Wake
+from treadle.store.base import Scope, Wake
 from treadle.store.errors import DuplicateId, DuplicateKey, StoreUnavailable
 from treadle.store.retrying import LATE_PAUSES, until_stored
 
@@ -50,7 +50,7 @@ class Statements(Cancels):
         self.may_begin()
         if submission.bindings and may_be_several(submission.statement):
             await unless_left(self._refuse_bound_script(p, submission.statement), leaving)
-        new = self._statement(p, workspace_id, submission)
+        new = self._statement(p, workspace_id, submission, await self._retry(p, submission))
         known = await self._repeated(new) if new.retry is not None else None
         with self.deps.signals.watch((known or new).id) as future:
             try:
@@ -132,18 +132,20 @@ class Statements(Cancels):
         """Cancel a statement whose caller has disconnected or does not know its id, as soon as the store accepts it."""
         deps = self.deps
         intent = self._intent(p.user_name, Reason.CLIENT_GONE)
-        ask = partial(deps.store.request_cancel, statement.id, intent)
+        ask = partial(deps.store.request_cancels, Scope(ids=(statement.id,)), intent)
         for pause in LATE_PAUSES:
             await deps.clock.sleep(pause)
             if deps.signals.stop(statement.session_id, statement.public_id, intent) is not None:
                 return
-            if (after := await until_stored(deps.clock, ask)) is None:
-                continue
-            if after.state.final:
+            for asked in await until_stored(deps.clock, ask):
+                after = asked.statement
+                if not after.state.final:
+                    deps.signals.wake(Wake(session_id=after.session_id, statement_id=after.id, intent=after.cancel))
+                    return
                 deps.signals.ended(after)
-            else:
-                deps.signals.wake(Wake(session_id=after.session_id, statement_id=after.id, intent=after.cancel))
-            return
+                if not asked.before.final:
+                    self.count_dequeued(after, 0.0)
+                return
 
     async def _as_it_is(self, statement_id: str) -> Statement:
         """The statement as it is on record; raises `StoreUnavailable` where a crash of the store took the record."""
@@ -196,7 +198,15 @@ class Statements(Cancels):
             await self.own_session(p, statement.workspace_id, statement.session_id)
             raise TooMany(f"policy workspace over quota,limit:{met.advice}", after=self.deps.settings.quota_interval)
 
-    def _statement(self, p: Principal, workspace_id: str, submission: Submission) -> Statement:
+    async def _retry(self, p: Principal, submission: Submission) -> Retry | None:
+        """The key of a submit, if it has one, and a digest of everything else it says."""
+        if submission.idempotency_key is None:
+            return None
+        said = replace(submission, idempotency_key=None, tags=tuple(sorted(submission.tags)))
+        digest = await digest_of_body(msgspec.json.encode(said), self.deps.pools.digests.of(*tenant_of(p)))
+        return Retry(key=submission.idempotency_key, digest=digest)
+
+    def _statement(self, p: Principal, workspace_id: str, submission: Submission, retry: Retry | None) -> Statement:
         """As it is submitted; the store adds what its session decides."""
         now = self.deps.clock.now()
         keepalive = submission.keepalive
@@ -218,7 +228,7 @@ class Statements(Cancels):
             tags=submission.tags,
             keepalive=keepalive,
             lease_until=now + timedelta(seconds=keepalive) if keepalive is not None else None,
-            retry=retry_of(submission) if submission.idempotency_key is not None else None,
+            retry=retry,
             name=submission.name,
             type=submission.type,
             wait_timeout=submission.wait_timeout,
@@ -230,9 +240,3 @@ class Statements(Cancels):
         why = f": {current.message}" if current.message else ""
         status = current.status if current.status.final else "being closed"
         return WrongState(f"the session is {status}{why}")
-
-
-def retry_of(submission: Submission) -> Retry:
-    """The key of a submit, and a digest of everything else it says."""
-    said = replace(submission, idempotency_key=None, tags=tuple(sorted(submission.tags)))
-    return Retry(key=submission.idempotency_key or "", digest=sha256(msgspec.json.encode(said)).digest())

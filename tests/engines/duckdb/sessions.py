@@ -52,7 +52,7 @@ class Session:
     def __init__(self, place: Place) -> None:
         self.engine = DuckDB.preload()
         self.files = place.folder / "files"
-        order = Attach(
+        self.order = Attach(
             catalog=place.target,
             limits=Limits(memory=2 * 2**30, threads=1, spill=2**30),
             temp_dir=str(place.folder / "spill"),
@@ -62,7 +62,7 @@ class Session:
         )
         was = Path.cwd()
         try:
-            self.unmended = self.engine.attach(order)
+            self.unmended = self.engine.attach(self.order)
         finally:
             os.chdir(was)
         self.engine.open(Open(session_id="s"))
