@@ -27,6 +27,7 @@ from treadle.engines.duckdb import (
     opening,
     storing,
     temporary,
+    type_changes,
     upkeep,
 )
 from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets
@@ -363,7 +364,8 @@ class DuckDB:
             self._con.execute(prelude)
             self._require_exact(planned, made=False)
         kept.refuse_before(self._con, planned, alone=alone)
-        with placed(insertion), self._settings.analyzing(planned):
+        judged = type_changes.checked(self._con, self._catalog, planned.defines)
+        with placed(insertion), self._settings.analyzing(planned), judged:
             if len(bindings) > 1:
                 outcome: Rows | Command = self._run_sets(planned, final, bindings)
             else:
