@@ -364,8 +364,8 @@ class DuckDB:
             self._con.execute(prelude)
             self._require_exact(planned, made=False)
         kept.refuse_before(self._con, planned, alone=alone)
-        judged = type_changes.checked(self._con, self._catalog, planned.defines)
-        with placed(insertion), self._settings.analyzing(planned), judged:
+        rewritten = type_changes.written(self._con, self._catalog, planned.defines)
+        with placed(insertion), self._settings.analyzing(planned), rewritten:
             if len(bindings) > 1:
                 outcome: Rows | Command = self._run_sets(planned, final, bindings)
             else:

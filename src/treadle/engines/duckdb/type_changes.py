@@ -1,8 +1,9 @@
-"""Checks of ALTER TABLE … TYPE: every value must stay readable, and the same in every session.
+"""ALTER TABLE … TYPE: the values are converted and written anew in the transaction of the statement.
 
-DuckLake (1.5.5) changes the type in the metadata only, and each reader converts the values in the files. A value that
-cannot be converted makes the column unreadable for everybody; one that is converted by the time zone of the reader is
-another value in each session.
+DuckLake (1.5.5) changes the type in the metadata only. Each reader converts the values in the files then: by its own
+time zone, with an error for everybody where a value cannot be converted, and after a condition on the new type was
+rounded to the old one, so that ``v > 1.5`` does not find a 2 in a file of integers. Only integers in the place of
+smaller integers are the same either way.
 """
 
 import contextlib
@@ -15,18 +16,11 @@ from treadle.engines.base import EngineError
 from treadle.engines.duckdb.definitions import Definition
 from treadle.engines.duckdb.errors import translate
 from treadle.engines.duckdb.opening import quoted
-from treadle.engines.duckdb.storable import types_of
+from treadle.engines.duckdb.storable import sql_of, types_of
 from treadle.engines.duckdb.types import EngineType, ListOf, Nested, Scalar
 from treadle.engines.duckdb.vocabulary import words
 
-_ZONED: Final = "TIMESTAMP WITH TIME ZONE"
-
-_TOTAL: Final = words(
-    "TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTEGER UBIGINT HUGEINT UHUGEINT FLOAT DOUBLE DECIMAL"
-)
-"""Types that the engine takes only in the place of smaller ones: every value can be converted to them."""
-
-_WAY_OUT: Final = "add a column of that type, UPDATE it with the cast, and drop the old column"
+_INTEGERS: Final = words("TINYINT SMALLINT INTEGER BIGINT UTINYINT USMALLINT UINTEGER UBIGINT")
 
 _COLUMNS: Final = """
     SELECT schema_name, column_name, data_type FROM duckdb_columns()
@@ -38,22 +32,21 @@ Types = Mapping[tuple[str, str], EngineType]
 
 
 @contextlib.contextmanager
-def checked(connection: duckdb.DuckDBPyConnection, catalog: str, definition: Definition | None) -> Iterator[None]:
-    """Check the types that the statement run within changes; raises `EngineError`.
+def written(connection: duckdb.DuckDBPyConnection, catalog: str, definition: Definition | None) -> Iterator[None]:
+    """Write the columns anew whose types the statement run within has changed.
 
-    0A000 for values that would depend on the reader's time zone, and the code of the engine's error for a value that
-    cannot be converted.
+    Raises `EngineError` with the code of the cast where a value cannot be converted.
     """
     if definition is None or definition.creates or not definition.columns:
         yield
         return
     before = _types(connection, catalog, definition)
     yield
-    for (schema, column), found in _types(connection, catalog, definition).items():
-        old = before.get((schema, column), found)
-        if old != found:
+    for (schema, column), kind in _types(connection, catalog, definition).items():
+        old = before.get((schema, column), kind)
+        if _converts(old, kind):
             table = ".".join(map(quoted, (catalog, schema, definition.name[-1])))
-            _judge(connection, table, column, old, found)
+            _write(connection, table, column, f"{sql_of(old)} to {sql_of(kind)}")
 
 
 def _types(connection: duckdb.DuckDBPyConnection, catalog: str, definition: Definition) -> Types:
@@ -63,41 +56,29 @@ def _types(connection: duckdb.DuckDBPyConnection, catalog: str, definition: Defi
     return {(schema, column): types_of(kind) for schema, column, kind in found}
 
 
-def _judge(connection: duckdb.DuckDBPyConnection, table: str, column: str, old: EngineType, new: EngineType) -> None:
-    changes = list(_changes(old, new))
-    for before, after in changes:
-        if after == _ZONED:
-            raise EngineError(
-                "0A000",
-                f'the type of column "{column}" cannot change from {before} to {after}: the values would depend on '
-                f"the time zone of each session that reads them; {_WAY_OUT}",
-            )
-    if all(after in _TOTAL for _, after in changes):
-        return
+def _write(connection: duckdb.DuckDBPyConnection, table: str, column: str, types: str) -> None:
+    name = quoted(column)
     try:
-        connection.execute(f"SELECT max(hash({quoted(column)})) FROM {table}").fetchall()  # noqa: S608 - quoted
+        connection.execute(f"UPDATE {table} SET {name} = {name}")  # noqa: S608 - quoted
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
-        kinds = ", ".join(f"{before} to {after}" for before, after in changes)
         raise EngineError(
             translate(error).sql_state,
-            f'the type of column "{column}" cannot change from {kinds}: the table has a value that cannot be '
+            f'the type of column "{column}" cannot change from {types}: the table has a value that cannot be '
             "converted; change or delete the rows that TRY_CAST does not convert",
         ) from error
 
 
-def _changes(old: EngineType, new: EngineType) -> Iterator[tuple[str, str]]:
-    """Yield the names of the types that differ, within nested types as well."""
+def _converts(old: EngineType, new: EngineType) -> bool:
+    """Whether a change of the type, or of one within it, gives values another form."""
     match old, new:
         case ListOf(element=before), ListOf(element=after):
-            yield from _changes(before, after)
-        case Nested(name="STRUCT", fields=fields), Nested(name="STRUCT", fields=after_fields):
+            return _converts(before, after)
+        case Nested(name="STRUCT", fields=fields), Nested(name="STRUCT", fields=others):
             known = {name.lower(): inner for name, inner in fields}
-            for name, inner in after_fields:
-                yield from _changes(known.get(name.lower(), inner), inner)
-        case Nested(fields=fields), Nested(fields=after_fields):
-            for (_, before), (_, after) in zip(fields, after_fields, strict=True):
-                yield from _changes(before, after)
-        case Scalar(name=before), Scalar(name=after) if old != new:
-            yield before, after
+            return any(_converts(known.get(name.lower(), inner), inner) for name, inner in others)
+        case Nested(fields=fields), Nested(fields=others):
+            return any(_converts(before, after) for (_, before), (_, after) in zip(fields, others, strict=True))
+        case Scalar(name=before), Scalar(name=after):
+            return old != new and not {before, after} <= _INTEGERS
         case _:
-            pass
+            return old != new
