@@ -27,6 +27,7 @@ from treadle.engines.duckdb import (
     opening,
     storing,
     temporary,
+    type_changes,
     upkeep,
 )
 from treadle.engines.duckdb.binding_sets import Bindings, refuse_sets
@@ -313,7 +314,8 @@ class DuckDB:
             self._con.execute(prelude)
             self._require_exact(planned, made=False)
         kept.refuse_before(self._con, planned, alone=alone)
-        with placed(insertion), self._settings.analyzing(planned):
+        rewritten = type_changes.written(self._con, self._catalog, planned.defines)
+        with placed(insertion), self._settings.analyzing(planned), rewritten:
             if len(bindings) > 1:
                 outcome: Rows | Command = self._run_sets(planned, final, bindings)
             else:

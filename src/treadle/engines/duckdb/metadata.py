@@ -2,10 +2,10 @@
 earlier versions left there.
 
 DuckLake (1.5.5) skips data files by comparing the bounds of a FLOAT column with a DOUBLE, and keeps the bounds of a
-column whose type has changed. It finds no conflict when two transactions replace the list of a file's deleted rows:
-both commit, the file has two lists, a scan returns its rows twice, and what was deleted is back. The rules are
-triggers, so that they hold for whatever writes the catalog. Its state is in the comment of a table, which every session
-reads as it attaches.
+column whose type has changed, also in the memory of a session that has read the table before. It finds no conflict when
+two transactions replace the list of a file's deleted rows: both commit, the file has two lists, a scan returns its rows
+twice, and what was deleted is back. The rules are triggers, so that they hold for whatever writes the catalog. Its
+state is in the comment of a table, which every session reads as it attaches.
 """
 
 from collections.abc import Sequence
@@ -62,15 +62,39 @@ BEGIN
         UPDATE public.ducklake_file_column_stats SET min_value = NULL, max_value = NULL
         WHERE table_id = NEW.table_id AND column_id = NEW.column_id;
         UPDATE public.ducklake_table_column_stats
-        SET min_value = CASE NEW.column_type WHEN 'json' THEN '' ELSE '-inf' END,
-            max_value = CASE NEW.column_type WHEN 'json' THEN '~' ELSE 'inf' END
+        SET min_value = CASE NEW.column_type WHEN 'json' THEN '' WHEN 'timestamptz' THEN '-infinity' ELSE '-inf' END,
+            max_value = CASE NEW.column_type WHEN 'json' THEN '~' WHEN 'timestamptz' THEN 'infinity' ELSE 'inf' END
         WHERE table_id = NEW.table_id AND column_id = NEW.column_id AND min_value IS NOT NULL
-            AND NEW.column_type IN ('float32', 'float64', 'json');
+            AND NEW.column_type IN ('float32', 'float64', 'json', 'timestamptz');
     END IF;
     RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER treadle_forget_bounds_of_type AFTER INSERT ON public.ducklake_column
     FOR EACH ROW EXECUTE FUNCTION public.treadle_forget_bounds_of_type();
+
+-- They do when rows are written in the transaction that changes the type: those of the old rows hold for the new ones.
+CREATE OR REPLACE FUNCTION public.treadle_keep_bounds() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.min_value := OLD.min_value;
+    NEW.max_value := OLD.max_value;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER treadle_keep_bounds BEFORE UPDATE ON public.ducklake_table_column_stats
+    FOR EACH ROW WHEN (NEW.min_value IS NULL AND OLD.min_value IS NOT NULL)
+    EXECUTE FUNCTION public.treadle_keep_bounds();
+
+-- A session keeps the bounds of tables in memory until the next file id moves: a change of a type must move it as well.
+CREATE OR REPLACE FUNCTION public.treadle_move_file_id() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.schema_version <> (
+        SELECT schema_version FROM public.ducklake_snapshot ORDER BY snapshot_id DESC LIMIT 1
+    ) THEN
+        NEW.next_file_id := NEW.next_file_id + 1;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER treadle_move_file_id BEFORE INSERT ON public.ducklake_snapshot
+    FOR EACH ROW EXECUTE FUNCTION public.treadle_move_file_id();
 
 CREATE OR REPLACE FUNCTION public.treadle_refuse_inlining() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
