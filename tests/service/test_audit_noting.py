@@ -9,8 +9,8 @@ from treadle.model.audit import Event, Outcome
 from treadle.model.entities import Principal
 from treadle.outside import SystemClock
 from treadle.service.audit import Audit
-from treadle.store.base import AuditFilter
 from treadle.store.errors import StoreUnavailable
+from treadle.store.filters import AuditFilter
 from treadle.store.memory import MemoryStore
 
 ANN = Principal(project_id="p1", project_name="project", user_id="u1", user_name="ann")

@@ -14,7 +14,8 @@ from treadle.model.entities import CancelIntent, Principal, Session, Statement
 from treadle.model.states import Reason, Rung, StatementState
 from treadle.outside import SystemClock, new_id
 from treadle.service import Deps, Service
-from treadle.store.base import Asked, AuditFilter, Scope
+from treadle.store.base import Asked
+from treadle.store.filters import AuditFilter, Scope
 from treadle.store.memory import MemoryStore
 from treadle.store.signals import Signals
 

@@ -22,8 +22,9 @@ from treadle.service.delivery import Delivery
 from treadle.service.deps import Leaving, tenant_of, unless_left, watched
 from treadle.service.results import has_ended
 from treadle.service.views import OnDisconnect, StatementView, Submission
-from treadle.store.base import Scope, Wake
+from treadle.store.base import Wake
 from treadle.store.errors import DuplicateId, DuplicateKey, StoreUnavailable
+from treadle.store.filters import Scope
 from treadle.store.retrying import LATE_PAUSES, until_stored
 
 

@@ -54,6 +54,11 @@ def inlined(place: Place) -> int:
     return sum(place.metadata(f"SELECT count(*) FROM public.{name}")[0][0] for (name,) in tables)
 
 
+def rules(place: Place) -> set[str]:
+    """The names of the catalog's rules."""
+    return {name for (name,) in place.metadata("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'treadle%'")}
+
+
 @pytest.mark.parametrize("name", STRUCTS)
 def test_an_inlined_struct_is_mended(place: Place, name: str) -> None:
     """DuckLake reads back inlined structs wrong, or not at all; the first session has them in a file, as written."""
@@ -171,10 +176,25 @@ def test_it_happens_once(place: Place) -> None:
         sql.run("CREATE TABLE t AS SELECT 1e-6::FLOAT AS f")
     state = "SELECT obj_description('public.ducklake_metadata'::regclass)"
     assert place.metadata(state) == [(RULES,)]
+    before = rules(place)
     place.metadata("DROP TRIGGER treadle_refuse_inlining ON public.ducklake_metadata")
     with session(place):
-        triggers = "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'treadle%'"
-        assert place.metadata(triggers) == [(3,)]
+        assert rules(place) == before - {"treadle_refuse_inlining"}
+
+
+def test_rules_that_are_new_are_added_to_those_of_an_earlier_version(place: Place) -> None:
+    """Only the rules: nothing of the catalog is mended a second time."""
+    with session(place) as sql:
+        sql.run("CREATE TABLE t AS SELECT 1 AS i")
+    every = rules(place)
+    place.metadata("DROP TRIGGER treadle_move_file_id ON public.ducklake_snapshot")
+    place.metadata("DROP TRIGGER treadle_keep_bounds ON public.ducklake_table_column_stats")
+    place.metadata("COMMENT ON TABLE public.ducklake_metadata IS 'treadle 1'")
+    with session(place) as sql:
+        assert sql.run("SELECT i FROM t") == [(1,)]
+        assert sql.unmended == ()
+    assert rules(place) == every
+    assert place.metadata("SELECT obj_description('public.ducklake_metadata'::regclass)") == [(RULES,)]
 
 
 def test_inlining_stays_off(place: Place) -> None:

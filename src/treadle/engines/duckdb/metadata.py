@@ -17,8 +17,11 @@ from treadle.engines.duckdb.inlined import NotReadableError, mended
 from treadle.engines.duckdb.storable import Place, is_exact, stored, stored_text, types_of
 from treadle.engines.duckdb.types import Nested
 
-RULES: Final = "treadle 1"
-"""The state of a catalog that has them."""
+RULES: Final = "treadle 2"
+"""The state of a catalog that has all of them."""
+
+_FEWER: Final = "treadle 1"
+"""The state of a catalog with the rules of an earlier version."""
 
 _MENDED: Final = "treadle 1 after mending"
 """The state of one whose rules are there and whose inlined text is right; inlined tables follow that stay as is."""
@@ -199,6 +202,9 @@ class Metadata:
         state = self._state()
         if state == RULES:
             return False
+        if state == _FEWER:
+            self._execute(_SQL + _comment(RULES))
+            return False
         unreadable = state.removeprefix(_MENDED).removeprefix(_CONVERTED).split()
         if state.startswith(_CONVERTED):
             self._flush_all(unreadable)
@@ -252,7 +258,7 @@ class Metadata:
         kept = self._tables_at(unreadable) | self._inexact_tables()
         kept |= {names for names in sorted({*inlined, *self._query(_DELETED)} - kept) if not self._flush(*names)}
         self.unmended = tuple(f"{schema}.{table}" for schema, table in sorted(kept))
-        self._execute(_comment(RULES))
+        self._execute(_SQL + _comment(RULES))
 
     def _inexact_tables(self) -> set[tuple[str, str]]:
         """List the tables with a column whose values a file would not hold exactly."""
