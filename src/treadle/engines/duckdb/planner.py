@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from functools import reduce
 from itertools import islice, takewhile
 from typing import Final
 
@@ -27,6 +28,7 @@ from treadle.engines.duckdb.planned import PLAIN, Kind, Planned
 from treadle.engines.duckdb.settings import Show
 from treadle.engines.duckdb.vocabulary import WRITERS, words
 from treadle.engines.duckdb.walk import HEAD, Segment
+from treadle.engines.duckdb.written import without_nulls
 
 _SETTING: Final = frozenset(("set", "reset", "show", "use"))
 _DEFINING: Final = frozenset(("CREATE", "DROP", "ALTER"))
@@ -248,12 +250,13 @@ class Planner:
         statements = self._own(segment)
         kind, tag, rows = self._class(segment, statements[-1].type.name)
         defines = None
-        exact: tuple[Edit, ...] = ()
+        steps: tuple[tuple[Edit, ...], ...] = ()
         if tag in ("CREATE TABLE", "ALTER TABLE"):
-            defines, exact = self._defined(segment)
-            statements = self._parse(applied(self._sql(segment), exact)) if exact else statements
+            defines, steps = self._defined(segment)
+            statements = self._parse(reduce(applied, steps, self._sql(segment))) if steps else statements
         elif tag in KEEPING:
             exact, statements = self._kept(segment, statements)
+            steps = (exact,) if exact else ()
         return Planned(
             kind=kind,
             text=self._source(segment),
@@ -262,18 +265,20 @@ class Planner:
             writes=kind is Kind.WRITE,
             returns_rows=rows,
             defines=defines,
-            steps=(exact,) if exact else (),
+            steps=steps,
         )
 
-    def _defined(self, segment: Segment) -> tuple[Definition | None, tuple[Edit, ...]]:
+    def _defined(self, segment: Segment) -> tuple[Definition | None, tuple[tuple[Edit, ...], ...]]:
         """Find the table that a statement defines, and the edits by which its types and defaults are stored exactly."""
         sql = self._sql(segment)
+        nulls = without_nulls(sql, list(lex(sql)))
+        sql = applied(sql, nulls)
         tokens = list(lex(sql))
         defines = read_definition(sql, tokens)
         if defines is None:
             return None, ()
         numbers = exact_literals(sql) if defines.creates and not defines.query else ()
-        return defines, (*exact_types(tokens), *numbers)
+        return defines, tuple(edits for edits in (nulls, (*exact_types(tokens), *numbers)) if edits)
 
     def _kept(
         self, segment: Segment, statements: tuple[duckdb.Statement, ...]
