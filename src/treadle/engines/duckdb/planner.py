@@ -120,7 +120,10 @@ class Planner:
         tokens = self._tokens(segment)
         asked = set_statements.read(self._dialect, tokens)
         if asked is None:
-            return None
+            shown = (
+                looking.shown(name_of(tokens[1]).lower()) if segment.word(0) == "show" and len(tokens) == 2 else None
+            )
+            return None if shown is None else self._query(segment, self._parse(shown))
         text = self._source(segment)
         if isinstance(asked, Show):
             return Planned(kind=Kind.SHOW, text=text, tag="SHOW", returns_rows=True, setting=asked)

@@ -174,7 +174,7 @@ _REFINED: Final = (
         (r"^Multiple assignments to same column", "42601"),
         (r"^Duplicate CTE name", "42712"),
         (r"^LIMIT/OFFSET cannot be negative", "2201W"),
-        (r"^window \".*\" does not exist", "42704"),
+        (r"^window \".*\" does not exist|^unrecognized configuration parameter", "42704"),
         (r"^SELECT locking clause|^SELECT INTO not supported|^Only one ALTER command|^T_\w+$", "0A000"),
         (r"^(PARTITIONED BY is|DuckLake does) not support", "0A000"),
         (r"^DECIMAL type (width|scale)", "22023"),
