@@ -10,7 +10,7 @@ import duckdb
 import msgspec
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb import looking, set_statements, upkeep
+from treadle.engines.duckdb import looking, naming, set_statements, upkeep
 from treadle.engines.duckdb.about import mention_of
 from treadle.engines.duckdb.copy_statement import CopyTarget, read_copy
 from treadle.engines.duckdb.deferring import altered_default, judge_stored
@@ -328,11 +328,13 @@ class Planner:
         defined = tokens[at].text.lower() if at < len(tokens) and tokens[at].kind == WORD else ""
         if defined not in _DEFINED:
             raise refused(f"{verb.upper()} {defined.upper()}")
-        self._judge_owner(defined, tokens[at + 1 :])
+        parts = self._judge_owner(defined, tokens[at + 1 :])
+        if defined in ("macro", "function") and parts:
+            self._judge_function(verb, parts[-1])
         return f"{verb.upper()} {defined.upper()}"
 
-    def _judge_owner(self, defined: str, tokens: Sequence[Token]) -> None:
-        """Refuse to define anything in a catalog that is not the session's own."""
+    def _judge_owner(self, defined: str, tokens: Sequence[Token]) -> list[str]:
+        """Refuse to define anything in a catalog that is not the session's own; returns the parts of the name."""
         after = 0
         while after < len(tokens) and tokens[after].text.lower() in ("table", "if", "not", "exists"):
             after += 1
@@ -341,9 +343,14 @@ class Planner:
         qualified = len(parts) == 3 or (len(parts) == 2 and (defined == "schema" or parts[0] in _OTHER_CATALOGS))
         if qualified and parts[0] not in own:
             raise refused(f'catalog "{parts[0]}"')
-        if defined in ("macro", "function") and parts and parts[-1] in self._guard.vocabulary.functions:
+        return parts
+
+    def _judge_function(self, verb: str, name: str) -> None:
+        if verb == "create" and name in self._guard.vocabulary.functions:
             # A macro of such a name would be called instead, also by the service's own SQL in every session.
-            raise EngineError("42723", f'function "{parts[-1]}" already exists: it is the engine\'s own')
+            raise EngineError("42723", f'function "{name}" already exists: it is the engine\'s own')
+        if name in naming.OWN:
+            raise EngineError("2BP01", f'function "{name}" cannot be dropped: it is the service\'s own')
 
     # -- text -------------------------------------------------------------------------------------
 

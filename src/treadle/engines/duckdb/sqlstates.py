@@ -156,6 +156,7 @@ _REFINED: Final = (
         (r"^Ambiguous reference", "42702"),
         (r"^Duplicate column name", "42701"),
         (r"there are entries that depend on it|the table is (partitioned|sorted) by this column", "2BP01"),
+        (r"^Cannot drop internal catalog entry", "2BP01"),
         (r"table only has one column", "42P16"),
         (r"only widening type promotions", "0A000"),
         (r"column \".*\" does not exist|SET SORTED BY statement were not found", "42703"),
