@@ -56,6 +56,36 @@ def test_a_set_that_fails_is_named_and_undoes_all(sql: Sql, values: list[list[st
     assert sql.rows("SELECT count(*) FROM named_set") == [["0"]]
 
 
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        ("INSERT INTO same_words (b) VALUES (?)", ["1"]),
+        ("INSERT INTO same_words (a, b) VALUES (?)", ["1"]),
+        ("INSERT INTO same_words (b) VALUES (?, ?)", ["1", "2"]),
+        ("INSERT INTO same_words VALUES (?, ?, ?)", ["1", "2", "3"]),
+        ("INSERT INTO same_words VALUES (?)", ["1"]),
+        ("INSERT INTO same_words (b, a) VALUES (?, ?::date)", ["1", "x"]),
+        ("INSERT INTO same_words (b, a) VALUES (?, ?)", ["x", "1"]),
+        ("INSERT INTO same_words (b, nosuch) VALUES (?, ?)", ["1", "2"]),
+        ("UPDATE same_words SET nosuch = ?", ["1"]),
+    ],
+)
+def test_an_error_has_the_words_and_the_place_that_one_set_gives(sql: Sql, statement: str, values: list[str]) -> None:
+    """And the number of the set before them."""
+    sql.run("CREATE OR REPLACE TABLE same_words (a int NOT NULL, b int)")
+    alone = sql.last(statement, bindings=[values])
+    several = sql.last(statement, bindings=[values, values])
+    assert several["message"] == f"set 1 of the bindings: {alone['message']}"
+    assert (several["sql_state"], several.get("position")) == (alone["sql_state"], alone.get("position"))
+
+
+@pytest.mark.parametrize("statement", ["BEGIN", "COMMIT", "SET statement_timeout = 5", "SHOW threads"])
+def test_values_that_a_statement_has_no_place_for_are_refused(sql: Sql, statement: str) -> None:
+    """Also by what has no parameters at all; no values are none."""
+    assert sql.fails(statement, bindings=[["1"]]) == "08P01"
+    assert sql.last(statement, bindings=[[]])["err_code"] == "0"
+
+
 def test_within_a_transaction_of_the_caller(sql: Sql) -> None:
     """They are part of it: gone with its ROLLBACK, and a set that fails aborts it."""
     sql.run("CREATE TABLE callers_own (n int)")

@@ -302,3 +302,22 @@ def test_a_macro_that_is_there_is_a_duplicate_function(sql: Sql) -> None:
     """PostgreSQL's code for it."""
     sql.run("CREATE MACRO twice_made(a) AS a")
     assert sql.fails("CREATE MACRO twice_made(a) AS a") == "42723"
+
+
+@pytest.mark.parametrize(
+    "head", ["CREATE MACRO ", "create or replace\n function main.", "SELECT 'é'; CREATE TEMP MACRO IF NOT EXISTS "]
+)
+def test_a_macro_with_the_name_of_a_function_is_refused_at_the_name(sql: Sql, head: str) -> None:
+    """With its position in the script, in any case."""
+    for name in ("upper", '"Upper"'):
+        refused = sql.last(f"{head}{name}(x) AS x")
+        assert (refused["sql_state"], refused["position"]) == ("42723", len(head) + 1)
+
+
+@pytest.mark.parametrize("name", ["upper", "main.upper", "current_user", "temp.current_setting", "CURRENT_SETTING"])
+def test_functions_of_the_engine_and_the_service_cannot_be_dropped(sql: Sql, name: str) -> None:
+    """The error is about DROP, and they work as before."""
+    for drop in (f"DROP MACRO {name}", f"DROP FUNCTION IF EXISTS {name}"):
+        refused = sql.last(drop)
+        assert (refused["sql_state"], "drop" in refused["message"]) == ("2BP01", True)
+    assert sql.rows("SELECT upper(current_user()), current_setting('null_order')") == [["ALICE", "NULLS_LAST"]]

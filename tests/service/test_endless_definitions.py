@@ -13,12 +13,20 @@ VIEWS: Final = (
     "CREATE OR REPLACE VIEW base AS SELECT * FROM third",
     "CREATE OR REPLACE VIEW base AS SELECT * FROM of_views(1)",
     "CREATE TEMP VIEW base AS SELECT * FROM base",
+    "CREATE OR REPLACE TEMP VIEW base AS SELECT * FROM main.base",
 )
 MACROS: Final = (
     "CREATE OR REPLACE MACRO one(x) AS one(x)",
     "CREATE OR REPLACE MACRO one(x) AS 1 + two(x)",
     "CREATE OR REPLACE MACRO main.one(x) AS main.one(x)",
+    "CREATE OR REPLACE MACRO one(x) AS main.one(x)",
+    "CREATE OR REPLACE MACRO main.one(x) AS one(x)",
+    'CREATE OR REPLACE MACRO one(x) AS "default".main.one(x)',
+    'CREATE OR REPLACE MACRO one(x) AS "default".one(x)',
+    "CREATE OR REPLACE MACRO one(x) AS main.two(x)",
     "CREATE OR REPLACE TEMP MACRO one(x) AS one(x)",
+    "CREATE OR REPLACE TEMP MACRO one(x) AS main.one(x)",
+    "CREATE OR REPLACE MACRO of_views(x) AS TABLE SELECT * FROM main.of_views(x)",
     "CREATE OR REPLACE MACRO one(x) AS (SELECT max(a) FROM of_macros) + x",
     "CREATE OR REPLACE MACRO of_views(x) AS TABLE SELECT * FROM of_views(x)",
     "CREATE OR REPLACE MACRO of_views(x) AS TABLE SELECT a + x AS a FROM reading",
@@ -74,6 +82,8 @@ def test_renamed_view_may_not_reach_itself(kept: Sql) -> None:
         ("CREATE OR REPLACE VIEW base AS WITH base AS (SELECT 9 AS a) FROM base", "FROM base", [["9"]]),
         ("CREATE OR REPLACE VIEW other.base AS FROM main.base", "FROM other.base", [["1"]]),
         ("CREATE OR REPLACE MACRO other.one(x) AS main.one(x) * 2", "SELECT other.one(1)", [["4"]]),
+        ('CREATE TEMP MACRO one(x) AS "default".main.one(x) * 2', "SELECT one(1)", [["4"]]),
+        ('CREATE TEMP VIEW base AS FROM "default".main.base', "FROM temp.base", [["1"]]),
         (
             "CREATE OR REPLACE MACRO listed(x) AS (SELECT max(a) FROM (VALUES (x)) listed(a))",
             "SELECT listed(4)",
@@ -87,3 +97,20 @@ def test_definition_that_ends_is_taken(kept: Sql, statement: str, query: str, ro
     """The same name of another schema, of a WITH or in a comment is another thing."""
     kept.run(statement)
     assert kept.rows(query) == rows
+
+
+def test_in_another_schema_names_without_one_are_its_own(kept: Sql) -> None:
+    """A macro is found by the schema of the session that makes it."""
+    kept.run("CREATE OR REPLACE MACRO other.own(x) AS x; SET search_path = 'other'")
+    assert kept.fails("CREATE OR REPLACE MACRO own(x) AS other.own(x)") == "42P17"
+    assert kept.fails("CREATE OR REPLACE MACRO other.own(x) AS own(x)") == "42P17"
+    kept.run("CREATE OR REPLACE MACRO own(x) AS main.one(x)")
+    assert kept.rows("SELECT own(1), other.own(2)") == [["2", "3"]]
+
+
+def test_a_temporary_view_over_one_of_its_name(kept: Sql) -> None:
+    """The refusal has the name that is no reference to itself."""
+    refused = kept.last("CREATE TEMP VIEW base AS FROM main.base")
+    assert '"default"."main".base' in refused["message"]
+    kept.run('CREATE TEMP VIEW base AS SELECT a + 1 AS a FROM "default"."main".base')
+    assert kept.rows("FROM base") == [["2"]]

@@ -312,14 +312,16 @@ def test_place_counts_from_the_beginning_of_the_script(placed: Sql, case: Case) 
 
 def test_place_in_a_table_s_own_sql_is_no_place_of_the_callers(placed: Sql) -> None:
     """A default and a sort expression fail in the INSERT that runs them, at a place of their own text."""
-    placed.run("CREATE TABLE placed_default (a int, b int DEFAULT ('1' || 'x')::int)")
+    placed.run("CREATE TABLE placed_default (a int, b int DEFAULT ('1' || coalesce(getvariable('tail'), ''))::int)")
+    placed.run("SET VARIABLE tail = 'x'")
     placed.run("CREATE TABLE placed_sorted (a text); ALTER TABLE placed_sorted SET SORTED BY (a::int)")
     for script in (
         "INSERT INTO placed_default (a) VALUES (1)",
         "BEGIN; INSERT INTO placed_default (a) SELECT 1 FROM range(3)",
         "ROLLBACK; INSERT INTO placed_sorted VALUES ('x')",
-        "CREATE TEMP TABLE placed_checked (a int, b int DEFAULT ('1' || 'x')::int); "
-        "INSERT INTO placed_checked (a) VALUES (1)",
+        "RESET VARIABLE tail; "
+        "CREATE TEMP TABLE placed_checked (a int, b int DEFAULT ('1' || getvariable('tail'))::int); "
+        "SET VARIABLE tail = 'x'; INSERT INTO placed_checked (a) VALUES (1)",
     ):
         last = placed.last(script)
         assert (last["sql_state"], last.get("position")) == ("22P02", None), (script, last)

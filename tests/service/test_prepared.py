@@ -29,6 +29,15 @@ def test_parameters_that_do_not_fit(sql: Sql, call: str) -> None:
     assert sql.rows("EXECUTE two(1, 2)") == [["3"]]
 
 
+@pytest.mark.parametrize("call", ["EXECUTE two(?, ?)", "EXECUTE two($1, 2)", "EXECUTE two(1, 2)", "EXECUTE two"])
+def test_an_execute_takes_no_bindings(sql: Sql, call: str) -> None:
+    """Its refusal says what does."""
+    sql.run("PREPARE two AS SELECT $1::int + $2::int")
+    last = sql.last(call, bindings=[["1", "2"]])
+    assert (last["sql_state"], "submit the statement itself" in last["message"]) == ("0A000", True)
+    assert sql.rows("EXECUTE two(1, 2)", bindings=[[]]) == [["3"]]
+
+
 @pytest.mark.parametrize("all_", ["DEALLOCATE ALL", "deallocate prepare all"])
 def test_deallocate_all(sql: Sql, all_: str) -> None:
     """Every name is gone, quoted ones too, and there may be none."""

@@ -283,6 +283,9 @@ def test_all_looks_agree_with_show(sql: Sql) -> None:
         shown = {name: value for name, value, _ in sql.rows("SHOW ALL")}
         for name, value in shown.items():
             assert sql.rows(f"SHOW {name}") == [[value]]
+        names = [str(name) for name in shown]
+        calls = ", ".join(f"current_setting('{name}'), pg_catalog.current_setting('{name.upper()}')" for name in names)
+        assert sql.rows(f"SELECT {calls}") == [[value for value in shown.values() for _ in range(2)]]
         for look in LOOKS:
             seen = [(name, value) for name, value in sql.rows(look) if name in shown]
             assert sorted(seen) == sorted(shown.items()), look
@@ -305,6 +308,31 @@ def test_all_looks_agree_with_show(sql: Sql) -> None:
     agree()
     assert sql.rows("SELECT count(*) FROM duckdb_variables()") == [["0"]]
     assert sql.fails("SET VARIABLE __internal_settings = 'x'") == "42501"
+
+
+@pytest.mark.parametrize("name", ["memory_limit", "max_memory", "max_temp_directory_size"])
+def test_a_limit_of_the_engine_is_shown_and_cannot_be_set(sql: Sql, name: str) -> None:
+    """The same by every look."""
+    look = f"SELECT current_setting('{name}'), system.main.current_setting('{name.upper()}'), value"
+    [values] = sql.rows(f"{look} FROM duckdb_settings() WHERE name = '{name}'")
+    assert sql.rows(f"SHOW {name}") == [[values[0]]]
+    assert set(values) == {values[0]}
+    assert sql.fails(f"SET {name} = '1GB'") == "42501"
+
+
+def test_a_name_for_a_setting_and_one_for_none(caller: Caller, sql: Sql) -> None:
+    """As in PostgreSQL; what a session may not know stays so. Views and defaults have the setting of their reader."""
+    names = "current_setting('schema'), current_setting('null_order'), current_setting('nosuch', true)"
+    assert sql.rows(f"SELECT {names}") == [["main", "NULLS_LAST", None]]
+    for unknown in ("'nosuch'", "'NoSuch'", "''", "'nosuch', false"):
+        assert sql.fails(f"SELECT current_setting({unknown})") == "42704"
+    assert sql.fails("SELECT current_setting('home_directory', true)") == "42501"
+    sql.run(
+        "CREATE TEMP TABLE aside (i int); CREATE VIEW zone AS SELECT current_setting('TimeZone') AS z, current_user()"
+    )
+    with caller.session() as other:
+        other.run("SET TimeZone = 'Asia/Tokyo'")
+        assert other.rows("SELECT z FROM zone") == [["Asia/Tokyo"]]
 
 
 @pytest.mark.parametrize("name", ["current_user", "session_user", "user", "current_user()", "CURRENT_ROLE"])

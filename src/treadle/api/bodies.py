@@ -132,7 +132,7 @@ Reason = Annotated[
         max_length=MOST_REASON,
         description=(
             f"The reason in words, at most {MOST_REASON} characters, shown in the record, in the message of the "
-            "statement and in the audit. Line breaks and other control characters become blanks."
+            "statement and in the audit. Line breaks and other control characters become blanks; NUL is refused."
         ),
     ),
 ]

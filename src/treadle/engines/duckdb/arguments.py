@@ -53,11 +53,14 @@ class Deferred(msgspec.Struct, frozen=True):
 class Argument:
     """The first argument of one call, taken token by token from its parenthesis on.
 
-    ``method`` says that the call may be a method's, whose first argument stands before its name.
+    ``method`` marks a call that may be a method's, whose first argument stands before its name. The function's name
+    and its qualifiers extend from ``start`` to ``end``.
     """
 
-    def __init__(self, function: str, *, method: bool) -> None:
+    def __init__(self, function: str, start: int, end: int, *, method: bool) -> None:
         self.function = function
+        self.start = start
+        self.end = end
         self.method = method
         self.tokens: list[Token] = []
         self._depth = 0

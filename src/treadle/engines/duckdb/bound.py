@@ -14,6 +14,7 @@ _BOUND: Final = frozenset((Kind.QUERY, Kind.WRITE, Kind.COMMAND, Kind.EXPLAIN))
 def require_values(planned: Planned, sets: Sequence[Sequence[str | None]]) -> None:
     """Raise `EngineError` (42P02, 08P01) unless each set of bindings has as many values as there are parameters."""
     if planned.kind not in _BOUND or not planned.statements:
+        _require_none(planned, sets)
         return
     names = planned.statements[-1].named_parameters
     named = sorted(name for name in names if not name.isdecimal())
@@ -32,6 +33,18 @@ def require_values(planned: Planned, sets: Sequence[Sequence[str | None]]) -> No
     unused = [number for number in range(1, needed + 1) if str(number) not in names]
     if unused:
         raise EngineError("42P18", f"the statement has no parameter ${unused[0]}, but ${needed}: count from $1 on")
+
+
+def _require_none(planned: Planned, sets: Sequence[Sequence[str | None]]) -> None:
+    """Raise `EngineError` (08P01; 0A000 for EXECUTE) for values given to a statement that takes none."""
+    given = max(map(len, sets), default=0)
+    if given and planned.kind is Kind.EXECUTE:
+        message = (
+            "EXECUTE takes no bindings: write the values in its parentheses, or submit the statement itself with them"
+        )
+        raise EngineError("0A000", message)
+    if given:
+        raise EngineError("08P01", f"{_values(given)} bound, but the statement has {_parameters(0)}")
 
 
 def _values(count: int) -> str:

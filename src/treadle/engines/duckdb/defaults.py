@@ -4,6 +4,7 @@ DuckLake (1.5.5) keeps a default as text. It refuses a default of a nested type 
 as NULL; it accepts a default that names a column or does not fit the column's type, and then refuses every later row.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -12,17 +13,18 @@ import duckdb
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.errors import DuckDBError, Refusal, unplaced
-from treadle.engines.duckdb.lexer import WORD, Token, name_of
+from treadle.engines.duckdb.written import Written, is_null, text_of
 
 _NESTED: Final = ("STRUCT(", "MAP(", "UNION(")
 _DEFAULTS: Final = """
     SELECT column_name, data_type FROM duckdb_columns()
     WHERE database_name = 'temp' AND table_name = ? AND column_default <> 'NULL'
 """
-_DEFAULT: Final = """
-    SELECT column_default FROM duckdb_columns()
-    WHERE lower(table_name) = lower(?) AND lower(column_name) = lower(?) AND database_name <> 'temp'
-"""
+_COUNTING: Final = re.compile(r"\bnextval\b", re.IGNORECASE)
+"""Only an INSERT may evaluate a default with this, because each evaluation takes a number."""
+
+Column = tuple[str, str, str | None]
+"""The name of a column, its type, and its default as SQL."""
 
 
 def defaulted(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
@@ -37,54 +39,43 @@ def require_plain(columns: Sequence[tuple[str, str]]) -> None:
             raise EngineError("0A000", refusal(column, engine_type))
 
 
-def set_default(tokens: Sequence[Token]) -> tuple[Token, Token] | None:
-    """Find the column of an ALTER TABLE … SET DEFAULT and the first token of its value; None for other statements."""
-    lowered = [token.text.lower() if token.kind == WORD else "" for token in tokens]
-    for at in range(2, len(lowered) - 2):
-        if lowered[at : at + 2] == ["set", "default"]:
-            return tokens[at - 1], tokens[at + 2]
-    return None
-
-
-def judge_set(tokens: Sequence[Token], columns: Sequence[tuple[str, str]]) -> None:
+def judge_set(value: Written, columns: Sequence[Column]) -> None:
     """Raise `EngineError` (0A000) for a SET DEFAULT of a column of a nested type."""
-    found = set_default(tokens)
-    if found is None:
-        return
-    column, value = found
-    for name, engine_type in columns:
-        if name.lower() == name_of(column).lower() and is_nested(engine_type) and value.text.lower() != "null":
-            raise Refusal("0A000", refusal(name, engine_type), value.start)
+    for name, engine_type, _ in columns:
+        if name.lower() == value.column.lower() and is_nested(engine_type) and not is_null(value.value):
+            raise Refusal("0A000", refusal(name, engine_type), value.value[0].start)
 
 
-def judge_kept(
-    connection: duckdb.DuckDBPyConnection, tokens: Sequence[Token], table: str, columns: Sequence[tuple[str, str]]
-) -> None:
-    """Raise `EngineError` for a stored default that cannot be converted to the column's type."""
-    found = set_default(tokens)
-    if found is None:
+def judge_kept(connection: duckdb.DuckDBPyConnection, value: Written, columns: Sequence[Column]) -> None:
+    """Raise `EngineError` for a default that cannot be converted to the type of its column."""
+    for engine_type, kept in _stored(value, columns):
+        if _COUNTING.search(kept):
+            continue
+        with placed_at(value.value[0].start):
+            connection.execute(f"SELECT CAST(({kept}) AS {engine_type})")
+
+
+def _stored(value: Written, columns: Sequence[Column]) -> Iterator[tuple[str, str]]:
+    """Find the type and the default that a column now has; a new field of a struct shows no default of its own."""
+    if value.field_type:
+        if (literal := text_of(value.value)) is not None:
+            yield value.field_type, literal
         return
-    column, value = found
-    engine_type = next((kind for name, kind in columns if name.lower() == name_of(column).lower()), "")
-    kept = connection.execute(_DEFAULT, [table, name_of(column)]).fetchone()
-    if kept is None or not kept[0] or not engine_type:
-        return
-    try:
-        with column_named(value.start), unplaced():
-            connection.execute(f"SELECT CAST(({kept[0]}) AS {engine_type})")
-    except DuckDBError as error:
-        raise Refusal(error.sql_state, error.message, value.start) from error
+    for name, engine_type, kept in columns:
+        if name.lower() == value.column.lower() and kept:
+            yield engine_type, kept
 
 
 @contextmanager
-def column_named(at: int) -> Iterator[None]:
-    """Convert the engine's error about a column in a default into a `Refusal` (0A000) at the character ``at``."""
+def placed_at(at: int) -> Iterator[None]:
+    """Convert the engine's error about the value of a default into a `Refusal` at the character ``at``."""
     try:
-        yield
-    except EngineError as error:
+        with unplaced():
+            yield
+    except DuckDBError as error:
         if error.sql_state in ("42703", "42P01"):
             raise Refusal("0A000", "the DEFAULT of a column cannot name columns", at) from error
-        raise
+        raise Refusal(error.sql_state, error.message, at) from error
 
 
 def is_nested(engine_type: str) -> bool:

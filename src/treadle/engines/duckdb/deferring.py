@@ -12,14 +12,15 @@ import msgspec
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.arguments import Deferred, deferred
-from treadle.engines.duckdb.defaults import column_named
+from treadle.engines.duckdb.defaults import placed_at
 from treadle.engines.duckdb.edits import Edit, applied, string
 from treadle.engines.duckdb.errors import unplaced
-from treadle.engines.duckdb.lexer import LITERALS, NUMBER, SIGN, WORD, Token, name_of
+from treadle.engines.duckdb.lexer import LITERALS, NUMBER, WORD, Token
 from treadle.engines.duckdb.literals import is_double
 from treadle.engines.duckdb.planned import Planned
 from treadle.engines.duckdb.vocabulary import Vocabulary, words
 from treadle.engines.duckdb.walk import Segment
+from treadle.engines.duckdb.written import bare, default_target, until_constraint
 
 # What looks like a call, and is none of a function.
 _FORMS: Final = words(
@@ -28,7 +29,6 @@ _FORMS: Final = words(
     bpchar text json date time timestamp interval bit in and or not between like ilike when then else
     """
 )
-_CONSTRAINTS: Final = words("default not null unique primary check references collate generated constraint using")
 _STORED: Final = words("view macro function")
 
 
@@ -62,7 +62,7 @@ def altered_default(text: str, tokens: Sequence[Token], vocabulary: Vocabulary) 
     if "default" not in lowered:
         return ()
     at = lowered.index("default")
-    expression = _until_constraint(tokens[at + 1 :], lowered[at + 1 :])
+    expression = until_constraint(tokens[at + 1 :], lowered[at + 1 :])
     if lowered[at - 1] == "drop" or not expression or _is_literal(expression):
         return ()
     target = default_target(text, tokens)
@@ -75,38 +75,12 @@ def altered_default(text: str, tokens: Sequence[Token], vocabulary: Vocabulary) 
     return () if _changing(found, vocabulary) else (msgspec.structs.replace(found, relation=relation, column=column),)
 
 
-def default_target(text: str, tokens: Sequence[Token]) -> tuple[str, str] | None:
-    """Find the table and the column of an ``ALTER TABLE … ALTER COLUMN … SET DEFAULT``; None for other statements."""
-    lowered = [token.text.lower() if token.kind == WORD else token.text for token in tokens]
-    if "default" not in lowered:
-        return None
-    at = lowered.index("default")
-    if lowered[at - 1] != "set":
-        return None
-    start = 4 if lowered[2] == "if" else 2
-    end = at - 1 - lowered[:at][::-1].index("alter")
-    return text[tokens[start].start : tokens[end - 1].end], name_of(tokens[at - 2])
-
-
-def _until_constraint(tokens: Sequence[Token], lowered: Sequence[str]) -> list[Token]:
-    depth, taken = 0, []
-    for at, (token, word) in enumerate(zip(tokens, lowered, strict=True)):
-        depth += (word in "([{") - (word in ")]}") if token.kind == SIGN else 0
-        if word == ";" or (at and not depth and token.kind == WORD and word in _CONSTRAINTS):
-            break
-        taken.append(token)
-    return taken
-
-
 def _is_literal(tokens: Sequence[Token]) -> bool:
     """Check for a literal in DuckLake's sense: a string, a number with or without a sign, NULL.
 
     A DOUBLE is no such literal: it is kept as text, which is read as another type.
     """
-    at = 0
-    while len(tokens) > 2 * at + 2 and tokens[at].text == "(" and tokens[-1 - at].text == ")":
-        at += 1
-    tokens = tokens[at : len(tokens) - at]
+    tokens = bare(tokens)
     if len(tokens) == 2 and tokens[0].text in ("-", "+") and tokens[1].kind == NUMBER:
         return not is_double(tokens[1].text)
     one = tokens[0]
@@ -127,7 +101,7 @@ def _type(tokens: Sequence[Token], lowered: Sequence[str]) -> str:
     at += 1
     while at + 1 < len(lowered) and lowered[at] == ".":
         at += 2
-    return " ".join(token.text for token in _until_constraint(tokens[at:], lowered[at:]))
+    return " ".join(token.text for token in until_constraint(tokens[at:], lowered[at:]))
 
 
 # -- values -----------------------------------------------------------------------------------------
@@ -188,7 +162,7 @@ def _default(connection: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, expr
         )
     kind = expression.kind or _kind_of(connection, expression)
     cast = f"CAST(({text}\n) AS {kind})" if kind else f"({text}\n)"
-    with column_named(expression.start):
+    with placed_at(expression.start):
         _, value = _evaluated(connection, f"SELECT CAST({cast} AS VARCHAR)")
     return "NULL" if value is None else string(str(value))
 

@@ -74,7 +74,7 @@ def _parts(text: str, tokens: Sequence[Token]) -> str:
 
 def _columns(text: str, tokens: Sequence[Token]) -> str:
     """The definitions of the columns that a statement makes or changes, as a CREATE TABLE writes them."""
-    first, end = _types_between(tokens)
+    first, end = types_between(tokens)
     if first >= end:
         return ""
     named = tokens[0].text.lower() != "alter"
@@ -163,7 +163,7 @@ def _outer_words(tokens: Sequence[Token], start: int) -> Iterator[tuple[int, str
 
 def _types(tokens: Sequence[Token]) -> Iterator[Token]:
     """The names in a statement that stand where a type does."""
-    first, end = _types_between(tokens)
+    first, end = types_between(tokens)
     for index in range(first, end):
         token, before = tokens[index], tokens[index - 1]
         after = tokens[index + 1] if index + 1 < len(tokens) else END
@@ -174,8 +174,8 @@ def _types(tokens: Sequence[Token]) -> Iterator[Token]:
             yield token
 
 
-def _types_between(tokens: Sequence[Token]) -> tuple[int, int]:
-    """Where a statement writes its types: the column list of a CREATE, what an ALTER adds or changes."""
+def types_between(tokens: Sequence[Token]) -> tuple[int, int]:
+    """Find where a statement writes its types: in the column list of a CREATE, or after the name in an ALTER."""
     start = _after_name(tokens, _name_at(tokens))
     verb = tokens[start].text.lower() if start < len(tokens) else ""
     if tokens[0].text.lower() != "alter":

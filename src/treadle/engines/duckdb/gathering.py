@@ -32,6 +32,7 @@ _NUMBERED: Final = re.compile(r"\$[0-9]{1,5}")
 # These may read rows of earlier sets, and DEFAULT refers to the target.
 _DEPENDENT: Final = words("select from with table values default pivot unpivot show describe desc summarize")
 _COLUMNS: Final = 'SELECT name, type, "notnull", dflt_value FROM pragma_table_info(?)'
+_NO_DEFAULT: Final = (None, "NULL")
 _IN_MEMORY: Final = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'temp' AND lower(table_name) = lower(?)"
 
 
@@ -43,6 +44,12 @@ class _Insert(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     head: str
     values: str
+
+    @property
+    def gather(self) -> str:
+        """The text before VALUES of the same INSERT into the table in memory, whose errors are the same."""
+        names = f"({', '.join(map(quoted, self.names))}) " if self.names else ""
+        return f"{_GATHER} {names}"
 
 
 def run_all(
@@ -67,7 +74,7 @@ def run_all(
     except EngineError as error:
         error.message = error.message.replace(_ROWS, insert.table)
         if isinstance(error, DuckDBError):
-            error.shift = len(f"{_GATHER} ") - len(insert.head.encode())
+            error.shift = len(insert.gather.encode()) - len(insert.head.encode())
         raise
     with translated():
         connection.execute(f"{insert.head}FROM temp.{_ROWS}")
@@ -88,7 +95,7 @@ def _gather(
     row = _plain_row(list(lex(insert.values))[1:])
     needed = 0 if row is None else max((one for one in row if isinstance(one, int)), default=0)
     if row is None or any(len(values) != needed for values in sets):
-        run_sets(connection, parse(connection, f"{_GATHER} {insert.values}")[-1], sets, advance)
+        run_sets(connection, parse(connection, f"{insert.gather}{insert.values}")[-1], sets, advance)
         return
     text = f"({', '.join('?' if isinstance(one, int) else one for one in row)})"
     places = [one - 1 for one in row if isinstance(one, int)]
@@ -97,7 +104,7 @@ def _gather(
         try:
             with translated():
                 flat = [values[place] for values in some for place in places]
-                connection.execute(f"{_GATHER} VALUES {', '.join([text] * len(some))}", flat)
+                connection.execute(f"{insert.gather}VALUES {', '.join([text] * len(some))}", flat)
         except Interrupted:
             raise
         except EngineError as error:
@@ -114,7 +121,7 @@ def _failed(
     with contextlib.closing(connection.cursor()) as aside:
         aside.execute(_MAKE.format(columns))
         try:
-            run_sets(aside, parse(aside, f"{_GATHER} {insert.values}")[-1], sets, lambda _: None, before=before)
+            run_sets(aside, parse(aside, f"{insert.gather}{insert.values}")[-1], sets, lambda _: None, before=before)
         except EngineError as error:
             return error
     return None
@@ -194,7 +201,7 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, insert: _Insert) -> str |
             for name, kind, required, default in connection.execute(_COLUMNS, [insert.target]).fetchall()
         }
         named = [name.lower() for name in insert.names] or list(known)
-        missing = [name for name, (_, _, required, default) in known.items() if required and default is None]
+        missing = [name for name, (_, _, required, default) in known.items() if required and default in _NO_DEFAULT]
         if not set(named) <= set(known) or not set(missing) <= set(named) or len(set(named)) < len(named):
             return None
         return ", ".join(

@@ -17,6 +17,8 @@ import duckdb
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb import defaults
+from treadle.engines.duckdb.defaults import Column
+from treadle.engines.duckdb.definitions import table_of
 from treadle.engines.duckdb.errors import Refusal, unplaced
 from treadle.engines.duckdb.lexer import LITERALS, NAMES, WORD, Token, lex, literal_of, name_of
 from treadle.engines.duckdb.opening import quoted
@@ -27,6 +29,7 @@ from treadle.engines.duckdb.recursion import refuse_endless
 from treadle.engines.duckdb.reserved import refuse_reserved
 from treadle.engines.duckdb.settings import MAIN
 from treadle.engines.duckdb.vocabulary import words
+from treadle.engines.duckdb.written import default_target, written
 
 _MACROS: Final = frozenset(("CREATE MACRO", "CREATE FUNCTION"))
 JUDGED: Final = _MACROS | {"ALTER TABLE", "COMMENT", "DROP SCHEMA"}
@@ -76,8 +79,10 @@ def _judge_alter(connection: duckdb.DuckDBPyConnection, text: str, *, alone: boo
     lowered = [token.text.lower() for token in tokens if token.kind == WORD]
     _judge_added_column(lowered)
     _judge_layout(connection, lowered, alone=alone)
-    if defaults.set_default(tokens) is not None:
-        defaults.judge_set(tokens, _columns_or_none(connection, _altered(text, tokens)))
+    if default_target(text, tokens) is not None:
+        columns = _columns_or_none(connection, _altered(text, tokens))
+        for value in written(text, tokens):
+            defaults.judge_set(value, columns)
 
 
 def refuse_after(connection: duckdb.DuckDBPyConnection, planned: Planned) -> None:
@@ -88,8 +93,8 @@ def refuse_after(connection: duckdb.DuckDBPyConnection, planned: Planned) -> Non
             _judge_macro(connection, planned.text)
         elif planned.tag == "ALTER TABLE":
             _judge_table(connection, planned.text)
-        elif planned.defines is not None and planned.tag == "CREATE TABLE":
-            refuse_keys(list(lex(planned.text)), _columns(connection, ".".join(map(quoted, planned.defines.name))))
+        elif planned.tag == "CREATE TABLE":
+            _judge_created(connection, planned)
 
 
 # -- macros -----------------------------------------------------------------------------------
@@ -146,7 +151,7 @@ def _judge_commented_column(connection: duckdb.DuckDBPyConnection, text: str) ->
     if [token.text.lower() for token in head[:3]] != ["comment", "on", "column"] or len(head) < 6:
         return
     column, relation = name_of(head[-1]), text[head[3].start : head[-3].end]
-    if column.lower() not in (name.lower() for name, _ in _columns(connection, relation)):
+    if column.lower() not in (name.lower() for name, *_ in _columns(connection, relation)):
         message = f'column "{column}" of relation "{name_of(head[-3])}" does not exist'
         raise Refusal("42703", message, head[-1].start)
 
@@ -196,31 +201,43 @@ def _judge_table(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     tokens = list(lex(text))
     table = _altered(text, tokens)
     columns = _columns_or_none(connection, table)
-    defaults.judge_kept(connection, tokens, name_of(tokens[_altered_at(tokens)[1]]), columns)
-    for name, kind in columns:
+    for value in written(text, tokens):
+        defaults.judge_kept(connection, value, columns)
+    for name, kind, _ in columns:
         if _NO_FIELDS in kind:
             raise EngineError("0A000", f'the last field of the struct "{name}" cannot be dropped; drop the column')
-    refuse_keys(tokens, columns)
+    refuse_keys(tokens, _typed(columns))
     if columns and {"sorted", "partitioned"} & {token.text.lower() for token in tokens if token.kind == WORD}:
         connection.execute(f"EXPLAIN INSERT INTO {table} SELECT * FROM {table} LIMIT 0")  # noqa: S608 - its own name
 
 
+def _judge_created(connection: duckdb.DuckDBPyConnection, planned: Planned) -> None:
+    """Check that the new table accepts rows."""
+    tokens = list(lex(planned.text))
+    values = list(written(planned.text, tokens))
+    if planned.defines is None and not values:
+        return
+    columns = _columns(connection, ".".join(map(quoted, table_of(tokens))))
+    for value in values:
+        defaults.judge_kept(connection, value, columns)
+    if planned.defines is not None:
+        refuse_keys(tokens, _typed(columns))
+
+
+def _typed(columns: Sequence[Column]) -> list[tuple[str, str]]:
+    return [(name, kind) for name, kind, _ in columns]
+
+
 def _altered(text: str, tokens: Sequence[Token]) -> str:
     """The dotted name of the table that an ALTER TABLE names."""
-    start, end = _altered_at(tokens)
-    return text[tokens[start].start : tokens[end].end]
-
-
-def _altered_at(tokens: Sequence[Token]) -> tuple[int, int]:
-    """Find the first and the last part of that name."""
     start = 4 if tokens[2].text.lower() == "if" else 2
     end = start
     while tokens[end + 1].text == "." and tokens[end + 2].kind in NAMES:
         end += 2
-    return start, end
+    return text[tokens[start].start : tokens[end].end]
 
 
-def _columns_or_none(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
+def _columns_or_none(connection: duckdb.DuckDBPyConnection, relation: str) -> list[Column]:
     """List the columns of a relation; empty if it does not exist, for example after a RENAME."""
     try:
         return _columns(connection, relation)
@@ -228,8 +245,8 @@ def _columns_or_none(connection: duckdb.DuckDBPyConnection, relation: str) -> li
         return []
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[tuple[str, str]]:
-    """The columns of a relation and their types."""
+def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[Column]:
+    """The columns of a relation, their types and their defaults."""
     # Unlike a SELECT this takes no name for that of a file.
-    found = connection.execute("SELECT name, type FROM pragma_table_info(?)", [relation]).fetchall()
-    return [(str(name), str(kind)) for name, kind in found]
+    found = connection.execute("SELECT name, type, dflt_value FROM pragma_table_info(?)", [relation]).fetchall()
+    return [(str(name), str(kind), default) for name, kind, default in found]

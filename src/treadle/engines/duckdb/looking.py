@@ -4,10 +4,12 @@ The engine's own tell of paths, of every parameter, and of what else is attached
 replaced in the text that the engine gets, so that it holds in views and macros as well.
 """
 
+from collections.abc import Container
 from typing import Final
 
 import duckdb
 
+from treadle.engines.base import EngineError
 from treadle.engines.duckdb import engine_settings
 from treadle.engines.duckdb.edits import string
 from treadle.engines.duckdb.settings import PUBLISHED, SEPARATOR, SETTINGS
@@ -15,14 +17,17 @@ from treadle.engines.duckdb.settings import PUBLISHED, SEPARATOR, SETTINGS
 _ENGINES: Final = frozenset(("memory_limit", "max_memory", "max_temp_directory_size"))
 """The engine's parameters that a session may see but not set."""
 
-READABLE: Final = (
-    frozenset(engine_settings.NAMES)
-    | _ENGINES
-    | {
-        *("timezone", "calendar", "search_path", "schema", "default_order"),
-    }
-)
-"""The engine's parameters, in lower case, whose values a session may know."""
+_PLACES: Final = {
+    **{key: at for at, key in enumerate(sorted(SETTINGS), start=1)},
+    **{key: sorted(SETTINGS).index(name.lower()) + 1 for key, name in engine_settings.NAMES.items()},
+    "schema": sorted(SETTINGS).index("search_path") + 1,
+}
+"""The position of a setting among the published values, by each of its names in lower case."""
+
+READABLE: Final = _PLACES.keys() | _ENGINES
+"""The settings, in lower case, that a session may read."""
+
+SETTING: Final = "current_setting"
 
 QUALIFIERS: Final = frozenset(("system", "main", "pg_catalog"))
 """What may stand before the name of such a relation."""
@@ -85,6 +90,41 @@ _NAMED: Final = {
         WHERE database_name = {catalog}
     """,
 }
+
+
+def setting_macro() -> str:
+    """Build the macro `current_setting`, which replaces the engine's own and has the values of SHOW."""
+    keys = ", ".join(map(string, _PLACES))
+    places = ", ".join(map(str, _PLACES.values()))
+    value = f"{_VALUES}[[{places}][list_position([{keys}], lower(name))]]"
+    unknown = "error('unrecognized configuration parameter \"' || name || '\"')"
+    return (
+        f'CREATE OR REPLACE TEMP MACRO "{SETTING}"(name) AS {value}, '
+        f"(name, missing_ok) AS CASE WHEN missing_ok THEN {value} ELSE coalesce({value}, {unknown}) END"
+    )
+
+
+def setting_call(name: str) -> str:
+    """Name the function that returns a setting, given in lower case."""
+    return f"system.main.{SETTING}" if name in _ENGINES else SETTING
+
+
+def judged_call(name: str, settings: Container[str], *, missing_ok: bool) -> str:
+    """Name the function that returns a setting.
+
+    Raises `EngineError`: 42501 for a setting of the engine that no session may read, 42704 for an unknown one.
+    """
+    key = name.lower()
+    if key not in READABLE and key in settings:
+        raise EngineError("42501", f'permission denied for parameter "{name}"')
+    if key not in READABLE and not missing_ok:
+        raise EngineError("42704", f'unrecognized configuration parameter "{name}"')
+    return setting_call(key)
+
+
+def shown(name: str) -> str | None:
+    """Build the query that replaces SHOW of a parameter that only the engine has; None for other names."""
+    return f"SELECT {setting_call(name)}({string(name)}) AS {name}" if name in _ENGINES else None
 
 
 def relation(name: str, catalog: str, *, called: bool) -> str | None:

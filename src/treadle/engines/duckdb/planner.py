@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from functools import reduce
 from itertools import islice, takewhile
 from typing import Final
 
@@ -9,7 +10,7 @@ import duckdb
 import msgspec
 
 from treadle.engines.base import EngineError
-from treadle.engines.duckdb import looking, set_statements, upkeep
+from treadle.engines.duckdb import looking, naming, set_statements, upkeep
 from treadle.engines.duckdb.about import mention_of
 from treadle.engines.duckdb.copy_statement import CopyTarget, read_copy
 from treadle.engines.duckdb.deferring import altered_default, judge_stored
@@ -27,6 +28,7 @@ from treadle.engines.duckdb.planned import PLAIN, Kind, Planned
 from treadle.engines.duckdb.settings import Show
 from treadle.engines.duckdb.vocabulary import WRITERS, words
 from treadle.engines.duckdb.walk import HEAD, Segment
+from treadle.engines.duckdb.written import without_nulls
 
 _SETTING: Final = frozenset(("set", "reset", "show", "use"))
 _DEFINING: Final = frozenset(("CREATE", "DROP", "ALTER"))
@@ -118,7 +120,10 @@ class Planner:
         tokens = self._tokens(segment)
         asked = set_statements.read(self._dialect, tokens)
         if asked is None:
-            return None
+            shown = (
+                looking.shown(name_of(tokens[1]).lower()) if segment.word(0) == "show" and len(tokens) == 2 else None
+            )
+            return None if shown is None else self._query(segment, self._parse(shown))
         text = self._source(segment)
         if isinstance(asked, Show):
             return Planned(kind=Kind.SHOW, text=text, tag="SHOW", returns_rows=True, setting=asked)
@@ -248,12 +253,13 @@ class Planner:
         statements = self._own(segment)
         kind, tag, rows = self._class(segment, statements[-1].type.name)
         defines = None
-        exact: tuple[Edit, ...] = ()
+        steps: tuple[tuple[Edit, ...], ...] = ()
         if tag in ("CREATE TABLE", "ALTER TABLE"):
-            defines, exact = self._defined(segment)
-            statements = self._parse(applied(self._sql(segment), exact)) if exact else statements
+            defines, steps = self._defined(segment)
+            statements = self._parse(reduce(applied, steps, self._sql(segment))) if steps else statements
         elif tag in KEEPING:
             exact, statements = self._kept(segment, statements)
+            steps = (exact,) if exact else ()
         return Planned(
             kind=kind,
             text=self._source(segment),
@@ -262,18 +268,20 @@ class Planner:
             writes=kind is Kind.WRITE,
             returns_rows=rows,
             defines=defines,
-            steps=(exact,) if exact else (),
+            steps=steps,
         )
 
-    def _defined(self, segment: Segment) -> tuple[Definition | None, tuple[Edit, ...]]:
+    def _defined(self, segment: Segment) -> tuple[Definition | None, tuple[tuple[Edit, ...], ...]]:
         """Find the table that a statement defines, and the edits by which its types and defaults are stored exactly."""
         sql = self._sql(segment)
+        nulls = without_nulls(sql, list(lex(sql)))
+        sql = applied(sql, nulls)
         tokens = list(lex(sql))
         defines = read_definition(sql, tokens)
         if defines is None:
             return None, ()
         numbers = exact_literals(sql) if defines.creates and not defines.query else ()
-        return defines, (*exact_types(tokens), *numbers)
+        return defines, tuple(edits for edits in (nulls, (*exact_types(tokens), *numbers)) if edits)
 
     def _kept(
         self, segment: Segment, statements: tuple[duckdb.Statement, ...]
@@ -320,11 +328,13 @@ class Planner:
         defined = tokens[at].text.lower() if at < len(tokens) and tokens[at].kind == WORD else ""
         if defined not in _DEFINED:
             raise refused(f"{verb.upper()} {defined.upper()}")
-        self._judge_owner(defined, tokens[at + 1 :])
+        parts = self._judge_owner(defined, tokens[at + 1 :])
+        if defined in ("macro", "function") and parts:
+            self._judge_function(verb, parts[-1])
         return f"{verb.upper()} {defined.upper()}"
 
-    def _judge_owner(self, defined: str, tokens: Sequence[Token]) -> None:
-        """Refuse to define anything in a catalog that is not the session's own."""
+    def _judge_owner(self, defined: str, tokens: Sequence[Token]) -> list[str]:
+        """Refuse to define anything in a catalog that is not the session's own; returns the parts of the name."""
         after = 0
         while after < len(tokens) and tokens[after].text.lower() in ("table", "if", "not", "exists"):
             after += 1
@@ -333,9 +343,14 @@ class Planner:
         qualified = len(parts) == 3 or (len(parts) == 2 and (defined == "schema" or parts[0] in _OTHER_CATALOGS))
         if qualified and parts[0] not in own:
             raise refused(f'catalog "{parts[0]}"')
-        if defined in ("macro", "function") and parts and parts[-1] in self._guard.vocabulary.functions:
+        return parts
+
+    def _judge_function(self, verb: str, name: str) -> None:
+        if verb == "create" and name in self._guard.vocabulary.functions:
             # A macro of such a name would be called instead, also by the service's own SQL in every session.
-            raise EngineError("42723", f'function "{parts[-1]}" already exists: it is the engine\'s own')
+            raise EngineError("42723", f'function "{name}" already exists: it is the engine\'s own')
+        if name in naming.OWN:
+            raise EngineError("2BP01", f'function "{name}" cannot be dropped: it is the service\'s own')
 
     # -- text -------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import duckdb
 import msgspec
 
 from treadle.engines.base import EngineError
+from treadle.engines.duckdb import naming
 from treadle.engines.duckdb.lexer import NAMES, WORD, Token, lex, name_of
 from treadle.engines.duckdb.planned import Planned
 
@@ -70,7 +71,7 @@ class Temporaries:
         if defined is None:
             return
         kind, names = defined
-        known = {(kind, name) for kind, name in self._con.execute(_TEMPORARY).fetchall()}
+        known = {(kind, name) for kind, name in self._con.execute(_TEMPORARY).fetchall() if name not in naming.OWN}
         for text in self._kept(kind, names) if known else ():
             for mention in self._mentions(text):
                 for what in sorted(mention.kinds):

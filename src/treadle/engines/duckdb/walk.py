@@ -187,7 +187,7 @@ class Walk:
                 self._returning = True
         self._judge_name(name.lower(), token, following)
         if following.text == "(":
-            self._judge_call(name.lower())
+            self._judge_call(name.lower(), token)
         elif following.text != "." and (len(self._chain) > 1 or "." in name):
             self._judge_chain()
 
@@ -221,7 +221,7 @@ class Walk:
             if secret in text:
                 raise EngineError("42501", "permission denied for the catalog's metadata")
 
-    def _judge_call(self, name: str) -> None:
+    def _judge_call(self, name: str, token: Token) -> None:
         if self._calls_upkeep(name) or self._reads_catalog(name) or self._before_chain in _DEFINED:
             return
         known = self._rules.vocabulary
@@ -230,7 +230,7 @@ class Walk:
         if name in JUDGED:
             if len(self._arguments) >= _DEEPEST:
                 raise _too_deep()
-            self._arguments.append(Argument(name, method=self._last == "."))
+            self._arguments.append(Argument(name, self._chain_start, token.end, method=self._last == "."))
 
     def _reads(self) -> bool:
         """Check whether a call is a table function that reads."""
@@ -268,24 +268,24 @@ class Walk:
         if not argument.take(token):
             return False
         try:
-            self._judge(argument)
+            self._judge(argument, token)
         except EngineError as error:
             # Also within a query in a string, whose positions are not positions of the script.
             error.position = (argument.tokens[0] if argument.tokens else token).start + 1
             raise
         return True
 
-    def _judge(self, argument: Argument) -> None:
+    def _judge(self, argument: Argument, after: Token) -> None:
         values = argument.literals()
         self._bounds.take(1 if values is None else len(values))
         if values is not None:
-            self._judge_argument(argument, values)
+            self._judge_argument(argument, values, after)
         elif self._depth:
             raise argument.refusal("must be a plain string within a query that is a string itself")
         else:
             self._deferred.append(argument.deferred())
 
-    def _judge_argument(self, argument: Argument, values: list[str]) -> None:
+    def _judge_argument(self, argument: Argument, values: list[str], after: Token) -> None:
         if argument.function in READERS:
             for path in values:
                 self._rules.folders.readable(path)
@@ -294,9 +294,10 @@ class Walk:
                 self._judge_table_name(name)
         elif len(values) > 1 or argument.tokens[0].text == "[":
             raise argument.refusal("must be a plain string")
-        elif argument.function == "current_setting":
-            if values[0].lower() not in looking.READABLE:
-                raise EngineError("42501", f'permission denied for parameter "{values[0]}"')
+        elif argument.function == looking.SETTING:
+            known = self._rules.vocabulary.settings
+            called = looking.judged_call(values[0], known, missing_ok=after.text == ",")
+            self._edits.append(Edit(argument.start, argument.end, called))
         elif argument.method and argument.function == "json_serialize_plan":
             raise argument.refusal("must stand in its parentheses")
         else:
