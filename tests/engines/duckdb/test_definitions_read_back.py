@@ -184,8 +184,7 @@ class Opened:
         instance.execute(f'CREATE SCHEMA IF NOT EXISTS "{CATALOG}"."{schema}"')
         instance.execute(f'USE "{CATALOG}"."{schema}"')
         self.engine = DuckDB(instance, vocabulary)
-        self.engine._catalog = CATALOG
-        self.engine._control.attach(CATALOG, METADATA)
+        self.engine._catalog, self.engine._metadata = CATALOG, METADATA
         self.engine._guard = Guard(
             vocabulary, catalog=CATALOG, metadata_name=METADATA, files_dir=lake.data, allowed_dirs=(lake.data,)
         )

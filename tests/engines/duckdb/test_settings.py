@@ -71,7 +71,14 @@ def test_setting_is_read(judge: Judge, script: str, name: str, value: str) -> No
             ("86400", "1d"),
             ("86401", "86401s"),
         ),
-        *(("'500ms'", "500ms"), ("'1500ms'", "1500ms"), ("'0.4ms'", "1ms"), ("'2.0s'", "2s"), ("'36h'", "36h")),
+        *(
+            ("'500ms'", "500ms"),
+            ("'1500ms'", "1500ms"),
+            ("'0.4ms'", "1ms"),
+            ("'1us'", "1ms"),
+            ("'2.0s'", "2s"),
+            ("'36h'", "36h"),
+        ),
     ],
 )
 def test_a_time_is_shown_with_its_unit(judge: Judge, given: str, shown: str) -> None:
