@@ -235,7 +235,7 @@ def test_no_interrupt_reaches_the_commit_of_a_temporary_table(
     with worker(place) as made:
         made.run("CREATE TEMP TABLE own AS SELECT i FROM range(10) r(i)")
         commit = made.session.engine.commit
-        struck = []
+        struck: list[int] = []
 
         def cancelled() -> bool:
             made.send(Cancel(statement_id=statement_id))
