@@ -25,6 +25,8 @@ async def test_a_large_submit_waits_for_its_digest_and_holds_no_other_up(tmp_pat
     waiting = asyncio.create_task(door.service.execute(ANN, session.workspace_id, large))
     try:
         await door.service.execute(ANN, session.workspace_id, small)
+        for _ in range(100):
+            await asyncio.sleep(0)
         assert not waiting.done()
     finally:
         gate.set()
