@@ -30,6 +30,13 @@ def test_every_setting_is_described() -> None:
     ] == []
 
 
+def test_no_share_is_taken_for_seconds() -> None:
+    """The kind of a number with a fraction is that of its unit."""
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    assert "| `maintenance_deleted_share` | share | `0.25` |" in page
+    assert "| `cancel_grace` | seconds | `2` |" in page
+
+
 def test_every_runtime_dependency_has_its_reason() -> None:
     """docs/dependencies.md names each dependency of the package."""
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
