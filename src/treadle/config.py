@@ -222,8 +222,8 @@ class Settings(BaseSettings):
     login_rate: Count = Field(20, description="Logins a second from one address.")
     stranger_rate: Count = Field(
         100,
-        description="Requests a second from one address (of IPv6: one /64) that prove nobody: without a token, with a "
-        "wrong one or a bad signature; ten times as many at once after a pause.",
+        description="Requests a second from one address (of IPv6: one /64) that identify no user: without a token, "
+        "with a wrong one or a bad signature; ten times as many at once after a pause.",
     )
     stranger_memory: ByteSize = Field(
         ByteSize(64 * 2**20),

@@ -169,6 +169,7 @@ def test_the_instructions_can_be_copied() -> None:
     told = instructions(demo, Path("/data"))
     assert "curl -X POST http://127.0.0.1:1/v1/workspaces/w1/sessions -H 'X-Auth-Token: t0k3n'" in told
     assert '"endpoint_id":"e1"' in told
+    assert "`.venv/bin/treadle token list`" in told
 
 
 def test_processor_time_tells_who_works() -> None:
