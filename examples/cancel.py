@@ -1,6 +1,6 @@
 """Open a session, start a statement that would run for hours, cancel it. Only the standard library.
 
-Usage: python examples/cancel.py treadle-data/demo.json
+Usage: .venv/bin/python examples/cancel.py treadle-data/demo.json
 """
 
 import argparse

@@ -27,8 +27,8 @@ is taken:
 
 Settings are read once, at the start. An invalid value, an unknown name in the file and an unknown variable
 `TREADLE_…` stop the start with one line that names the setting and suggests the nearest known name.
-Durations are seconds. Sizes are bytes and may carry a unit: `512MiB`, `2GB`. A list is JSON in the environment
-(`TREADLE_COPY_DIRS='["/srv/in", "/srv/out"]'`) and a list in TOML; a table likewise.
+Durations are seconds. A share is above 0 and at most 1. Sizes are bytes and may carry a unit: `512MiB`, `2GB`.
+A list is JSON in the environment (`TREADLE_COPY_DIRS='["/srv/in", "/srv/out"]'`) and a list in TOML; a table likewise.
 
 | setting | kind | default | what it is |
 |---|---|---|---|
@@ -64,7 +64,9 @@ def page() -> str:
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    return f"| `{name}` | {_kind(field.annotation)} | {_default(field)} | {field.description} |\n"
+    named = next((one for one in field.metadata if isinstance(one, str)), None)
+    kind = named or _kind(field.annotation)
+    return f"| `{name}` | {kind} | {_default(field)} | {field.description} |\n"
 
 
 def _kind(annotation: Any) -> str:
@@ -81,7 +83,6 @@ def _kind(annotation: Any) -> str:
     words: dict[Any, str] = {
         bool: "yes or no",
         int: "whole number",
-        float: "seconds",
         str: "text",
         Path: "path",
         ByteSize: "size",

@@ -31,8 +31,10 @@ OF_SCRIPTS = tuple(
 )
 """Prefixes of the variables for scripts and tests, which the service ignores."""
 
-Seconds = Annotated[float, Field(gt=0)]
-TimeLimit = Annotated[float, Field(ge=0, le=2_147_483)]
+# The last word of each is the kind of value in docs/configuration.md.
+Seconds = Annotated[float, Field(gt=0), "seconds"]
+Share = Annotated[float, Field(gt=0, le=1), "share"]
+TimeLimit = Annotated[float, Field(ge=0, le=2_147_483), "seconds"]
 Count = Annotated[int, Field(ge=1)]
 
 MIN_MEMORY = 128 * 2**20
@@ -222,8 +224,8 @@ class Settings(BaseSettings):
     login_rate: Count = Field(20, description="Logins a second from one address.")
     stranger_rate: Count = Field(
         100,
-        description="Requests a second from one address (of IPv6: one /64) that prove nobody: without a token, with a "
-        "wrong one or a bad signature; ten times as many at once after a pause.",
+        description="Requests a second from one address (of IPv6: one /64) that identify no user: without a token, "
+        "with a wrong one or a bad signature; ten times as many at once after a pause.",
     )
     stranger_memory: ByteSize = Field(
         ByteSize(64 * 2**20),
@@ -311,8 +313,8 @@ class Settings(BaseSettings):
     maintenance_small_files: Annotated[int, Field(ge=2)] = Field(
         16, description="Small files of a table that are merged into one as soon as there are so many."
     )
-    maintenance_deleted_share: float = Field(
-        0.25, gt=0, le=1, description="Share of deleted rows from which on a data file is rewritten without them."
+    maintenance_deleted_share: Share = Field(
+        0.25, description="Share of deleted rows from which on a data file is rewritten without them."
     )
     poll_interval: Seconds = Field(1.0, description="Seconds between two looks of the owner at the store.")
 

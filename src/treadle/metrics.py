@@ -183,6 +183,11 @@ class Metrics:
         self._workers.labels("busy").set(busy)
         self._memory.set(memory_bytes)
 
+    def pool_made(self, pool: str) -> None:
+        """Show an idle pool from the first scrape on."""
+        self.pool_level(pool, waiting=0, running=0)
+        self._pool_seconds.labels(pool)
+
     def pool_level(self, pool: str, *, waiting: int, running: int) -> None:
         """Record the numbers of waiting and running jobs of a pool."""
         self._pool.labels(pool, "waiting").set(waiting)

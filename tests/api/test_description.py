@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -146,3 +147,22 @@ async def test_the_description_tells_the_two_times_of_a_cancel(described: dict[s
     told = headers["X-Cancel-Millis"]["description"]
     assert "from the arrival of the call to the confirmed stop" in told
     assert "`cancel_millis`" in told
+
+
+V1_SQL = "/v1/workspaces/{workspace_id}"
+
+
+async def test_the_page_of_the_api_has_the_sql_of_version_1(described: dict[str, Any]) -> None:
+    """docs/api.md has each path of the SQL operations with all query parameters, and each field of a submit."""
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    rows = {row.split("|")[1].strip(): row for row in page.splitlines() if row.startswith("| ")}
+    sql = {name: one for name, one in operations(described).items() if "Sql" in name or "Statement" in name}
+    of_v1 = {name: one for name, one in sql.items() if V1_SQL in one["at"]}
+    assert len(of_v1) == 11
+    for name, operation in of_v1.items():
+        assert f"`{operation['at'].replace(V1_SQL, '')}`" in rows[name]
+        asked = [one["name"] for one in operation["parameters"] if one["in"] == "query"]
+        assert [one for one in asked if f"`{one}`" not in rows[name]] == [], name
+    submit = described["components"]["schemas"]["ExecuteStatement"]["properties"]
+    section = page.partition("| field of ExecuteSqlStatement |")[2].partition("## Lists")[0]
+    assert [one for one in submit if f"`{one}`" not in section] == []

@@ -3,6 +3,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.api.twin import Twin
+from treadle.api.errors import SAMPLES, HeadersTooLarge, UnknownMethod, UriTooLong, WrongMethod, fault_of
 from treadle.model.errors import (
     BadRequest,
     Forbidden,
@@ -205,3 +206,28 @@ async def test_an_unknown_id_is_the_documented_404(client: httpx.AsyncClient, pa
     for method in ("GET", "DELETE"):
         reply = await client.request(method, "/v1/workspaces/" + path)
         assert (reply.status_code, reply.content) == (404, NOT_FOUND)
+
+
+MADE: dict[type[RequestError], RequestError] = {
+    WrongMethod: WrongMethod("GET"),
+    UnknownMethod: UnknownMethod(("password",)),
+}
+"""Errors that are not made without an argument."""
+
+BEFORE_ROUTING = {WrongMethod, UriTooLong, HeadersTooLarge}
+"""Errors of requests that reach no operation, so that no operation has them in its description."""
+
+
+def every_error(kind: type[RequestError] = RequestError) -> set[type[RequestError]]:
+    """The errors of the service below ``kind``, at any depth."""
+    below = {one for one in kind.__subclasses__() if one.__module__.startswith("treadle.")}
+    return below.union(*(every_error(one) for one in below))
+
+
+def test_every_error_has_a_row_and_its_status_a_sample() -> None:
+    """A new error is neither the 500 of a defect nor one whose body the description of the API cannot show."""
+    statuses = {kind: fault_of(MADE.get(kind) or kind()).status for kind in every_error()}
+    assert len(statuses) > 20
+    assert {kind.__name__ for kind, status in statuses.items() if status == 500} == set()
+    described = {kind: status for kind, status in statuses.items() if kind not in BEFORE_ROUTING}
+    assert {kind.__name__ for kind, status in described.items() if status not in SAMPLES} == set()

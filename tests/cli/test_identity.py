@@ -80,13 +80,31 @@ def test_the_life_of_an_access_key(cli: Cli) -> None:
     assert words[::2] == ["access", "secret", "securitytoken", "expires_at"]
     listed = cli.json("credential", "list", "--user", "kay")
     assert [one["access"] for one in listed] == [first["access"], words[1]]
-    assert all(set(one) == {"access", "project_id", "created_at", "expires_at"} for one in listed)
+    assert all(set(one) == {"access", "user", "project_id", "created_at", "expires_at"} for one in listed)
     assert cli.ok("credential", "delete", first["access"]) == ""
     assert "no such access key" in cli.fails("credential", "delete", first["access"])
     assert (cli.data_dir / "credential.key").stat().st_mode & 0o777 == 0o600
-    assert "no role" in cli.fails("credential", "create", "--project", other(cli), "--user", "kay")
+    hint = f"treadle user grant --project {other(cli)} --name kay --role developer"
+    assert f"no role in empty: grant one with `{hint}`" in cli.fails(
+        "credential", "create", "--project", "empty", "--user", "kay"
+    )
+    cli.ok(*hint.split()[1:])
+    cli.ok("credential", "create", "--project", "empty", "--user", "kay")
     assert "no such user" in cli.fails("credential", "create", "--project", "people", "--user", "nobody")
     assert "no such project" in cli.fails("credential", "create", "--project", "nowhere", "--user", "kay")
+
+
+def test_access_keys_of_every_user_are_listed(cli: Cli) -> None:
+    """Without a user the list has the keys of all, each with the name of its user, as JSON and as text."""
+    for name in ("lea", "leo"):
+        created(cli, name)
+        cli.json("credential", "create", "--project", "people", "--user", name)
+    listed = cli.json("credential", "list")
+    assert [one["user"] for one in listed if one["user"].startswith("le")] == ["lea", "leo"]
+    (of_leo,) = cli.json("credential", "list", "--user", "leo")
+    assert of_leo == listed[-1]
+    last = cli.ok("credential", "list").splitlines()[-1].split()
+    assert last[:2] == [of_leo["access"], "leo"]
 
 
 def other(cli: Cli) -> str:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -51,9 +52,10 @@ def test_a_fresh_demo_has_no_failures_in_its_history(running: Running) -> None:
     assert {one["status"] for one in records[first:]} == {"SUCCESSFUL"}
 
 
-def test_the_example_explains_itself() -> None:
+@pytest.mark.parametrize("name", ["cancel.py", "sdk.py"])
+def test_the_example_explains_itself(name: str) -> None:
     """`--help` is an answer, and no traceback."""
-    example = [sys.executable, str(ROOT / "examples" / "cancel.py")]
+    example = [sys.executable, str(ROOT / "examples" / name)]
     explained = subprocess.run([*example, "--help"], capture_output=True, text=True, check=True)
     assert "demo.json" in explained.stdout
     wrong = subprocess.run(example, capture_output=True, text=True, check=False)
@@ -127,6 +129,25 @@ def test_the_example_runs_as_it_is_written(running: Running) -> None:
     assert "cancelled by interrupted" in done.stdout
 
 
+@pytest.mark.slow
+def test_the_example_of_the_sdk_runs_as_it_is_written(running: Running) -> None:
+    """The commands of examples/sdk.py, which are those of the README, make a user with a key, read pages and cancel."""
+    lines = [line[4:] for line in (ROOT / "examples/sdk.py").read_text().splitlines() if line.startswith("    ")]
+    commands = list(takewhile(lambda line: line[:1] in ".(", lines))
+    assert "\n".join(commands) + "\n" in (ROOT / "README.md").read_text()
+    place = running.service.data_dir.parent
+    (place / "examples").symlink_to(ROOT / "examples")
+    for environment in (".venv", ".venv-sdk"):
+        (place / environment).symlink_to(sys.prefix)
+    installed = [line for line in commands if "-m venv" not in line and "pip install" not in line]
+    assert len(installed) == len(commands) - 2 == 3
+    script = "set -euo pipefail\n" + "\n".join(installed)
+    done = subprocess.run(["bash", "-c", script], cwd=place, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == ["2500 rows", "running", "canceling statement due to user request"]
+    assert stat.S_IMODE((running.service.data_dir / "key.json").stat().st_mode) == 0o600
+
+
 def test_the_generator_writes_every_table(tmp_path: Path) -> None:
     """Each table becomes one file, whatever the number of steps, and the scratch database goes away."""
     said: list[str] = []
@@ -148,6 +169,7 @@ def test_the_instructions_can_be_copied() -> None:
     told = instructions(demo, Path("/data"))
     assert "curl -X POST http://127.0.0.1:1/v1/workspaces/w1/sessions -H 'X-Auth-Token: t0k3n'" in told
     assert '"endpoint_id":"e1"' in told
+    assert "`.venv/bin/treadle token list`" in told
 
 
 def test_processor_time_tells_who_works() -> None:

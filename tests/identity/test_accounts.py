@@ -231,8 +231,13 @@ async def test_what_cannot_be_granted_is_refused(service: Accounts) -> None:
             await service.grant(user, place, role)
     with pytest.raises(BadRequest):
         await service.create_user("proj", "bob", "king")
-    with pytest.raises(BadRequest, match=r"no role"):
+    with pytest.raises(
+        BadRequest, match=r"no role in two: grant one with `treadle user grant --project two --name ann -"
+    ):
         await service.create_credential(user, other)
+    far, _ = await service.create_user("proj", "eve", "viewer", None, "acme")
+    with pytest.raises(BadRequest, match=r"--project 'a b' --name eve --domain acme --role developer`"):
+        await service.create_credential(far, await service.ensure_project("a b", "acme"))
     with pytest.raises(BadRequest, match=r"built-in"):
         await service.put_policy(project, Policy(name="admin", rules=()))
     for name in ("", "x" * 65, "a\nb"):

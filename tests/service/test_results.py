@@ -1,8 +1,10 @@
 """Results: pages and their edges, the files behind them, and their end."""
 
+import re
 import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pyarrow as pa
 import pytest
@@ -120,6 +122,16 @@ def test_the_place_of_a_result_can_be_asked_for_later(sql: Sql) -> None:
     refused(sql.post("SELECT 1", resultset_fetch_mode="OBS"), "resultset_fetch_mode: must be one of DEFAULT, READ_OBS")
     answer = sql.caller.http.get(f"{sql.path}/statements/{reply['statement_id']}", params={"is_enable_obs_path": "1"})
     refused(answer, "is_enable_obs_path")
+
+
+def test_the_documented_program_reads_the_file(sql: Sql) -> None:
+    """The lines of docs/limits.md for a result in READ_OBS form read all of its rows, of every page."""
+    page = Path(__file__).parents[2].joinpath("docs/limits.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page.partition("### Files of results")[2], re.DOTALL)
+    [result] = sql.execute("SELECT i FROM range(1500) t(i)", resultset_fetch_mode="READ_OBS")["results"]
+    names = {"pyarrow": pa, "urlsplit": urlsplit, "url2pathname": url2pathname, "result": result}
+    exec(program, names)
+    assert names["table"]["i"].to_pylist() == list(range(1500))
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -275,13 +275,25 @@ async def test_access_keys_stand_beside_each_other(store: Store) -> None:
     )
     for one in (first, over):
         assert await store.add_credential(one)
-    assert list(await store.credentials_of("u1")) == [first, over]
+    assert list(await store.credentials("u1")) == [first, over]
     assert await store.add_credential(last)
-    assert list(await store.credentials_of("u1")) == [first, last]
+    assert list(await store.credentials("u1")) == [first, last]
     assert await store.drop_credential("B")
     assert not await store.drop_credential("B")
-    assert list(await store.credentials_of("u1")) == [last]
-    assert list(await store.credentials_of("u2")) == []
+    assert list(await store.credentials("u1")) == [last]
+    assert list(await store.credentials("u2")) == []
+
+
+async def test_the_access_keys_of_all_users_are_one_list(store: Store) -> None:
+    """Without a user: those of every user, oldest first."""
+    place = await member(store)
+    second = User(id="u2", name="bob", domain=place.domain)
+    assert await store.add_user(second)
+    old, new = credential("B", user_id="u2", created_at=at(1)), credential("A", created_at=at(2))
+    for one in (new, old):
+        assert await store.add_credential(one)
+    assert list(await store.credentials()) == [old, new]
+    assert list(await store.credentials("u2")) == [old]
 
 
 async def test_every_token_is_listed(store: Store) -> None:

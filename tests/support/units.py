@@ -1,4 +1,4 @@
-"""The unit tier: the tests that need no service, no server and no process of their own, in less than a minute.
+"""The unit tier: the tests that need no service, no server and no process of their own.
 
 They are what runs on every supported version of Python, and what one runs while writing.
 """

@@ -20,6 +20,7 @@ class ShownCredential(msgspec.Struct, frozen=True, kw_only=True):
     """An access key as listed, without its secret key, which is shown only once."""
 
     access: str
+    user: str
     project_id: str
     created_at: str
     expires_at: str | None
@@ -46,18 +47,20 @@ def create_credential(options: Options, project_name: str, user_name: str, lifet
 
 
 @command("list", credential)
-@click.option("--user", "user_name", required=True, help="User of the keys.")
+@click.option("--user", "user_name", help="User of the keys; the default is every user.")
 @domain_option
-def list_credentials(options: Options, user_name: str, domain: str) -> None:
-    """List the access keys of a user, oldest first, without their secret keys."""
+def list_credentials(options: Options, user_name: str | None, domain: str) -> None:
+    """List access keys, oldest first, without their secret keys."""
 
     async def work() -> list[ShownCredential]:
         async with operator(options.settings) as service:
-            return [_listed(one) for one in await service.credentials(await service.find_user(user_name, domain))]
+            holder = await service.find_user(user_name, domain) if user_name is not None else None
+            names = {one.id: one.name for one in await service.deps.store.users()}
+            return [_listed(one, names[one.user_id]) for one in await service.credentials(holder)]
 
     options.show(
         run_async(work()),
-        lambda found: lines((c.access, c.project_id, c.created_at, c.expires_at or "") for c in found),
+        lambda found: lines((c.access, c.user, c.project_id, c.created_at, c.expires_at or "") for c in found),
     )
 
 
@@ -82,9 +85,10 @@ def _key(made: NewCredential) -> str:
     return "\n".join((f"access         {made.access}", f"secret         {made.secret}", *temporary))
 
 
-def _listed(one: Credential) -> ShownCredential:
+def _listed(one: Credential, user: str) -> ShownCredential:
     return ShownCredential(
         access=one.access,
+        user=user,
         project_id=one.project_id,
         created_at=f"{one.created_at:%Y-%m-%dT%H:%M:%SZ}",
         expires_at=f"{one.expires_at:%Y-%m-%dT%H:%M:%SZ}" if one.expires_at is not None else None,

@@ -82,7 +82,7 @@ Cancel one (200 means it has stopped; -i shows the verdict in the headers):
 
 Try every operation in a browser: {demo.url}/docs
 
-The token ends 30 days after it was made; `treadle token list` and `treadle token revoke` look after it.
+The token ends 30 days after it was made; `.venv/bin/treadle token list` and `token revoke` show and end it.
 The same values for scripts: {data_dir / "demo.json"} and, for a shell, {data_dir / "demo.env"}
 """
 

@@ -193,6 +193,7 @@ class Helpers:
         self._idle: list[_Helper] = []
         self._alive: set[_Helper] = set()
         self._closed = False
+        figures.pool_made(kind)
 
     @property
     def pids(self) -> frozenset[int]:

@@ -46,6 +46,7 @@ class Threads:
         self._given: SimpleQueue[_Job] = SimpleQueue()
         self._started = 0
         self._busy = 0
+        figures.pool_made(name)
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the service's own work in a thread."""

@@ -4,6 +4,7 @@ Whoever calls these verbs is trusted: they are for commands beside the service, 
 """
 
 import secrets
+import shlex
 import string
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -137,7 +138,7 @@ class Accounts(Logins):
         granted something in the project. Raises `BadRequest`.
         """
         if not any(one.project_id == project.id for one in await self.deps.store.grants_of(user.id)):
-            raise BadRequest(f"{user.name} has no role in {project.name}")
+            raise BadRequest(f"{user.name} has no role in {project.name}: grant one with `{_grant(user, project)}`")
         access = _random(string.ascii_uppercase + string.digits, ACCESS_CHARS)
         secret = _random(string.ascii_letters + string.digits, SECRET_CHARS)
         token = self.deps.new_secret() if lifetime is not None else None
@@ -156,9 +157,9 @@ class Accounts(Logins):
         await self._done("credential:create", f"credential:{access}", user.name, project.id)
         return NewCredential(access=access, secret=secret, securitytoken=token, expires_at=made.expires_at)
 
-    async def credentials(self, user: User) -> Sequence[Credential]:
-        """The user's access keys, oldest first."""
-        return await self.deps.store.credentials_of(user.id)
+    async def credentials(self, user: User | None = None) -> Sequence[Credential]:
+        """The access keys of the user, or without one of all users, oldest first."""
+        return await self.deps.store.credentials(user.id if user is not None else None)
 
     async def delete_credential(self, access: str) -> None:
         """Delete an access key; raises `NotFound`."""
@@ -224,6 +225,13 @@ class Accounts(Logins):
         if policy in BUILT_IN or policy in {one.name for one in await self.deps.store.policies(project.id)}:
             return
         raise BadRequest(f"no such role or policy in {project.name}: {policy}")
+
+
+def _grant(user: User, project: Project) -> str:
+    """The command that grants a role; the one named is enough to run statements."""
+    domain = [] if user.domain.name == DEFAULT_DOMAIN else ["--domain", user.domain.name]
+    whose = ["--project", project.name, "--name", user.name, *domain]
+    return shlex.join(["treadle", "user", "grant", *whose, "--role", "developer"])
 
 
 def _random(alphabet: str, length: int) -> str:

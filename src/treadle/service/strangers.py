@@ -1,4 +1,4 @@
-"""Requests that prove nobody: no credentials, a wrong token, a bad signature. Counted by where they come from.
+"""Requests that identify no user: no credentials, a wrong token, a bad signature. Counted by where they come from.
 
 An address may send `stranger_rate` of them a second; what is more is refused (429). Whether a token is
 good is known only when the store has been asked, and a flood shall not be passed on to it: from an

@@ -92,8 +92,8 @@ class Directory(Protocol):
     async def add_credential(self, credential: Credential) -> bool:
         """Add an access key; False when it is taken. The user's temporary ones that are over are forgotten."""
 
-    async def credentials_of(self, user_id: str) -> Sequence[Credential]:
-        """The access keys of a user, oldest first."""
+    async def credentials(self, user_id: str | None = None) -> Sequence[Credential]:
+        """The access keys of a user, or without an id of all users, oldest first."""
 
     async def drop_credential(self, access: str) -> bool:
         """Forget an access key."""

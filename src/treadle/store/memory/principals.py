@@ -152,8 +152,8 @@ class Principals(Tables):
         self._credentials = {**_without_expired(self._credentials, credential), credential.access: credential}
         return True
 
-    async def credentials_of(self, user_id: str) -> Sequence[Credential]:
-        found = [one for one in self._credentials.values() if one.user_id == user_id]
+    async def credentials(self, user_id: str | None = None) -> Sequence[Credential]:
+        found = [one for one in self._credentials.values() if user_id in {None, one.user_id}]
         return sorted(found, key=lambda one: (one.created_at, one.access))
 
     async def drop_credential(self, access: str) -> bool:

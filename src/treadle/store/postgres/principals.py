@@ -127,8 +127,8 @@ class Principals(PoolBase):
             credential.token_digest,
         )
 
-    async def credentials_of(self, user_id: str) -> Sequence[Credential]:
-        return [to_credential(row) for row in await self._rows("credentials_of", user_id)]
+    async def credentials(self, user_id: str | None = None) -> Sequence[Credential]:
+        return [to_credential(row) for row in await self._rows("credentials", user_id)]
 
     async def drop_credential(self, access: str) -> bool:
         return await self._done("credential_drop", access)
