@@ -8,7 +8,7 @@ from treadle.config import Settings
 from treadle.metrics import Metrics
 from treadle.pools.pools import Pools
 
-NAMES = {"pages", "intake", "readers", "stops", "files", "passwords"}
+NAMES = {"pages", "intake", "readers", "stops", "files", "digests", "passwords"}
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
