@@ -12,9 +12,10 @@ from contextlib import closing
 import pytest
 
 from tests.conformance.zoo import COOPERATIVE, DEAF
+from tests.support.tokens import make_token
 from tests.support.world import World, alive, start, temp_files, until
 from treadle.demo.client import ApiError, Session
-from treadle.demo.local import LocalService, make_token
+from treadle.demo.local import LocalService
 from treadle.demo.processes import command_name, descendants
 
 ENDLESS = COOPERATIVE[1].sql

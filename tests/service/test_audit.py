@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from tests.service.caller import ENDLESS, Caller, calling
+from tests.support.tokens import make_token
 from tests.support.world import until
-from treadle.demo.local import TREADLE, LocalService, make_token
+from treadle.demo.local import TREADLE, LocalService
 
 PROXIED = {"TREADLE_TRUSTED_PROXIES": '["127.0.0.0/8"]'}
 

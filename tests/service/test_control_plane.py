@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from tests.service.caller import ENDLESS, Caller, Sql, calling, refused
+from tests.support.tokens import make_token
 from tests.support.world import alive, log_of, spent, until, worker_of
-from treadle.demo.local import LocalService, ServiceFailed, make_token
+from treadle.demo.local import LocalService, ServiceFailed
 
 SPECS = {"tiny": {"memory": "256MiB", "threads": 1}, "wide": {"memory": "1GiB", "threads": 3}}
 SETTINGS = {
