@@ -5,7 +5,7 @@ Every figure is a ratio within one run, or a limit of the contract.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -147,11 +147,19 @@ class Influence(msgspec.Struct, frozen=True):
         return max(self.beside, FLOOR) / max(self.quiet, FLOOR)
 
 
-def influence(target: Target, name: str, size: Size) -> dict[str, Influence]:
-    """Measure every call alone and beside one load."""
+Quiet = Mapping[str, Sequence[float]]
+"""The times of each call without a neighbour, in seconds."""
+
+
+def undisturbed(target: Target, size: Size) -> Quiet:
+    """Measure every call alone."""
+    return {call: list(take(target, count)) for call, (take, count) in calls(size).items()}
+
+
+def influence(target: Target, name: str, size: Size, quiet: Quiet) -> dict[str, Influence]:
+    """Measure every call beside one load."""
     traffic = LOADS[name](other_tenant(target))
     found: dict[str, Influence] = {}
-    quiet = {call: list(take(target, count)) for call, (take, count) in calls(size).items()}
     for call, (take, count) in calls(size).items():
         with send_traffic(traffic):
             beside = list(take(target, count))

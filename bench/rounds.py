@@ -91,7 +91,7 @@ class Rounds:
         size = neighbour.Size(calls, max(2, calls // 10), max(2, calls // 10), max(1, calls // 50))
         for load in neighbour.LOADS:
             print(f"beside {load}", file=sys.stderr, flush=True)
-            for call, found in neighbour.influence(target, load, size).items():
+            for call, found in neighbour.influence(target, load, size, neighbour.undisturbed(target, size)).items():
                 self._note(marks.beside(call, load), "plain", (found.ratio, found.worst * 1000))
 
     def _clients(self) -> None:

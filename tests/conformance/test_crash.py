@@ -12,13 +12,14 @@ from contextlib import closing
 import pytest
 
 from tests.conformance.zoo import COOPERATIVE, DEAF
+from tests.support.tokens import make_token
 from tests.support.world import World, alive, start, temp_files, until
-from treadle.demo.client import ApiError, Session, StatementFailed
-from treadle.demo.local import LocalService, make_token
+from treadle.demo.client import ApiError, Session
+from treadle.demo.local import LocalService
 from treadle.demo.processes import command_name, descendants
 
 ENDLESS = COOPERATIVE[1].sql
-ROUNDS = 10
+ROUNDS = 4
 
 
 def kill_gateway(service: LocalService) -> set[int]:
@@ -68,66 +69,9 @@ def _ignore_loss(world: World, session: Session, statement_id: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_nothing_is_lost_when_the_gateway_is_killed_in_mid_write(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Ten times kill -9 under a write load: what was acknowledged is there, and every record agrees with the rows."""
-    folder = tmp_path_factory.mktemp("mid-write") / "data"
-    moments = random.Random(12)
-    token = ""
-    submitted: dict[int, str] = {}
-    acknowledged: set[int] = set()
-    for round_number in range(ROUNDS):
-        with LocalService(folder) as service:
-            token = token or make_token(folder, "p", "u")
-            running = World(service, token)
-            if round_number == 0:
-                with running.session() as session:
-                    session.run("CREATE TABLE written (n int, i int)")
-            stop = threading.Event()
-            writer = threading.Thread(
-                target=_write, args=(running, round_number, stop, submitted, acknowledged), daemon=True
-            )
-            writer.start()
-            time.sleep(moments.uniform(0.5, 1.5))
-            kill_gateway(service)
-            stop.set()
-            writer.join()
-            running.close()
-    with (
-        LocalService(folder) as service,
-        closing(World(service, token)) as after,
-        after.session() as session,
-    ):
-        first = session.run("SELECT n, count(*) FROM written GROUP BY n")
-        further = (session.show(first.statement_id, page).last for page in range(2, first.page_count + 1))
-        found = {int(n or 0): int(c or 0) for part in (first, *further) for n, c in part.rows}
-        assert set(found.values()) <= {100}
-        assert acknowledged <= set(found)
-        for n, statement_id in submitted.items():
-            record = after.record(statement_id)
-            assert (record["status"] == "SUCCESSFUL") == (n in found), record
-        listed = after.api.get(dict[str, int | list[object]], f"{after.base}/statement-records?status=RUNNING")
-        assert listed["total"] == 0
-
-
-def _write(world: World, round_number: int, stop: threading.Event, submitted: dict[int, str], acked: set[int]) -> None:
-    """Insert until the service is gone; remember what was submitted and what was acknowledged."""
-    with contextlib.suppress(ApiError, OSError, http.client.HTTPException, StatementFailed):
-        session = world.session()
-        for at in range(100_000):
-            if stop.is_set():
-                return
-            n = round_number * 100_000 + at
-            reply = session.submit(f"INSERT INTO written SELECT {n}, i FROM range(100) t(i)")
-            submitted[n] = reply.statement_id
-            if session.wait(reply, poll=0.001).status == 2:
-                acked.add(n)
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_worker_killed_in_mid_write_leaves_all_or_nothing(duck: World) -> None:
-    """Ten times kill -9 of a worker while it inserts: the record and the rows agree (C7, C12)."""
+    """Kill -9 of a worker at several moments of an insert: the record and the rows agree (C7, C12)."""
     moments = random.Random(13)
     with duck.session() as reader:
         reader.run("CREATE TABLE torn (n int, i int)")

@@ -9,8 +9,7 @@ import time
 import pytest
 
 from tests.conformance.zoo import COOPERATIVE
-from tests.races.trials import Aim
-from tests.support.world import World, alive, start, trials, until
+from tests.support.world import World, alive, start, until
 from treadle.demo.client import CancelReply, Session
 
 ENDLESS = COOPERATIVE[1].sql
@@ -20,49 +19,6 @@ def count(session: Session, table: str) -> int:
     """The rows of a table that a session sees."""
     value = session.run(f"SELECT count(*) FROM {table}").rows[0][0]
     return int(value or 0)
-
-
-def test_cancel_against_commit_never_lies(duck: World) -> None:
-    """Racing cancels against autocommitted inserts: CANCELED means no row, SUCCESSFUL means all of them."""
-    outcomes = []
-    with duck.session() as session, duck.session() as reader, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        session.run("CREATE TABLE raced (n int, i bigint)")
-        canceller = duck.same(session)
-        # On a slow machine a fixed moment would always come too early, on a quick one too late.
-        aim = Aim(7, 0.015, 0.015)
-        for n in trials(200, least=40):
-            reply = session.submit(f"INSERT INTO raced SELECT {n}, i FROM range(2000) t(i)")
-
-            verdict = pool.submit(_cancel_after, aim.next(), canceller, reply.statement_id).result()
-            rows = int(reader.run(f"SELECT count(*) FROM raced WHERE n = {n}").rows[0][0] or 0)
-            record = duck.record(reply.statement_id)
-            expected = {"CANCELED": (0, "none"), "SUCCESSFUL": (2000, "committed")}[record["status"]]
-            assert (rows, record["effects"]) == expected
-            assert verdict.state == record["status"]
-            aim.was(early=record["status"] == "CANCELED")
-            outcomes.append(record["status"])
-    assert {"CANCELED", "SUCCESSFUL"} == set(outcomes)
-
-
-def test_cancel_against_an_explicit_commit_never_lies(duck: World) -> None:
-    """The same for an explicit COMMIT: the rows are there exactly when its record says committed."""
-    moments = random.Random(8)
-    with duck.session() as session, duck.session() as reader, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        session.run("CREATE TABLE raced_commit (n int, i bigint)")
-        canceller = duck.same(session)
-        for n in trials(60, least=20):
-            session.run("BEGIN")
-            session.run(f"INSERT INTO raced_commit SELECT {n}, i FROM range(2000) t(i)")
-            reply = session.submit("COMMIT")
-
-            pool.submit(_cancel_after, moments.uniform(0, 0.02), canceller, reply.statement_id).result()
-            rows = int(reader.run(f"SELECT count(*) FROM raced_commit WHERE n = {n}").rows[0][0] or 0)
-            record = duck.record(reply.statement_id)
-            if record["status"] == "CANCELED":
-                assert (rows, record["effects"]) == (0, "none")
-                session.run("ROLLBACK")
-            else:
-                assert (rows, record["status"], record["effects"]) == (2000, "SUCCESSFUL", "committed")
 
 
 def test_a_script_keeps_what_its_finished_statements_did(duck: World) -> None:
@@ -161,7 +117,7 @@ def test_cancel_against_close_ends_once(duck: World) -> None:
     """Closing a session and cancelling its statement at the same moment: both answer, one ending, no process."""
     moments = random.Random(9)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        for _ in trials(100, least=20):
+        for _ in range(20):
             session = duck.session()
             pid = duck.worker(session.id)
             canceller = duck.same(session)

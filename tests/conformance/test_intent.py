@@ -7,8 +7,8 @@ import time
 import pytest
 
 from tests.conformance.zoo import COOPERATIVE, DEAF
-from tests.support.world import World, alive, spent, start, trials, until
-from treadle.demo.client import ApiError, CancelReply, Session
+from tests.support.world import World, alive, spent, start, until
+from treadle.demo.client import ApiError, CancelReply
 from treadle.demo.processes import cpu_seconds
 
 ENDLESS = COOPERATIVE[1].sql
@@ -43,64 +43,6 @@ def test_a_statement_cancelled_at_any_early_moment_is_cancelled(duck: World) -> 
             assert session.cancel(reply.statement_id).outcome == "cancelled"
         assert spent(pid, 0.3) < 0.05
         assert session.run("SELECT 1").rows == [["1"]]
-
-
-def _seconds(session: Session, sql: str) -> float:
-    """How long the statement takes here and now."""
-    began = time.monotonic()
-    session.run(sql)
-    return time.monotonic() - began
-
-
-def _work(rows: int) -> str:
-    """A statement that works through so many rows."""
-    return f"SELECT count(*) FROM range({rows}) t(i) WHERE hash(i) % 7 = 3"
-
-
-def _stoppable(session: Session, rows: int) -> int:
-    """How many rows, from ``rows`` on, a statement works through when two requests behind its submit still find it."""
-
-    def stopped() -> bool:
-        victim, behind = session.submit(_work(rows)), session.submit("SELECT 1")
-        outcome = session.cancel(victim.statement_id).outcome
-        session.wait(behind)
-        return outcome == "cancelled"
-
-    while not all(stopped() for _ in range(3)):
-        rows *= 2
-    return rows
-
-
-def test_a_late_cancel_never_hits_the_next_statement(duck: World) -> None:
-    """Racing a cancel against the end of its statement never disturbs the innocent one behind it (C4)."""
-    moments = random.Random(4)
-    outcomes = set()
-    with duck.session() as session, duck.session() as other, concurrent.futures.ThreadPoolExecutor(1) as pool:
-        del other
-        canceller = duck.same(session)
-        sql = _work(_stoppable(session, 3_000_000))
-        typical = min(_seconds(session, sql) for _ in range(5))
-        for _ in trials(300, least=60):
-            victim = session.submit(sql)
-            innocent = session.submit("SELECT sum(i) FROM range(1000000) t(i)")
-
-            def late(
-                victim_id: str = victim.statement_id, pause: float = moments.uniform(0, 2 * typical)
-            ) -> CancelReply:
-                time.sleep(pause)
-                return canceller.cancel(victim_id)
-
-            verdict = pool.submit(late)
-            ended = session.wait(innocent, poll=0.002)
-            assert ended.last.rows == [["499999500000"]]
-            outcomes.add(verdict.result().outcome)
-            shown = session.show(victim.statement_id)
-            if verdict.result().outcome == "cancelled":
-                assert (shown.status, shown.last.sql_state) == (4, "57014")
-            else:
-                assert (verdict.result().outcome, shown.status) == ("already_succeeded", 0)
-                assert len(shown.last.rows) == 1
-    assert outcomes == {"cancelled", "already_succeeded"}
 
 
 def test_an_ended_statement_is_left_alone(duck: World) -> None:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.conformance.zoo import COOPERATIVE, DEAF
+from tests.support.tokens import make_token
 from tests.support.world import World, alive, spent, start, until, world
 from treadle.demo.client import ApiError, Session
 
@@ -190,8 +191,6 @@ def test_shutdown_stops_what_runs_and_says_so(tmp_path_factory: pytest.TempPathF
 
 def test_another_project_sees_nothing(duck: World) -> None:
     """A token of another project gets the same 404 for what exists and what does not (C20)."""
-    from treadle.demo.local import make_token
-
     stranger = duck.connect(make_token(duck.service.data_dir, "project-b", "mallory"))
     with duck.session() as session:
         reply = start(duck, session, ENDLESS)

@@ -18,9 +18,10 @@ from tests.crashes import leftovers, truth
 from tests.crashes.ledger import Ledger
 from tests.crashes.load import WRITERS, Load, prepare
 from tests.crashes.targets import ORDER, Target, strike
+from tests.support.tokens import make_token
 from tests.support.world import World, until
 from treadle.demo.client import Api, ApiError, Session
-from treadle.demo.local import LocalService, ServiceFailed, make_token
+from treadle.demo.local import LocalService, ServiceFailed
 
 QUIET: Final = 20.0
 """Seconds until nothing of a crash may be left, once no session works any more."""

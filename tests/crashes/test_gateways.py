@@ -14,8 +14,9 @@ import pytest
 
 from tests.crashes.targets import workers
 from tests.service.caller import ENDLESS, Caller
+from tests.support.tokens import make_token
 from tests.support.world import alive, has_stopped, log_of, until
-from treadle.demo.local import TREADLE, LocalService, make_token
+from treadle.demo.local import TREADLE, LocalService
 from treadle.store.embedded import EmbeddedPostgres
 
 pytestmark = pytest.mark.timeout(400)

@@ -11,9 +11,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.support.tokens import make_token
 from tests.support.world import ALICE, BOUND, World, until
 from treadle.demo.client import Session
-from treadle.demo.local import LocalService, make_token
+from treadle.demo.local import LocalService
 from treadle.store.embedded import EmbeddedPostgres
 
 SETTINGS = {"TREADLE_SWEEP_INTERVAL": "1"}

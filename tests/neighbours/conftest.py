@@ -3,7 +3,8 @@ from collections.abc import Iterator
 import pytest
 
 from bench.served import Target
-from treadle.demo.local import LocalService, make_token
+from tests.support.tokens import make_token
+from treadle.demo.local import LocalService
 
 
 @pytest.fixture(scope="module")
@@ -11,4 +12,4 @@ def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """A tenant of a service, where others are to come."""
     folder = tmp_path_factory.mktemp("neighbours") / "data"
     with LocalService(folder, {"TREADLE_SESSION_TIMEOUT": "0"}) as service:
-        yield Target.of(service, make_token(folder))
+        yield Target.of(service, make_token(folder, "demo", "demo"))

@@ -11,8 +11,9 @@ import pytest
 from bench.neighbour import LOADS
 from bench.served import Target
 from bench.traffic import send_traffic
+from tests.support.tokens import make_token
 from tests.support.world import until
-from treadle.demo.local import LocalService, make_token
+from treadle.demo.local import LocalService
 
 GRACE = 3.0
 
@@ -30,7 +31,7 @@ def test_a_shutdown_waits_for_no_page_and_no_script(tmp_path: Path, kind: str) -
     """SIGTERM while all processes work: it exits in time, and leaves none of them."""
     data = tmp_path / "data"
     with LocalService(data, {"TREADLE_SHUTDOWN_GRACE": str(GRACE)}) as service:
-        target = Target.of(service, make_token(data))
+        target = Target.of(service, make_token(data, "demo", "demo"))
         traffic = LOADS[kind](target)
         with send_traffic(traffic):
             until(lambda: any(one.cpu_times().user > 1.0 for one in _helpers(service.pid)), "a helper works", 120)

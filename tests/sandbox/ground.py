@@ -20,9 +20,10 @@ import httpx
 from bench import child
 from tests.sandbox import homes
 from tests.service.caller import Caller, Json, Sql
+from tests.support.tokens import make_token
 from tests.support.world import worker_of
 from treadle.demo import local
-from treadle.demo.local import LocalService, make_token
+from treadle.demo.local import LocalService
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 UNLOCKED: Final = tuple(child.command("tests.sandbox.unlocked"))

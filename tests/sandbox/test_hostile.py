@@ -23,7 +23,7 @@ FACTOR = 2.0
 """How much slower than honest work a bomb may make a neighbour, in the middle of all probes."""
 
 ROUNDS = int(os.environ.get("TREADLE_SANDBOX_ROUNDS", "1"))
-BURNING = 1.5
+BURNING = 0.75
 """Seconds of each turn of honest work and of bombs."""
 
 QUIET_PROBES = 20

@@ -1,7 +1,6 @@
 """The official clients, let in by a signature or by a token, and signed calls for what no client has."""
 
 import json
-import subprocess
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,7 +11,8 @@ from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkcore.sdk_request import SdkRequest
 from huaweicloudsdkdataartsfabric.v1 import DataArtsFabricClient
 
-from treadle.demo.local import TREADLE, LocalService
+from tests.cli.running import Cli
+from treadle.demo.local import LocalService
 
 PROJECT: Final = "cn-north-4"
 PASSWORD: Final = "Correct-horse-7"
@@ -20,9 +20,8 @@ PASSWORD: Final = "Correct-horse-7"
 
 def command(service: LocalService, *words: str, typed: str = "") -> dict[str, Any]:
     """What a command beside the service prints."""
-    line = [*TREADLE, *words, "--data-dir", str(service.data_dir), "--json"]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, input=typed)
-    assert done.returncode == 0, done.stderr
+    done = Cli(service.data_dir).run(*words, "--json", stdin=typed)
+    assert done.exit_code == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
     return told
 

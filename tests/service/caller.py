@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 
+from tests.support.tokens import make_token
 from tests.support.world import until
-from treadle.demo.local import LocalService, make_token
+from treadle.demo.local import LocalService
 
 Json = dict[str, Any]
 LAKE = {"instance_id": "default", "catalog": "default"}

@@ -17,3 +17,21 @@ def sql(caller: Caller) -> Iterator[Sql]:
     """A fresh session."""
     with caller.session() as session:
         yield session
+
+
+@pytest.fixture(scope="module")
+def kept(caller: Caller) -> Iterator[Sql]:
+    """The session of `shared`."""
+    with caller.session() as session:
+        yield session
+
+
+@pytest.fixture
+def shared(kept: Sql) -> Iterator[Sql]:
+    """A session for tests that leave it as it was, one for all of a file: to open one costs more than most of them.
+
+    Transaction and settings are set back after each; tables and what is prepared have names of their own.
+    """
+    yield kept
+    assert kept.run("ROLLBACK") == "ROLLBACK"
+    assert kept.run("RESET ALL") == "RESET"

@@ -12,9 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.cli.running import Cli
 from tests.service.caller import ENDLESS, Caller, calling
+from tests.support.tokens import make_token
 from tests.support.world import until
-from treadle.demo.local import TREADLE, LocalService, make_token
+from treadle.demo.local import TREADLE, LocalService
 
 PROXIED = {"TREADLE_TRUSTED_PROXIES": '["127.0.0.0/8"]'}
 
@@ -28,9 +30,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
 
 def audit(data_dir: Path, *options: str) -> list[dict[str, Any]]:
     """What `treadle audit` prints."""
-    command = [*TREADLE, "audit", "--data-dir", str(data_dir), "--json", "--limit", "1000", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+    found: list[dict[str, Any]] = Cli(data_dir).json("audit", "--limit", "1000", *options)
     return found
 
 

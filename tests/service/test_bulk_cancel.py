@@ -8,8 +8,8 @@ import pytest
 
 from tests.conformance.zoo import DEAF
 from tests.service.caller import ENDLESS, Caller, Json, Sql, calling
+from tests.support.tokens import make_token
 from tests.support.world import spent, until, worker_of
-from treadle.demo.local import make_token
 from treadle.demo.processes import cpu_seconds
 
 QUEUED = int(os.environ.get("TREADLE_TEST_QUEUED", "200"))

@@ -100,26 +100,26 @@ READ_BACK = [
 
 
 @pytest.fixture(autouse=True)
-def clean(sql: Sql) -> Iterator[None]:
+def clean(shared: Sql) -> Iterator[None]:
     """A table, and nothing else of these tests."""
-    sql.run("DROP VIEW IF EXISTS kept; DROP TABLE IF EXISTS shaped")
-    sql.execute("DROP MACRO kept")
-    sql.execute("DROP MACRO TABLE kept")
-    sql.execute("DROP MACRO bigger")
-    sql.run("CREATE TABLE shaped AS SELECT {'x': 1} AS s")
+    shared.run("DROP VIEW IF EXISTS kept; DROP TABLE IF EXISTS shaped")
+    shared.execute("DROP MACRO kept")
+    shared.execute("DROP MACRO TABLE kept")
+    shared.execute("DROP MACRO bigger")
+    shared.run("CREATE TABLE shaped AS SELECT {'x': 1} AS s")
     yield
-    sql.execute("ROLLBACK")
+    shared.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("definition", REFUSED)
-def test_a_definition_that_could_not_be_read_back_is_refused(caller: Caller, sql: Sql, definition: str) -> None:
+def test_a_definition_that_could_not_be_read_back_is_refused(caller: Caller, shared: Sql, definition: str) -> None:
     """0A000, with a way out; the session goes on, and every other can begin."""
-    reply = sql.execute(definition)
+    reply = shared.execute(definition)
     last = reply["results"][-1]
     assert last["sql_state"] == "0A000", last
     assert "use CREATE TEMP MACRO" in last["message"] or "MACRO kept" not in definition
-    sql.execute("ROLLBACK")
-    assert sql.rows("SELECT 1 FROM shaped") == [["1"]]
+    shared.execute("ROLLBACK")
+    assert shared.rows("SELECT 1 FROM shaped") == [["1"]]
     with caller.session() as other:
         assert other.rows("SELECT s.x FROM shaped") == [["1"]]
         assert other.fails("SELECT kept(1)") == "42883"
@@ -127,13 +127,13 @@ def test_a_definition_that_could_not_be_read_back_is_refused(caller: Caller, sql
 
 @pytest.mark.parametrize(("definition", "query"), READ_BACK)
 def test_a_definition_answers_the_same_in_a_fresh_session(
-    caller: Caller, sql: Sql, definition: str, query: str
+    caller: Caller, shared: Sql, definition: str, query: str
 ) -> None:
     """Within its transaction, after it, and in another session."""
-    sql.run(f"BEGIN; {definition}")
-    within = sql.last(query)["result_set"]
-    sql.run("COMMIT")
-    assert sql.last(query)["result_set"] == within
+    shared.run(f"BEGIN; {definition}")
+    within = shared.last(query)["result_set"]
+    shared.run("COMMIT")
+    assert shared.last(query)["result_set"] == within
     assert within["rows"]
     with caller.session() as other:
         assert other.last(query)["result_set"] == within
@@ -148,10 +148,10 @@ def test_a_definition_answers_the_same_in_a_fresh_session(
         ("PARTITIONED BY (year(i))", "42883"),
     ],
 )
-def test_a_layout_that_would_take_no_row_is_refused(caller: Caller, sql: Sql, layout: str, state: str) -> None:
+def test_a_layout_that_would_take_no_row_is_refused(caller: Caller, shared: Sql, layout: str, state: str) -> None:
     """Where the ALTER was taken, every INSERT of everybody failed."""
-    sql.run("CREATE OR REPLACE TABLE shaped AS SELECT 1 AS i, 'x' AS t")
-    assert sql.fails(f"ALTER TABLE shaped SET {layout}") == state
+    shared.run("CREATE OR REPLACE TABLE shaped AS SELECT 1 AS i, 'x' AS t")
+    assert shared.fails(f"ALTER TABLE shaped SET {layout}") == state
     with caller.session() as other:
         assert other.run("INSERT INTO shaped VALUES (2, 'y')") == "INSERT 0 1"
 
@@ -159,19 +159,19 @@ def test_a_layout_that_would_take_no_row_is_refused(caller: Caller, sql: Sql, la
 @pytest.mark.parametrize(
     "layout", ["SORTED BY (i DESC, upper(t), i + 1)", "PARTITIONED BY (i, bucket(4, t))", "SORTED BY ([i, 1])"]
 )
-def test_a_layout_that_takes_rows_is_taken(caller: Caller, sql: Sql, layout: str) -> None:
+def test_a_layout_that_takes_rows_is_taken(caller: Caller, shared: Sql, layout: str) -> None:
     """Set and reset, alone; the reset of a partition not within a transaction, where an INSERT after it would fail."""
-    sql.run("CREATE OR REPLACE TABLE shaped AS SELECT 1 AS i, 'x' AS t")
-    sql.run(f"BEGIN; ALTER TABLE shaped SET {layout}; INSERT INTO shaped VALUES (2, 'y'); COMMIT")
+    shared.run("CREATE OR REPLACE TABLE shaped AS SELECT 1 AS i, 'x' AS t")
+    shared.run(f"BEGIN; ALTER TABLE shaped SET {layout}; INSERT INTO shaped VALUES (2, 'y'); COMMIT")
     with caller.session() as other:
         assert other.run("INSERT INTO shaped VALUES (3, 'y')") == "INSERT 0 1"
     reset = f"ALTER TABLE shaped RESET {layout.split(' (')[0]}"
     if "PARTITIONED" in layout:
-        assert sql.fails(f"BEGIN; {reset}") == "25001"
-        sql.run("ROLLBACK")
-    sql.run(reset)
-    assert sql.run("INSERT INTO shaped VALUES (4, 'y')") == "INSERT 0 1"
-    assert sql.rows("SELECT i FROM shaped ORDER BY i") == [["1"], ["2"], ["3"], ["4"]]
+        assert shared.fails(f"BEGIN; {reset}") == "25001"
+        shared.run("ROLLBACK")
+    shared.run(reset)
+    assert shared.run("INSERT INTO shaped VALUES (4, 'y')") == "INSERT 0 1"
+    assert shared.rows("SELECT i FROM shaped ORDER BY i") == [["1"], ["2"], ["3"], ["4"]]
 
 
 @pytest.mark.parametrize(
@@ -179,9 +179,9 @@ def test_a_layout_that_takes_rows_is_taken(caller: Caller, sql: Sql, layout: str
     ["CREATE MACRO kept(a := [1]) AS a", "CREATE VIEW kept AS SELECT 1e3 AS x", "ALTER TABLE shaped DROP COLUMN s.x"],
 )
 @pytest.mark.parametrize("before", ["EXPLAIN ANALYZE", "EXPLAIN (ANALYZE)", "EXPLAIN"])
-def test_a_definition_cannot_be_explained(caller: Caller, sql: Sql, before: str, definition: str) -> None:
+def test_a_definition_cannot_be_explained(caller: Caller, shared: Sql, before: str, definition: str) -> None:
     """EXPLAIN ANALYZE would run it as well."""
-    assert sql.fails(f"{before} {definition}") == "0A000"
+    assert shared.fails(f"{before} {definition}") == "0A000"
     with caller.session() as other:
         assert other.rows("SELECT s.x FROM shaped") == [["1"]]
 
@@ -205,15 +205,15 @@ def test_a_temporary_macro_takes_every_default(sql: Sql) -> None:
         ("COMMENT ON TABLE nosuch IS 'x'", "42P01"),
     ],
 )
-def test_a_comment_on_what_is_not_there(sql: Sql, comment: str, state: str) -> None:
+def test_a_comment_on_what_is_not_there(shared: Sql, comment: str, state: str) -> None:
     """An error like any other: the session goes on."""
-    assert sql.fails(comment) == state
-    assert sql.rows("SELECT s.x FROM shaped") == [["1"]]
-    sql.run("BEGIN")
-    assert sql.fails(comment) == state
-    assert sql.fails("SELECT 1") == "25P02"
-    assert sql.run("ROLLBACK") == "ROLLBACK"
-    assert sql.rows("SELECT s.x FROM shaped") == [["1"]]
+    assert shared.fails(comment) == state
+    assert shared.rows("SELECT s.x FROM shaped") == [["1"]]
+    shared.run("BEGIN")
+    assert shared.fails(comment) == state
+    assert shared.fails("SELECT 1") == "25P02"
+    assert shared.run("ROLLBACK") == "ROLLBACK"
+    assert shared.rows("SELECT s.x FROM shaped") == [["1"]]
 
 
 @pytest.mark.parametrize(
@@ -224,13 +224,13 @@ def test_a_comment_on_what_is_not_there(sql: Sql, comment: str, state: str) -> N
         "ALTER TABLE widened ADD COLUMN b varchar DEFAULT 'NULL'",
     ],
 )
-def test_the_text_null_is_no_default(sql: Sql, definition: str) -> None:
+def test_the_text_null_is_no_default(shared: Sql, definition: str) -> None:
     """DuckLake keeps a default as text, in which the word NULL is no value; other spellings are kept."""
-    sql.run("CREATE TABLE IF NOT EXISTS widened (a int)")
-    assert sql.fails(definition) == "0A000"
-    sql.run("CREATE OR REPLACE TABLE spelled (a int, b varchar DEFAULT 'null')")
-    sql.run("INSERT INTO spelled (a) VALUES (1)")
-    assert sql.rows("SELECT b FROM spelled") == [["null"]]
+    shared.run("CREATE TABLE IF NOT EXISTS widened (a int)")
+    assert shared.fails(definition) == "0A000"
+    shared.run("CREATE OR REPLACE TABLE spelled (a int, b varchar DEFAULT 'null')")
+    shared.run("INSERT INTO spelled (a) VALUES (1)")
+    assert shared.rows("SELECT b FROM spelled") == [["null"]]
 
 
 def test_a_stored_option_is_an_effect(sql: Sql) -> None:
@@ -282,10 +282,10 @@ def test_default_of_a_plain_type_is_taken(given: Sql) -> None:
 
 
 @pytest.fixture
-def given(sql: Sql) -> Sql:
+def given(shared: Sql) -> Sql:
     """An empty table with a column of each kind."""
-    sql.run("CREATE OR REPLACE TABLE given (a int, xs int[], d date, b text)")
-    return sql
+    shared.run("CREATE OR REPLACE TABLE given (a int, xs int[], d date, b text)")
+    return shared
 
 
 def test_constants_and_temporary_tables_have_their_defaults(sql: Sql) -> None:

@@ -60,9 +60,9 @@ def test_limit_caps_the_rows_of_every_result(sql: Sql) -> None:
         ("SELECT 1", [[]], [["1"]]),
     ],
 )
-def test_bindings_are_strings_cast_by_the_engine(sql: Sql, query: str, values: Any, rows: Any) -> None:
+def test_bindings_are_strings_cast_by_the_engine(shared: Sql, query: str, values: Any, rows: Any) -> None:
     """One set is used for `$n` and for `?`; null is NULL."""
-    assert sql.rows(query, bindings=values) == rows
+    assert shared.rows(query, bindings=values) == rows
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_bindings_are_strings_cast_by_the_engine(sql: Sql, query: str, values: A
         ("SELECT ?", [], "42P02"),
     ],
 )
-def test_bindings_that_do_not_fit_are_an_sql_error(sql: Sql, query: str, values: Any, sql_state: str) -> None:
+def test_bindings_that_do_not_fit_are_an_sql_error(shared: Sql, query: str, values: Any, sql_state: str) -> None:
     """Too few, too many, of the wrong type: status -1, and the session goes on."""
-    assert sql.fails(query, bindings=values) == sql_state
-    assert sql.rows("SELECT 1") == [["1"]]
+    assert shared.fails(query, bindings=values) == sql_state
+    assert shared.rows("SELECT 1") == [["1"]]
 
 
 def test_bindings_write(sql: Sql) -> None:
@@ -140,21 +140,21 @@ def test_a_script_that_does_not_parse_does_nothing(sql: Sql) -> None:
         ("SELECT E'it\\'s;'; SELECT 2", ["it's;", "2"]),
     ],
 )
-def test_a_script_is_cut_by_the_parser(sql: Sql, script: str, rows: list[str]) -> None:
+def test_a_script_is_cut_by_the_parser(shared: Sql, script: str, rows: list[str]) -> None:
     """Semicolons in strings, dollar quotes, names and comments cut nothing."""
-    results = sql.execute(script)["results"]
+    results = shared.execute(script)["results"]
     assert [part["result_set"]["rows"][0][0] for part in results] == rows
 
 
 @pytest.mark.parametrize("script", ["", "   \n\t", ";", " ; ; ", "-- nothing", "/* nothing */", "-- a\n;/* b */"])
-def test_nothing_to_do_is_done(sql: Sql, script: str) -> None:
+def test_nothing_to_do_is_done(shared: Sql, script: str) -> None:
     """An empty text, only semicolons, only comments: status 2, one empty result, SUCCESSFUL."""
-    reply = sql.execute(script)
+    reply = shared.execute(script)
     assert reply["status"] == 2
     assert [(part["status"], part["statement_id"]) for part in reply["results"]] == [
         ("PGRES_COMMAND_OK", reply["statement_id"])
     ]
-    assert sql.caller.record(reply["statement_id"])["status"] == "SUCCESSFUL"
+    assert shared.caller.record(reply["statement_id"])["status"] == "SUCCESSFUL"
 
 
 def test_is_maintain_statement_is_accepted(sql: Sql) -> None:

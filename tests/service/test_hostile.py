@@ -150,16 +150,16 @@ def untold(reply: object, lake: Lake, caller: Caller, said: str = "") -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_it_is_refused_and_tells_nothing(sql: Sql, lake: Lake, family: str) -> None:
+def test_it_is_refused_and_tells_nothing(shared: Sql, lake: Lake, family: str) -> None:
     """Every attempt of the family fails with a refusal, tells nothing, and the session goes on."""
     for attempt in FAMILIES[family]:
         said = attempt.format(**lake._asdict()) if "{" in attempt else attempt
-        reply = sql.execute(said)
+        reply = shared.execute(said)
         last = reply["results"][-1]
         assert (reply["status"], last["status"]) == (-1, "PGRES_FATAL_ERROR"), (said, last)
         assert last["sql_state"] in REFUSALS, (said, last)
-        untold(last, lake, sql.caller, said)
-    assert sql.rows("SELECT 1") == [["1"]]
+        untold(last, lake, shared.caller, said)
+    assert shared.rows("SELECT 1") == [["1"]]
 
 
 TELLING = (
@@ -229,11 +229,11 @@ def victim(caller: Caller) -> None:
 
 @pytest.mark.usefixtures("victim")
 @pytest.mark.parametrize("query", TELLING)
-def test_no_reply_tells_where_things_are(sql: Sql, lake: Lake, query: str) -> None:
+def test_no_reply_tells_where_things_are(shared: Sql, lake: Lake, query: str) -> None:
     """Results, plans and errors name no folder of the service and nothing of the catalog's metadata."""
-    reply = sql.execute(query)
-    untold(reply, lake, sql.caller, query)
-    untold(sql.caller.record(reply["statement_id"]), lake, sql.caller, query)
+    reply = shared.execute(query)
+    untold(reply, lake, shared.caller, query)
+    untold(shared.caller.record(reply["statement_id"]), lake, shared.caller, query)
 
 
 LISTINGS = (
@@ -276,13 +276,13 @@ LISTINGS = (
 
 @pytest.mark.usefixtures("victim")
 @pytest.mark.parametrize("query", LISTINGS)
-def test_listings_leave_out_the_metadata(sql: Sql, lake: Lake, query: str) -> None:
+def test_listings_leave_out_the_metadata(shared: Sql, lake: Lake, query: str) -> None:
     """What lists tables, columns and schemas shows those of the catalog and not those of its metadata."""
-    reply = sql.execute(query)
+    reply = shared.execute(query)
     assert reply["status"] == 0
     pages = reply["results"][-1]["page_count"]
-    shown = [sql.show(reply["statement_id"], page_num=page) for page in range(1, pages + 1)]
-    untold(shown, lake, sql.caller)
+    shown = [shared.show(reply["statement_id"], page_num=page) for page in range(1, pages + 1)]
+    untold(shown, lake, shared.caller)
     assert "ducklake_snapshot" not in json.dumps(shown)
     assert "pg_toast" not in json.dumps(shown)
 

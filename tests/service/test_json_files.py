@@ -57,34 +57,36 @@ def exported(sql: Sql, kind: str, value: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("kind", "value"), EXACT)
-def test_a_value_comes_back_from_a_file_as_it_was(sql: Sql, kind: str, value: str) -> None:
+def test_a_value_comes_back_from_a_file_as_it_was(shared: Sql, kind: str, value: str) -> None:
     """Into a table of the catalog, into a temporary one, and from a file that is one array."""
-    table, file = exported(sql, kind, value)
-    sql.run(f"COPY {table} TO '{table}_array.json' (ARRAY)")
-    before = sql.rows(f"SELECT i, x::VARCHAR, typeof(x) FROM {table} ORDER BY i")
-    sql.run(f"CREATE TABLE {table}_again AS FROM {table} LIMIT 0; CREATE TEMP TABLE own AS FROM {table} LIMIT 0")
+    table, file = exported(shared, kind, value)
+    shared.run(f"COPY {table} TO '{table}_array.json' (ARRAY)")
+    before = shared.rows(f"SELECT i, x::VARCHAR, typeof(x) FROM {table} ORDER BY i")
+    shared.run(
+        f"CREATE TABLE {table}_again AS FROM {table} LIMIT 0; CREATE OR REPLACE TEMP TABLE own AS FROM {table} LIMIT 0"
+    )
     for target, copy in (
         (f"{table}_again", f"COPY {table}_again FROM '{file}'"),
         ("own", f"COPY own (X, i) FROM '{table}_array.json' (FORMAT json, ARRAY true)"),
     ):
-        assert sql.run(copy) == "COPY 2"
-        assert sql.rows(f"SELECT i, x::VARCHAR, typeof(x) FROM {target} ORDER BY i") == before
+        assert shared.run(copy) == "COPY 2"
+        assert shared.rows(f"SELECT i, x::VARCHAR, typeof(x) FROM {target} ORDER BY i") == before
 
 
 @pytest.mark.parametrize(("kind", "value"), REFUSED)
-def test_a_number_that_would_be_another_one_is_refused(sql: Sql, kind: str, value: str) -> None:
+def test_a_number_that_would_be_another_one_is_refused(shared: Sql, kind: str, value: str) -> None:
     """0A000 with the column, its type and the way out, which works: CSV and Parquet."""
-    table, file = exported(sql, kind, value)
-    before = sql.rows(f"SELECT i, x::VARCHAR FROM {table} ORDER BY i")
-    sql.run(f"CREATE TABLE {table}_again AS FROM {table} LIMIT 0")
-    last = sql.last(f"COPY {table}_again FROM '{file}'")
+    table, file = exported(shared, kind, value)
+    before = shared.rows(f"SELECT i, x::VARCHAR FROM {table} ORDER BY i")
+    shared.run(f"CREATE TABLE {table}_again AS FROM {table} LIMIT 0")
+    last = shared.last(f"COPY {table}_again FROM '{file}'")
     assert last["sql_state"] == "0A000"
     assert 'column "x" has the type ' in last["message"]
     assert "write it as a string, or use CSV or Parquet" in last["message"]
-    assert sql.rows(f"FROM {table}_again") == []
+    assert shared.rows(f"FROM {table}_again") == []
     for name in (f"{table}.csv", f"{table}.parquet"):
-        sql.run(f"COPY {table} TO '{name}'; DELETE FROM {table}_again; COPY {table}_again FROM '{name}'")
-        assert sql.rows(f"SELECT i, x::VARCHAR FROM {table}_again ORDER BY i") == before
+        shared.run(f"COPY {table} TO '{name}'; DELETE FROM {table}_again; COPY {table}_again FROM '{name}'")
+        assert shared.rows(f"SELECT i, x::VARCHAR FROM {table}_again ORDER BY i") == before
 
 
 def test_numbers_written_as_strings_are_exact_at_any_size(caller: Caller, sql: Sql) -> None:
@@ -137,11 +139,11 @@ def test_options_and_errors_are_those_of_any_copy(caller: Caller, sql: Sql) -> N
         ("{b: 'decimal'}", "decimal"),
     ],
 )
-def test_read_json_takes_no_type_that_it_would_change(caller: Caller, sql: Sql, columns: str, named: str) -> None:
+def test_read_json_takes_no_type_that_it_would_change(caller: Caller, shared: Sql, columns: str, named: str) -> None:
     """With types of the caller's nothing shows in the answer that a value is another one."""
     (caller.files / "typed.json").write_text('{"b": 9007199254740993.25}')
     for sign in ("=", ":=", "=>"):
-        last = sql.last(f"SELECT b FROM read_json('typed.json', columns {sign} {columns})")
+        last = shared.last(f"SELECT b FROM read_json('typed.json', columns {sign} {columns})")
         assert last["sql_state"] == "0A000"
         assert last["message"].startswith(f'column "b" has the type {named}, which is not read exactly from JSON: ')
 

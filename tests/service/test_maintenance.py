@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.catalogs import catalog
 from tests.support.inlining import beside, catalogs_of
+from tests.support.tokens import make_token
 from tests.support.world import ALICE, BOUND, World, until, world
 from treadle.demo.client import Session, StatementFailed, StatementReply
-from treadle.demo.local import make_token
 
 RETENTION = 0.5
 SETTINGS = {

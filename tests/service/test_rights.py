@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.tokens import make_token
 from tests.support.world import ALICE, World, spent, start, until, world
 from treadle.demo.client import ApiError, Session
-from treadle.demo.local import make_token
 
 
 @pytest.fixture(scope="module")

@@ -36,12 +36,12 @@ FIT = [
 
 
 @pytest.fixture
-def table(sql: Sql) -> Sql:
+def table(shared: Sql) -> Sql:
     """A session on a schema with nothing in it."""
-    sql.run(
+    shared.run(
         "CREATE SCHEMA IF NOT EXISTS defaults; DROP TABLE IF EXISTS defaults.made; DROP TABLE IF EXISTS defaults.later"
     )
-    return sql
+    return shared
 
 
 @pytest.mark.parametrize(("kind", "value"), UNFIT)

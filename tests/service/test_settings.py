@@ -63,10 +63,10 @@ def test_every_name_is_shown_set_and_reset(sql: Sql) -> None:
         ("DEFAULT", "0"),
     ],
 )
-def test_a_bare_number_of_a_timeout_is_seconds(sql: Sql, given: str, seconds: str) -> None:
+def test_a_bare_number_of_a_timeout_is_seconds(shared: Sql, given: str, seconds: str) -> None:
     """Units as PostgreSQL writes them."""
-    sql.run(f"SET statement_timeout TO {given}")
-    assert sql.rows("SHOW statement_timeout") == [[seconds]]
+    shared.run(f"SET statement_timeout TO {given}")
+    assert shared.rows("SHOW statement_timeout") == [[seconds]]
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_a_bare_number_of_a_timeout_is_seconds(sql: Sql, given: str, seconds: st
         ("PRAGMA enable_profiling", "42501"),
     ],
 )
-def test_what_may_not_be_set(sql: Sql, change: str, sql_state: str) -> None:
+def test_what_may_not_be_set(shared: Sql, change: str, sql_state: str) -> None:
     """Each with the code that says why, and nothing has changed."""
-    assert sql.fails(change) == sql_state
-    shown = {name: value for name, value, _ in sql.rows("SHOW ALL")}
+    assert shared.fails(change) == sql_state
+    shown = {name: value for name, value, _ in shared.rows("SHOW ALL")}
     engines = {one.name for one in SETTINGS.values() if one.name in shown.keys() - DEFAULTS.keys()}
     assert {name: value for name, value in shown.items() if name not in engines} == DEFAULTS
     assert {"threads", "default_null_order", "disabled_optimizers"} <= engines
@@ -153,52 +153,54 @@ def test_every_setting_that_can_be_another_is_tried() -> None:
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK", "error", "cancel"])
-def test_a_local_setting_ends_with_its_transaction(sql: Sql, name: str, end: str) -> None:
+def test_a_local_setting_ends_with_its_transaction(shared: Sql, name: str, end: str) -> None:
     """SET LOCAL holds within the transaction, and is gone after it, however it ended."""
-    before = seen(sql, name)
-    sql.run("BEGIN")
-    sql.run(f"SET LOCAL {name} TO '{OTHERS[name]}'")
-    assert sql.rows(f"SHOW {name}") == [[OTHERS[name]]]
-    assert seen(sql, name)[1:] != before[1:] or name not in SEEN
-    finish(sql, end)
-    assert seen(sql, name) == before
+    before = seen(shared, name)
+    shared.run("BEGIN")
+    shared.run(f"SET LOCAL {name} TO '{OTHERS[name]}'")
+    assert shared.rows(f"SHOW {name}") == [[OTHERS[name]]]
+    assert seen(shared, name)[1:] != before[1:] or name not in SEEN
+    finish(shared, end)
+    assert seen(shared, name) == before
 
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("change", ["SET {} TO '{}'", "SET SESSION {} = '{}'", "RESET {}", "RESET ALL"])
 @pytest.mark.parametrize("end", ["ROLLBACK", "error", "cancel"])
-def test_a_rolled_back_transaction_leaves_settings_as_it_found_them(sql: Sql, name: str, change: str, end: str) -> None:
+def test_a_rolled_back_transaction_leaves_settings_as_it_found_them(
+    shared: Sql, name: str, change: str, end: str
+) -> None:
     """SET and RESET are undone with everything else, as in PostgreSQL."""
     if change.startswith("RESET"):
-        sql.run(f"SET {name} TO '{OTHERS[name]}'")
-    before = seen(sql, name)
-    sql.run("BEGIN")
-    sql.run(change.format(name, OTHERS[name]))
-    assert seen(sql, name) != before
-    finish(sql, end)
-    assert seen(sql, name) == before
+        shared.run(f"SET {name} TO '{OTHERS[name]}'")
+    before = seen(shared, name)
+    shared.run("BEGIN")
+    shared.run(change.format(name, OTHERS[name]))
+    assert seen(shared, name) != before
+    finish(shared, end)
+    assert seen(shared, name) == before
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_local_setting_outside_a_transaction_has_no_effect(sql: Sql, name: str) -> None:
+def test_a_local_setting_outside_a_transaction_has_no_effect(shared: Sql, name: str) -> None:
     """Neither alone nor in a script whose parts commit one by one; a wrong value is an error all the same."""
-    before = seen(sql, name)
-    assert sql.run(f"SET LOCAL {name} TO '{OTHERS[name]}'") == "SET"
-    assert seen(sql, name) == before
-    assert sql.rows(f"SET LOCAL {name} TO '{OTHERS[name]}'; SHOW {name}") == before[:1]
-    assert sql.fails("SET LOCAL statement_timeout TO 'soon'") == "22023"
+    before = seen(shared, name)
+    assert shared.run(f"SET LOCAL {name} TO '{OTHERS[name]}'") == "SET"
+    assert seen(shared, name) == before
+    assert shared.rows(f"SET LOCAL {name} TO '{OTHERS[name]}'; SHOW {name}") == before[:1]
+    assert shared.fails("SET LOCAL statement_timeout TO 'soon'") == "22023"
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_committed_setting_stays(sql: Sql, name: str) -> None:
+def test_a_committed_setting_stays(shared: Sql, name: str) -> None:
     """SET in a transaction, also after a SET LOCAL of the same name."""
-    sql.run(f"BEGIN; SET LOCAL {name} TO DEFAULT; SET {name} TO '{OTHERS[name]}'; COMMIT")
-    assert sql.rows(f"SHOW {name}") == [[OTHERS[name]]]
-    sql.run(f"BEGIN; SET LOCAL {name} TO DEFAULT")
-    assert sql.rows(f"SHOW {name}") == [[DEFAULTS[name]]]
-    sql.run("COMMIT")
-    assert sql.rows(f"SHOW {name}") == [[OTHERS[name]]]
-    sql.run("RESET ALL")
+    shared.run(f"BEGIN; SET LOCAL {name} TO DEFAULT; SET {name} TO '{OTHERS[name]}'; COMMIT")
+    assert shared.rows(f"SHOW {name}") == [[OTHERS[name]]]
+    shared.run(f"BEGIN; SET LOCAL {name} TO DEFAULT")
+    assert shared.rows(f"SHOW {name}") == [[DEFAULTS[name]]]
+    shared.run("COMMIT")
+    assert shared.rows(f"SHOW {name}") == [[OTHERS[name]]]
+    shared.run("RESET ALL")
 
 
 def finish(sql: Sql, end: str) -> None:

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests.service.caller import ENDLESS, Caller, Json, Sql, calling, refused
+from tests.support.tokens import make_token
 from tests.support.world import BOUND, log_of, spent, until, worker_of
-from treadle.demo.local import make_token
 from treadle.demo.processes import cpu_seconds
 
 

@@ -34,16 +34,16 @@ def test_a_transaction_reads_one_snapshot(caller: Caller, sql: Sql) -> None:
 
 
 @pytest.mark.parametrize("failing", ["SELECT nope", "SELECT 'a'::int", "frobnicate", "COPY t TO '/etc/x'"])
-def test_an_error_aborts_the_transaction(sql: Sql, failing: str) -> None:
+def test_an_error_aborts_the_transaction(shared: Sql, failing: str) -> None:
     """As in PostgreSQL: 25P02 for everything until ROLLBACK or COMMIT, and both undo it."""
-    sql.run("CREATE TABLE IF NOT EXISTS aborting (x int)")
+    shared.run("CREATE TABLE IF NOT EXISTS aborting (x int)")
     for end in ("ROLLBACK", "COMMIT"):
-        sql.run("BEGIN; INSERT INTO aborting VALUES (1)")
-        sql.fails(failing)
-        assert sql.fails("SELECT 1") == "25P02"
-        assert sql.fails("SHOW statement_timeout") == "25P02"
-        assert sql.run(end) == "ROLLBACK"
-        assert sql.rows("SELECT count(*) FROM aborting") == [["0"]]
+        shared.run("BEGIN; INSERT INTO aborting VALUES (1)")
+        shared.fails(failing)
+        assert shared.fails("SELECT 1") == "25P02"
+        assert shared.fails("SHOW statement_timeout") == "25P02"
+        assert shared.run(end) == "ROLLBACK"
+        assert shared.rows("SELECT count(*) FROM aborting") == [["0"]]
 
 
 def test_transaction_statements_out_of_place(sql: Sql) -> None:
@@ -104,13 +104,13 @@ def test_of_two_transactions_in_conflict_one_commits(caller: Caller, sql: Sql) -
         ("BEGIN; INSERT INTO effects VALUES (1); SELECT nope", "none"),
     ],
 )
-def test_the_record_tells_the_effects(sql: Sql, script: str, effects: str) -> None:
+def test_the_record_tells_the_effects(shared: Sql, script: str, effects: str) -> None:
     """None, committed or partial: what a reader of the history has to know."""
-    sql.run("CREATE TABLE IF NOT EXISTS effects (x int)")
-    before = sql.rows("SELECT count(*) FROM effects")
-    assert sql.effects(script) == effects
-    sql.execute("ROLLBACK")
-    changed = sql.rows("SELECT count(*) FROM effects") != before
+    shared.run("CREATE TABLE IF NOT EXISTS effects (x int)")
+    before = shared.rows("SELECT count(*) FROM effects")
+    assert shared.effects(script) == effects
+    shared.execute("ROLLBACK")
+    changed = shared.rows("SELECT count(*) FROM effects") != before
     assert changed == (effects != "none" and "INSERT" in script)
 
 
@@ -150,14 +150,14 @@ SNAPSHOTS = "SELECT count(*) FROM ducklake_snapshots('default')"
         ("INSERT INTO changing VALUES (1); UPDATE changing SET x = 2 WHERE false; SELECT nope", "partial"),
     ],
 )
-def test_effects_are_told_only_of_what_was_changed(caller: Caller, sql: Sql, script: str, effects: str) -> None:
+def test_effects_are_told_only_of_what_was_changed(caller: Caller, shared: Sql, script: str, effects: str) -> None:
     """A transaction that made no snapshot has committed nothing."""
-    sql.run("CREATE TABLE IF NOT EXISTS changing AS SELECT 1 AS x")
+    shared.run("CREATE TABLE IF NOT EXISTS changing AS SELECT 1 AS x")
     with caller.session() as other:
         before = other.rows(SNAPSHOTS)
-        assert sql.effects(script) == effects
+        assert shared.effects(script) == effects
         assert (other.rows(SNAPSHOTS) != before) == (effects != "none")
-    sql.run("DROP VIEW IF EXISTS watching")
+    shared.run("DROP VIEW IF EXISTS watching")
 
 
 def test_effects_of_a_commit_beside_others(caller: Caller, sql: Sql) -> None:

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 
 from tests.service.caller import ENDLESS, Caller, Json, Sql, calling
+from tests.support.tokens import make_token
 from tests.support.world import alive, spent, until, worker_of
 from treadle.app import operator
 from treadle.config import load
-from treadle.demo.local import make_token
 from treadle.model.entities import Principal
 from treadle.service.views import Submission
 from treadle.store.embedded import EmbeddedPostgres

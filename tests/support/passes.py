@@ -36,6 +36,15 @@ LONGEST: Final = (
     "tests/conformance/test_reasons.py",
     "tests/crashes/test_clock.py",
     "tests/fuzz/test_described.py",
+    "tests/crashes/test_gateways.py",
+    "tests/engines/duckdb/test_stored_types.py",
+    "tests/engines/duckdb/test_pruning.py",
+    "tests/tenants/test_two_tenants.py",
+    "tests/service/test_conflicts.py",
+    "tests/service/test_temporary_objects.py",
+    "tests/identity/test_live.py",
+    "tests/neighbours/test_shutdown.py",
+    "tests/tls/test_tls.py",
 )
 """The places that take longest, longest first; the others follow as they are collected."""
 

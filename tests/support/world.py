@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.support.tokens import make_token
 from treadle.demo.client import Api, Session, StatementReply
-from treadle.demo.local import LocalService, make_token
+from treadle.demo.local import LocalService
 from treadle.demo.processes import cpu_seconds
 from treadle.store.catalogs import worker_application
 

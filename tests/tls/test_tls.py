@@ -16,9 +16,10 @@ from uvicorn import Server
 from tests.api.test_delivery import ASKED, happens, served, settled
 from tests.api.test_http import CANCEL, Wire, request
 from tests.api.twin import Twin
+from tests.support.tokens import make_token
 from treadle.api.http import Certificate, server_config
 from treadle.config import Settings
-from treadle.demo.local import TREADLE, LocalService, make_token
+from treadle.demo.local import TREADLE, LocalService
 from treadle.listening import certificate
 from treadle.model.errors import ConfigError
 
@@ -174,7 +175,7 @@ def test_the_service_speaks_tls(files: Certificate, trusting: ssl.SSLContext, tm
     settings = {"TREADLE_TLS_CERT": str(files.cert), "TREADLE_TLS_KEY": str(files.key)}
     with LocalService(tmp_path / "data", settings) as service:
         assert service.url.startswith("https://127.0.0.1:")
-        headers = {"X-Auth-Token": make_token(tmp_path / "data")}
+        headers = {"X-Auth-Token": make_token(tmp_path / "data", "demo", "demo")}
         with httpx.Client(base_url=service.url, verify=trusting, headers=headers) as http:
             assert http.post("/v1/workspaces", json={"name": "sealed"}).status_code == 200
         with httpx.Client(base_url=service.url) as stranger, pytest.raises(httpx.ConnectError):

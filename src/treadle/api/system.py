@@ -1,6 +1,7 @@
 """Operations about the service itself: health, readiness, metrics, the API description and its page."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -61,9 +62,15 @@ class System:
         self._verbs = verbs
         self._metrics = metrics
         self.routes = tuple(self._table())
-        described = openapi.document([*others, *self.routes])
-        self._description = msgspec.json.encode(described)
-        self._page_description = msgspec.json.encode(openapi.for_swagger_ui(described))
+        self._described = partial(openapi.document, (*others, *self.routes))
+
+    @cached_property
+    def _description(self) -> bytes:
+        return msgspec.json.encode(self._described())
+
+    @cached_property
+    def _page_description(self) -> bytes:
+        return msgspec.json.encode(openapi.for_swagger_ui(self._described()))
 
     async def health(self, _: _NoAsk) -> Response:
         """Say that the process answers."""
