@@ -45,7 +45,7 @@ def test_what_queues_in_a_waiting_session_can_be_cancelled(impatient: Caller) ->
             shown = waiting.show(statement)
             [result] = shown["results"]
             assert (shown["status"], result["status"], result["sql_state"]) == (4, "PGRES_FATAL_ERROR", "57014")
-            assert result["message"] == "canceling statement due to user request"
+            assert result["message"] == "canceling statement due to user request: canceled by alice"
             assert waiting.show(f"{statement}_1")["results"][0]["sql_state"] == "57014"
             assert impatient.record(statement).items() >= {"rung": "dequeued", "effects": "none"}.items()
             assert waiting.cancel(f"{statement}_1") == "already_cancelled"
