@@ -44,7 +44,9 @@ def show_config(options: Options) -> None:
 
 
 @command("demo")
-@click.option("--scale", type=float, default=1.0, show_default=True, help="TPC-H scale factor.")
+@click.option(
+    "--scale", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="TPC-H scale factor."
+)
 def demo(options: Options, scale: float) -> None:
     """Demonstrate a query and two cancels on a temporary service.
 
