@@ -132,7 +132,6 @@ async def test_two_tokens_are_none(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/v1",
         "/v1/workspaces/",
         "/v1//workspaces",
