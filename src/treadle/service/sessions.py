@@ -163,7 +163,9 @@ class Sessions(Closing):
         user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[SessionView]]:
-        """The sessions of a workspace, newest first; those where the caller may not look are left out.
+        """The sessions of a workspace, newest first.
+
+        Those where the caller may not look are left out, and those whose request was refused.
 
         With a ``marker`` those that come after the session of that id.
         """
@@ -177,6 +179,7 @@ class Sessions(Closing):
             created_to=end_time,
             within=within,
             user_name=user_name,
+            known=True,
         )
         after = (
             await self._session_place(workspace_id, SessionFilter(session_id=marker, within=within)) if marker else None
@@ -221,7 +224,7 @@ def view_of(session: Session, endpoint: Endpoint | None) -> SessionView:
         status=session.status,
         create_time=session.created_at,
         endpoint_id=session.endpoint_id,
-        endpoint_name=endpoint.name if endpoint else "",
+        endpoint_name=endpoint.name if endpoint else session.endpoint_name,
         user_name=session.user_name,
         message=session.message,
     )
