@@ -6,6 +6,7 @@ from tests.api.twin import Twin
 from treadle.model.errors import (
     BadRequest,
     Forbidden,
+    NotApplicable,
     NotFound,
     NotStopped,
     RequestError,
@@ -45,6 +46,12 @@ NO_API = (
         (Forbidden("x is not allowed"), 403, FORBIDDEN[:-1] + b',"solution_msg":"x is not allowed"}'),
         (NotFound(), 404, NOT_FOUND),
         (NotFound("no such session"), 404, NOT_FOUND[:-1] + b',"solution_msg":"no such session"}'),
+        (
+            NotApplicable("there is no catalog x in metastore default", field="lake_formation_config.catalog"),
+            400,
+            b'{"error_code":"common.01000001",'
+            b'"error_msg":"lake_formation_config.catalog: there is no catalog x in metastore default"}',
+        ),
         (
             WrongState("the session is CLOSED: idle for 600 s"),
             400,

@@ -157,7 +157,6 @@ def test_a_policy_that_cannot_mean_what_it_says_is_refused(cli: Cli, tmp_path: P
         ("cancelStatement", "; did you mean DataArtsFabric:workspace:cancelStatement?"),
         ("DataArtsFabric:workspace:cancelstatement", "; did you mean DataArtsFabric:workspace:cancelStatement?"),
         ("DataArtsFabric:endpoint:creat", "; did you mean DataArtsFabric:endpoint:create?"),
-        ("DataArtsFabric:nothing:listCatalog", "; did you mean DataArtsFabric:workspace:listSqlSessions?"),
         ("DataArtsFabric:workspace:fly", ""),
         ("xyz", ""),
     ],

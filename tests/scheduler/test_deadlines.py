@@ -80,7 +80,7 @@ def test_a_busy_session_is_not_idle_and_may_still_be_too_old() -> None:
         100.0, Reason.SESSION_EXPIRED, "session was open longer than max_session_seconds (100 s)"
     )
     assert of_session(both, 600.0, 0.0, 10.0) == Deadline(
-        15.0, Reason.SESSION_IDLE, "session was idle longer than session_timeout (5 s)"
+        15.0, Reason.SESSION_IDLE, "session was idle longer than max_session_timeout (5 s)"
     )
     assert of_session(TimeLimits(), 600.0, 0.0, None) is None
 

@@ -42,7 +42,7 @@ def test_a_statement_may_say_how_long_it_waits() -> None:
     ((deadline, ids),) = alone.overdue(301.0).items()
     assert (deadline.reason, deadline.detail, ids) == (
         Reason.QUEUE_TIMEOUT,
-        "statement waited longer than queue_timeout (300 s)",
+        "statement waited longer than wait_timeout (300 s)",
         ["a"],
     )
     both = Waits(TimeLimits(queue=500))
