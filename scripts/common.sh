@@ -17,7 +17,7 @@ fail() {
 }
 
 # quietly WHAT LINES TOTAL COMMAND...: run the command and show its progress as the number of output lines that begin
-# with LINES, of TOTAL; its own output is shown only when it fails.
+# with LINES, of TOTAL, and that it is installing once pip says so; its own output is shown only when it fails.
 quietly() {
     local what=$1 lines=$2 total=$3 log code=0 ticker
     shift 3
@@ -38,7 +38,11 @@ progress() {
     while sleep 2 && kill -0 $$ 2>/dev/null; do
         seconds=$((seconds + 2))
         done=$(grep -c "^$2" "$4" || true)
-        say "  $1: $done of $3 after $seconds s"
+        if grep -q "^Installing collected packages" "$4"; then
+            say "  $1: installing after $seconds s"
+        else
+            say "  $1: $done of $3 after $seconds s"
+        fi
     done
 }
 

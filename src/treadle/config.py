@@ -6,11 +6,12 @@ are seconds, sizes are bytes and may carry a unit (``512MiB``, ``2GB``).
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, IPvAnyNetwork, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +22,7 @@ from pydantic_settings import (
 
 from treadle.model.errors import ConfigError
 from treadle.model.nearest import suggested
+from treadle.model.requirements import requirement, shown
 
 PREFIX = "TREADLE_"
 """Prefix of the settings in the environment."""
@@ -350,15 +352,25 @@ def _check_environment(environment: Mapping[str, str]) -> None:
             raise ConfigError(f"{name} in the environment is no setting{suggested(upper, known)}")
 
 
-def _wrong(kind: str, place: tuple[int | str, ...], message: str, file: Path | None) -> str:
-    """Describe a wrong setting in one line."""
+def _wrong(error: ErrorDetails, given: Container[str], file: Path | None) -> str:
+    """Describe a wrong setting in one line; ``given`` are the names of the options that were given."""
+    place = error["loc"]
     name = ".".join(map(str, place)) or "settings"
-    if kind != "extra_forbidden":
-        return f"{name}: {message}"
+    if error["type"] != "extra_forbidden":
+        source = f" (--{name.replace('_', '-')})" if name in given else _source(str(place[0]) if place else "", file)
+        return f"{name}{shown(name, error['input'])}{source}: {requirement(error['type'], error['msg'])}"
     tables: dict[str, type[BaseModel]] = {"engines": Engine, "dpu_specs": DpuSpec}
     siblings = tables.get(str(place[0]), Settings)
     where = f"{file}: " if file is not None else ""
     return f"{where}{name} is no setting{suggested(str(place[-1]), siblings.model_fields)}"
+
+
+def _source(name: str, file: Path | None) -> str:
+    """Name the variable or the file that a setting comes from, in parentheses."""
+    variable = f"{PREFIX}{name.upper()}"
+    if any(variable == one.upper() for one in os.environ):
+        return f" ({variable})"
+    return f" ({file})" if file is not None else ""
 
 
 def load(config: Path | None = None, **overrides: Any) -> Settings:
@@ -379,8 +391,9 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{config}: {error}") from None
     except SettingsError as error:
-        raise ConfigError(str(error)) from None
+        # Tables and lists are JSON in the environment.
+        name = next((one for one in Settings.model_fields if f'"{one}"' in str(error)), "settings")
+        raise ConfigError(f"{name}{_source(name, config)}: must be JSON") from None
     except ValidationError as error:
-        wrong = "; ".join(_wrong(one["type"], one["loc"], one["msg"], config) for one in error.errors())
-        raise ConfigError(wrong) from None
+        raise ConfigError("; ".join(_wrong(one, given, config) for one in error.errors())) from None
     return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})

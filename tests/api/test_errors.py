@@ -7,6 +7,7 @@ from treadle.api.errors import SAMPLES, HeadersTooLarge, UnknownMethod, UriTooLo
 from treadle.model.errors import (
     BadRequest,
     Forbidden,
+    NotApplicable,
     NotFound,
     NotStopped,
     RequestError,
@@ -46,6 +47,12 @@ NO_API = (
         (Forbidden("x is not allowed"), 403, FORBIDDEN[:-1] + b',"solution_msg":"x is not allowed"}'),
         (NotFound(), 404, NOT_FOUND),
         (NotFound("no such session"), 404, NOT_FOUND[:-1] + b',"solution_msg":"no such session"}'),
+        (
+            NotApplicable("there is no catalog x in metastore default", field="lake_formation_config.catalog"),
+            400,
+            b'{"error_code":"common.01000001",'
+            b'"error_msg":"lake_formation_config.catalog: there is no catalog x in metastore default"}',
+        ),
         (
             WrongState("the session is CLOSED: idle for 600 s"),
             400,
@@ -133,7 +140,6 @@ async def test_two_tokens_are_none(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/v1",
         "/v1/workspaces/",
         "/v1//workspaces",

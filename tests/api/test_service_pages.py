@@ -50,6 +50,14 @@ async def test_without_metrics_there_is_no_such_page(twin: Twin, settings: Setti
         assert "/metrics" not in (await client.get("/openapi.json")).json()["paths"]
 
 
+async def test_the_root_leads_to_the_docs(anonymous: httpx.AsyncClient) -> None:
+    """Also with a query; only for a GET."""
+    for path in ("/", "/?a=1"):
+        reply = await anonymous.get(path)
+        assert (reply.status_code, reply.headers["location"], reply.content) == (307, "/docs", b"")
+    assert (await anonymous.post("/")).status_code == 405
+
+
 async def test_the_docs_need_no_other_host(anonymous: httpx.AsyncClient) -> None:
     """The page and everything it names come from here, and a policy keeps it so."""
     page = await anonymous.get("/docs")

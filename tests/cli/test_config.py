@@ -91,24 +91,39 @@ def test_settings_do_not_change() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "said"),
     [
-        ("port", "x"),
-        ("port", "65536"),
-        ("page_rows", "0"),
-        ("cancel_grace", "0"),
-        ("cancel_timeout", "-1"),
-        ("warm_workers", "-1"),
-        ("session_timeout", "86401"),
-        ("max_body", "much"),
-        ("log_level", "loud"),
-        ("copy_dirs", "/not/json"),
+        ("port", "x", "must be an integer"),
+        ("port", "1.5", "must be an integer"),
+        ("port", "65536", "must be at most 65535"),
+        ("page_rows", "0", "must be at least 1"),
+        ("cancel_grace", "0", "must be greater than 0"),
+        ("cancel_grace", "soon", "must be a number"),
+        ("cancel_timeout", "-1", "must be greater than 0"),
+        ("warm_workers", "-1", "must be at least 0"),
+        ("session_timeout", "86401", "must be at most 86400"),
+        ("max_body", "much", "must be a size in bytes, or with a unit, such as 512MiB"),
+        ("max_body", "5 miles", "must be a size in bytes, or with a unit, such as 512MiB"),
+        ("log_level", "loud", "must be 'debug', 'info', 'warning' or 'error'"),
+        ("log_sql", "perhaps", "must be true or false"),
     ],
 )
-def test_a_wrong_value_is_named(bare: Cli, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """A setting that makes no sense is refused in one line with its name, exit code 1."""
+def test_a_wrong_value_is_named(bare: Cli, monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
+    """With its setting, its variable and what is allowed, in one line and with exit code 1."""
     monkeypatch.setenv(f"TREADLE_{name.upper()}", value)
-    assert name in bare.fails("config")
+    assert bare.fails("config") == f"treadle: {name} = {value} (TREADLE_{name.upper()}): {said}\n"
+
+
+def test_a_wrong_list_or_option_or_file_is_named(bare: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By where it comes from; a value that may hold a password is not shown."""
+    assert bare.fails("serve", "--port", "65536") == "treadle: port = 65536 (--port): must be at most 65535\n"
+    toml = tmp_path / "wrong.toml"
+    toml.write_text("port = 'x'\ndatabase_url = 7\n")
+    assert bare.fails("config", "--config", str(toml)) == (
+        f"treadle: port = x ({toml}): must be an integer; database_url ({toml}): must be a valid string\n"
+    )
+    monkeypatch.setenv("TREADLE_COPY_DIRS", "/not/json")
+    assert bare.fails("config") == "treadle: copy_dirs (TREADLE_COPY_DIRS): must be JSON\n"
 
 
 def test_all_wrong_values_are_named_at_once(bare: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,10 +46,10 @@ def test_the_life_of_a_user(cli: Cli) -> None:
     assert cli.fails("user", "delete", "--name", "ann") == "treadle: no such user: ann\n"
 
 
-def test_a_role_unless_said_otherwise_is_the_operators(cli: Cli) -> None:
+def test_the_default_role_is_the_least(cli: Cli) -> None:
     """As with tokens; an unknown one is refused, and then there is no user."""
     (grant,) = created(cli, "olga")["grants"]
-    assert grant["role"] == "operator"
+    assert grant["role"] == "viewer"
     assert "king" in cli.fails("user", "create", "--project", "people", "--name", "otto", "--role", "king")
     assert "otto" not in cli.ok("user", "list")
 
@@ -140,7 +140,7 @@ def test_the_life_of_a_policy(cli: Cli, tmp_path: Path) -> None:
     assert cli.json("user", "grant", *grant) == {"changed": True}
     path.write_text('{"rules": [{"effect": "Deny", "actions": ["*"], "resources": ["workspace:1"]}]}')
     assert cli.ok("policy", "create", *place, "--file", str(path), "readers") == ""
-    assert cli.ok("policy", "list", *place) == "readers  1 rules\n"
+    assert cli.ok("policy", "list", *place) == "POLICY   RULES\nreaders  1\n"
     assert cli.ok("policy", "delete", *place, "readers") == ""
     assert "no such policy" in cli.fails("policy", "delete", *place, "readers")
     assert "readers" not in cli.ok("user", "list")
@@ -166,6 +166,26 @@ def test_a_policy_that_cannot_mean_what_it_says_is_refused(cli: Cli, tmp_path: P
     path.write_text(text)
     cli.json("project", "create", "people")
     assert cli.fails("policy", "create", "--project", "people", "--file", str(path), "bad")
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("cancelStatment", "; did you mean DataArtsFabric:workspace:cancelStatement?"),
+        ("cancelStatement", "; did you mean DataArtsFabric:workspace:cancelStatement?"),
+        ("DataArtsFabric:workspace:cancelstatement", "; did you mean DataArtsFabric:workspace:cancelStatement?"),
+        ("DataArtsFabric:endpoint:creat", "; did you mean DataArtsFabric:endpoint:create?"),
+        ("DataArtsFabric:workspace:fly", ""),
+        ("xyz", ""),
+    ],
+)
+def test_a_misspelt_action_is_refused_with_the_nearest_one(cli: Cli, tmp_path: Path, action: str, said: str) -> None:
+    """By the last part of its name."""
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps({"rules": [{"effect": "Allow", "actions": [action]}]}))
+    cli.json("project", "create", "people")
+    failed = cli.fails("policy", "create", "--project", "people", "--file", str(path), "bad")
+    assert failed == f"treadle: no action is called {action}{said}\n"
 
 
 def test_a_token_may_have_any_built_in_role(cli: Cli) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import tarfile
 from pathlib import Path
 
 import psycopg
@@ -9,6 +11,7 @@ import pytest
 
 from tests.cli.running import Cli
 from treadle import config
+from treadle.model.words import counted
 from treadle.store.dsn import Address
 from treadle.store.embedded import EmbeddedPostgres
 
@@ -86,7 +89,9 @@ def test_the_life_of_an_endpoint(cli: Cli, workspace_id: str) -> None:
     assert (made["name"], made["engine"], made["max_sessions"]) == ("e1", "duckdb", 3)
     assert made["max_statements"] == config.load().endpoint_statements
     assert cli.json("endpoint", "list", *place) == [made]
-    assert cli.ok("endpoint", "list", *place).split() == [made["id"], "e1", "duckdb", "RUNNING"]
+    headings, row = map(str.split, cli.ok("endpoint", "list", *place).splitlines())
+    assert headings == ["ENDPOINT", "NAME", "ENGINE", "STATUS"]
+    assert row == [made["id"], "e1", "duckdb", "RUNNING"]
     assert "e1" in cli.fails("endpoint", "create", *place, "e1")
     assert "oracle" in cli.fails("endpoint", "create", *place, "--engine", "oracle", "e2")
     assert "endpoints" in cli.fails("workspace", "delete", workspace_id)
@@ -179,7 +184,7 @@ def test_a_server_that_was_not_running_is_stopped_again(tmp_path_factory: pytest
 
 
 def test_a_catalog_is_repaired(cli: Cli, workspace_id: str) -> None:
-    """First it is only said what there is; with --apply it is mended, and then there is nothing more."""
+    """Without --apply the faults are only listed; with it they are repaired."""
     place = ("--workspace", workspace_id)
     made = cli.json("catalog", "create", *place, "harmed")
     assert cli.json("catalog", "repair", *place, "harmed") == []
@@ -189,11 +194,36 @@ def test_a_catalog_is_repaired(cli: Cli, workspace_id: str) -> None:
         metadata.execute(f'SET ROLE "{made["database"]}"')  # its own, as everything in it
         metadata.execute(HARMED)
     [found] = cli.json("catalog", "repair", *place, "harmed")
-    assert (found["schema"], found["name"], found["snapshot"], found["mended"]) == ("main", "bad", 1, False)
+    assert (found["schema"], found["name"], found["snapshot"], found["repaired"]) == ("main", "bad", 1, False)
     said = cli.ok("catalog", "repair", *place, "harmed")
-    assert said.startswith('main.bad  1  the default of parameter "a" is nested')
+    headings, fault = said.splitlines()
+    assert headings.split() == ["OBJECT", "SNAPSHOT", "FAULT", "REMEDY", "OUTCOME"]
+    assert re.match(r'main\.bad +1 +the default of parameter "a" is nested', fault)
     assert "take a backup, then use --apply" in said
-    assert "mended" in cli.ok("catalog", "repair", *place, "--apply", "harmed")
+    assert cli.ok("catalog", "repair", *place, "--apply", "harmed").rstrip().endswith("  repaired")
     assert cli.json("catalog", "repair", *place, "harmed") == []
     assert cli.fails("catalog", "repair", *place, "nosuch") == "treadle: no such catalog: default.nosuch\n"
     assert cli.fails("catalog", "repair", "--workspace", "nosuch", "harmed").startswith("treadle: no such workspace")
+
+
+def test_a_backup_replaces_a_file_only_by_force(cli: Cli, tmp_path: Path) -> None:
+    """What is there stays as it is."""
+    target = tmp_path / "all.tar.gz"
+    target.write_bytes(b"another backup")
+    assert cli.fails("backup", str(target)) == f"treadle: {target} exists; --force replaces it\n"
+    assert target.read_bytes() == b"another backup"
+    done = cli.run("backup", "--force", str(target))
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert f"wrote {target}" in done.stderr
+    assert tarfile.is_tarfile(target)
+    assert cli.run("backup", "--force", str(tmp_path)).exit_code == 2
+
+
+def test_numbers_agree_with_their_nouns() -> None:
+    """One is singular."""
+    assert [counted(number, "catalog") for number in (0, 1, 2, 1000)] == [
+        "0 catalogs",
+        "1 catalog",
+        "2 catalogs",
+        "1,000 catalogs",
+    ]

@@ -61,7 +61,7 @@ def test_tokens_are_listed_with_what_they_may_do(cli: Cli) -> None:
     """By user and by project; never the token itself."""
     viewer, keeper = made(cli, "liz"), made(cli, "liz", "--role", "admin", project="q")
     listed = cli.json("token", "list", "--user", "liz")
-    assert [(one["id"], one["project"], one["may"], one["over"]) for one in listed] == [
+    assert [(one["id"], one["project"], one["rights"], one["expired"]) for one in listed] == [
         (viewer["id"], "p", ["viewer"], False),
         (keeper["id"], "q", ["admin"], False),
     ]
@@ -79,7 +79,7 @@ def test_a_users_tokens_and_grants_are_shown_together(cli: Cli) -> None:
     made(cli, "max", "--lifetime", "0.001")
     [shown] = [one for one in cli.json("user", "list") if one["name"] == "max"]
     assert [one["role"] for one in shown["grants"]] == ["viewer"]
-    assert [(one["id"], one["may"]) for one in shown["tokens"]] == [(token["id"], ["operator"])]
+    assert [(one["id"], one["rights"]) for one in shown["tokens"]] == [(token["id"], ["operator"])]
     assert f"viewer in p; token {token['id']}: operator in p, until" in cli.ok("user", "list")
     made(cli, "nora", project="elsewhere")
     assert [one["name"] for one in cli.json("user", "list", "--project", "elsewhere")] == ["nora"]

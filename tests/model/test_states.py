@@ -20,6 +20,7 @@ from treadle.model.states import (
     StatementEvent,
     StatementState,
     advance,
+    cancel_message,
     cancel_outcome,
     record_status,
     request_status,
@@ -122,6 +123,27 @@ def test_different_states_have_different_words() -> None:
 def test_what_the_service_lost() -> None:
     """Owner lost and worker crashed are the service's failures, the SQL's are all the others."""
     assert {Reason.OWNER_LOST, Reason.WORKER_CRASHED} == SERVICE_LOST
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail", "actor", "expected"),
+    [
+        (Reason.USER, None, "ann", "user request: canceled by ann"),
+        (Reason.USER, "wrong month", "ann", "user request: canceled by ann: wrong month"),
+        (Reason.USER, None, "system", "user request: canceled by system"),
+        (Reason.USER, None, None, "user request"),
+        (Reason.OPERATOR, None, "operator", "operator request: canceled by operator"),
+        (Reason.SESSION_CLOSED, None, "ann", "session close: closed by ann"),
+        (Reason.STATEMENT_TIMEOUT, "a limit (3 s)", "system", "statement timeout: a limit (3 s)"),
+        (Reason.QUOTA, "a limit (3 B)", "system", "quota: a limit (3 B)"),
+        (Reason.SHUTDOWN, None, "system", "service shutdown"),
+    ],
+)
+def test_messages_name_who_cancelled_and_which_limit(
+    reason: Reason, detail: str | None, actor: str | None, expected: str
+) -> None:
+    """PostgreSQL's text comes first."""
+    assert cancel_message(reason, detail, actor) == f"canceling statement due to {expected}"
 
 
 def test_every_reason_has_its_text() -> None:

@@ -26,27 +26,35 @@ def test_nothing_is_limited_by_default() -> None:
 @pytest.mark.parametrize(
     ("given_limits", "asked", "expected"),
     [
-        (TimeLimits(), 3.0, Deadline(13.0, Reason.STATEMENT_TIMEOUT, "more than 3 s of running")),
-        (TimeLimits(statement=9), 3.0, Deadline(13.0, Reason.STATEMENT_TIMEOUT, "more than 3 s of running")),
+        (
+            TimeLimits(),
+            3.0,
+            Deadline(13.0, Reason.STATEMENT_TIMEOUT, "statement ran longer than statement_timeout (3 s)"),
+        ),
+        (
+            TimeLimits(statement=9),
+            3.0,
+            Deadline(13.0, Reason.STATEMENT_TIMEOUT, "statement ran longer than statement_timeout (3 s)"),
+        ),
         (
             TimeLimits(statement=2),
             3.0,
-            Deadline(12.0, Reason.STATEMENT_TIMEOUT, "more than 2 s of running, the most there is"),
+            Deadline(12.0, Reason.STATEMENT_TIMEOUT, "statement ran longer than max_statement_timeout (2 s)"),
         ),
         (
             TimeLimits(statement=2),
             0.0,
-            Deadline(12.0, Reason.STATEMENT_TIMEOUT, "more than 2 s of running, the most there is"),
+            Deadline(12.0, Reason.STATEMENT_TIMEOUT, "statement ran longer than max_statement_timeout (2 s)"),
         ),
         (
             TimeLimits(statement=2, total=4),
             0.0,
-            Deadline(8.0, Reason.TOTAL_TIMEOUT, "more than 4 s since its submit"),
+            Deadline(8.0, Reason.TOTAL_TIMEOUT, "statement waited and ran longer than total_timeout (4 s)"),
         ),
         (
             TimeLimits(total=3600),
             0.0,
-            Deadline(3604.0, Reason.TOTAL_TIMEOUT, "more than 3,600 s since its submit"),
+            Deadline(3604.0, Reason.TOTAL_TIMEOUT, "statement waited and ran longer than total_timeout (3,600 s)"),
         ),
     ],
 )
@@ -58,7 +66,7 @@ def test_the_first_limit_of_what_runs_counts(given_limits: TimeLimits, asked: fl
 def test_waiting_counts_from_the_submit() -> None:
     """The queue's own limit, or the whole request's when that is shorter."""
     assert of_waiting(TimeLimits(queue=5, total=9), 1.0) == Deadline(
-        6.0, Reason.QUEUE_TIMEOUT, "more than 5 s in the queue"
+        6.0, Reason.QUEUE_TIMEOUT, "statement waited longer than queue_timeout (5 s)"
     )
     shorter = of_waiting(TimeLimits(queue=9, total=5), 1.0)
     assert shorter is not None
@@ -69,10 +77,10 @@ def test_a_busy_session_is_not_idle_and_may_still_be_too_old() -> None:
     """Only its age ends a session in which something runs."""
     both = TimeLimits(idle=5, life=100)
     assert of_session(both, 600.0, 0.0, None) == Deadline(
-        100.0, Reason.SESSION_EXPIRED, "more than 100 s since it was opened"
+        100.0, Reason.SESSION_EXPIRED, "session was open longer than max_session_seconds (100 s)"
     )
     assert of_session(both, 600.0, 0.0, 10.0) == Deadline(
-        15.0, Reason.SESSION_IDLE, "more than 5 s without a statement"
+        15.0, Reason.SESSION_IDLE, "session was idle longer than max_session_timeout (5 s)"
     )
     assert of_session(TimeLimits(), 600.0, 0.0, None) is None
 

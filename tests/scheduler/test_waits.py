@@ -40,7 +40,11 @@ def test_a_statement_may_say_how_long_it_waits() -> None:
     alone.heard("s", "a", 1.0, 300.0)
     assert alone.overdue(300.9) == {}
     ((deadline, ids),) = alone.overdue(301.0).items()
-    assert (deadline.reason, deadline.detail, ids) == (Reason.QUEUE_TIMEOUT, "more than 300 s in the queue", ["a"])
+    assert (deadline.reason, deadline.detail, ids) == (
+        Reason.QUEUE_TIMEOUT,
+        "statement waited longer than wait_timeout (300 s)",
+        ["a"],
+    )
     both = Waits(TimeLimits(queue=500))
     both.heard("s", "a", 0.0)
     both.heard("s", "a", 2.0, 300.0)

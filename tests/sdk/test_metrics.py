@@ -79,7 +79,7 @@ def test_metrics_of_what_runs_and_of_what_is_not_there(signed: Door) -> None:
         assert operator_metrics(session, statement_id).body[0].operator_metrics == []
         session.cancel(statement_id)
         [took] = query_metrics(session, statement_id).body
-        assert (took.status, took.error_info) == ("aborted", "canceling statement due to user request")
+        assert (took.status, took.error_info) == ("aborted", "canceling statement due to user request: canceled by ann")
         with pytest.raises(ClientRequestException) as unknown:
             query_metrics(session, "unknown")
         assert unknown.value.status_code == 404

@@ -79,11 +79,13 @@ def said(caller: Caller, statement_id: str) -> str:
 
 
 @pytest.mark.parametrize("way", [one, session, many, second])
-def test_without_a_reason_the_words_are_postgresqls(caller: Caller, sql: Sql, way: Way) -> None:
-    """As before: clients look for them."""
+def test_without_a_reason_the_message_names_who_cancelled(caller: Caller, sql: Sql, way: Way) -> None:
+    """PostgreSQL's text, which clients look for, comes first."""
     statement_id = sql.start(ENDLESS)
     cancel(way, sql, statement_id, None)
-    assert sql.wait(statement_id)["results"][-1]["message"] == "canceling statement due to user request"
+    assert (
+        sql.wait(statement_id)["results"][-1]["message"] == "canceling statement due to user request: canceled by alice"
+    )
     assert "detail" not in caller.record(statement_id)
 
 

@@ -171,7 +171,10 @@ def test_a_cancelled_statement_has_its_metrics(sql: Sql) -> None:
     until(lambda: took(sql, statement_id)["duration"] > 200, "it has run for a while")
     assert sql.cancel(statement_id) == "cancelled"
     entry = took(sql, statement_id)
-    assert (entry["status"], entry["error_info"]) == ("aborted", "canceling statement due to user request")
+    assert (entry["status"], entry["error_info"]) == (
+        "aborted",
+        "canceling statement due to user request: canceled by alice",
+    )
     assert entry["duration"] > 200
     assert entry["dn_max_peak_memory"] is not None
     assert entry["dn_write_disk_total_size"] is None
@@ -223,7 +226,7 @@ def test_what_is_cancelled_in_the_queue_never_ran(caller: Caller) -> None:
         assert second.cancel(waiting) == "cancelled"
         entry = took(second, waiting)
         assert (entry["status"], entry["duration"], entry["start_time"]) == ("aborted", 0, None)
-        assert entry["error_info"] == "canceling statement due to user request"
+        assert entry["error_info"] == "canceling statement due to user request: canceled by alice"
         first.cancel(blocker)
 
 

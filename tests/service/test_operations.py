@@ -42,6 +42,16 @@ def test_a_session_is_created_shown_listed_and_closed(caller: Caller) -> None:
     assert too_late.json()["error_msg"].startswith("the session is CLOSED")
 
 
+def test_sessions_of_a_deleted_endpoint_keep_its_name(caller: Caller) -> None:
+    """In the list, and in the commands of an operator."""
+    endpoint = caller.endpoint("gone")
+    caller.session(endpoint)
+    assert caller.http.delete(f"{caller.base}/endpoints/{endpoint}").status_code == 202
+    [info] = caller.got(f"{caller.base}/sessions", endpoint_id=endpoint)["sessions"]
+    assert info["endpoint_info"] == {"endpoint_id": endpoint, "endpoint_name": "gone"}
+    assert info["status"] == "CLOSED"
+
+
 def test_a_session_is_created_at_once_with_a_wait_timeout(caller: Caller) -> None:
     """Given a wait_timeout the answer does not wait; 300 and 7200 are its edges, also as strings."""
     for patience in (300, 7200, "300"):

@@ -61,7 +61,10 @@ def test_a_workspace_full_of_results_takes_no_statements_until_they_expire(small
             lambda: (found := sql.post("SELECT 1")).status_code == 429 and found, "the workspace is full"
         )
         assert answer.json()["error_code"] == "APIG.0308"
-        assert "policy workspace over quota,limit:more than 4 MiB of results" in answer.json()["error_msg"]
+        assert (
+            "policy workspace over quota,limit:results of the workspace exceed workspace_results (4 MiB)"
+            in answer.json()["error_msg"]
+        )
         assert int(answer.headers["retry-after"]) >= 1
         assert neighbour.rows("SELECT 1") == [["1"]]
         until(lambda: sql.post("SELECT 1").status_code == 200, "there is room again", timeout=60)
@@ -74,7 +77,11 @@ def test_files_beyond_the_quota_stop_what_writes_them(small: Caller) -> None:
     sql = caller.session()
     copy = "COPY (SELECT i, md5(i::text) AS s FROM range(100000000000) t(i)) TO 'endless.csv'"
     record = record_of(caller, sql.start(copy))
-    assert (record["status"], record["reason"], record["detail"]) == ("CANCELED", "quota", "more than 4 MiB of files")
+    assert (record["status"], record["reason"], record["detail"]) == (
+        "CANCELED",
+        "quota",
+        "files of the workspace exceed workspace_files (4 MiB)",
+    )
     assert [path for path in caller.files.rglob("*") if path.is_file()] == []
 
 
@@ -85,7 +92,11 @@ def test_spill_beyond_the_quota_stops_what_spills(small: Caller) -> None:
     sql = caller.session()
     sort = "SELECT count(*) FROM (SELECT i, md5(i::text) AS s FROM range(200000000) t(i) ORDER BY s LIMIT 100000000)"
     record = record_of(caller, sql.start(sort))
-    assert (record["status"], record["reason"], record["detail"]) == ("CANCELED", "quota", "more than 64 MiB of spill")
+    assert (record["status"], record["reason"], record["detail"]) == (
+        "CANCELED",
+        "quota",
+        "spilled data of the workspace exceed workspace_spill (64 MiB)",
+    )
 
 
 @pytest.mark.slow
@@ -107,7 +118,7 @@ def test_beyond_the_quota_of_files_what_reads_and_removes_goes_on(small: Caller)
         answer: httpx.Response = until(partial(refusal, sql, growing), f"refused: {growing}")
         assert answer.json()["error_code"] == "APIG.0308"
         said = answer.json()["error_msg"]
-        assert "policy workspace over quota,limit:more than 4 MiB of files (" in said
+        assert "policy workspace over quota,limit:files of the workspace exceed workspace_files (4 MiB) (" in said
         assert "MiB used)" in said
         assert "remove files that are no longer needed, or have an operator raise workspace_files" in said
         assert int(answer.headers["retry-after"]) >= 1

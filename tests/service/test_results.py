@@ -49,9 +49,9 @@ def test_the_edges_of_page_num(sql: Sql) -> None:
         [result] = sql.show(statement, page_num=past)["results"]
         assert (result["status"], result["result_set"]["rows"], result["num_rows"]) == ("PGRES_TUPLES_OK", [], 1)
         assert len(result["result_set"]["columns"]) == 1
-    for wrong, most in ((0, 2**31 - 1), (-1, 2**31 - 1), ("x", 2**31 - 1), ("", 2**31 - 1), (65_536, 65_535)):
+    for wrong in (0, -1, "x", "", 65_536, 2**31):
         answer = sql.caller.http.get(f"{sql.path}/statements/{statement}", params={"page_num": wrong})
-        refused(answer, f"page_num: must be an integer from 1 to {most}")
+        refused(answer, "page_num: must be an integer from 1 to 65535.")
 
 
 def test_a_result_of_more_pages_than_are_documented_is_read_to_its_end(tmp_path: Path) -> None:

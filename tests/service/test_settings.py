@@ -9,6 +9,8 @@ from tests.support.world import until
 from treadle.engines.duckdb import engine_settings
 from treadle.engines.duckdb.settings import SETTINGS
 
+TIMED_OUT = "canceling statement due to statement timeout: statement ran longer than"
+
 DEFAULTS = {
     "application_name": "",
     "bytea_output": "hex",
@@ -227,7 +229,7 @@ def test_a_statement_timeout_within_its_own_script_holds(sql: Sql) -> None:
     reply = sql.execute("SET statement_timeout TO '200ms'")
     reply = sql.execute("SELECT sum(i % 1009 * 7 % 17) FROM range(1000000000000) t(i)")
     assert (reply["status"], reply["results"][0]["sql_state"]) == (4, "57014")
-    assert reply["results"][0]["message"] == "canceling statement due to statement timeout"
+    assert reply["results"][0]["message"] == f"{TIMED_OUT} statement_timeout (0.2 s)"
 
 
 def test_an_idle_session_is_closed_and_a_busy_one_is_not(sql: Sql) -> None:
@@ -248,7 +250,7 @@ def test_an_idle_session_is_closed_and_a_busy_one_is_not(sql: Sql) -> None:
 def test_the_time_of_a_statement_is_bounded_in_milliseconds(sql: Sql) -> None:
     """As PostgreSQL has it; LOCAL for the transaction, DEFAULT and 0 for ever."""
     sql.run("SET statement_timeout = '500ms'")
-    assert sql.last(ENDLESS)["message"] == "canceling statement due to statement timeout"
+    assert sql.last(ENDLESS)["message"] == f"{TIMED_OUT} statement_timeout (0.5 s)"
     sql.run("BEGIN; SET LOCAL statement_timeout = '2min'")
     assert sql.rows("SHOW statement_timeout") == [["2min"]]
     sql.run("COMMIT")

@@ -45,7 +45,7 @@ def test_what_queues_in_a_waiting_session_can_be_cancelled(impatient: Caller) ->
             shown = waiting.show(statement)
             [result] = shown["results"]
             assert (shown["status"], result["status"], result["sql_state"]) == (4, "PGRES_FATAL_ERROR", "57014")
-            assert result["message"] == "canceling statement due to user request"
+            assert result["message"] == "canceling statement due to user request: canceled by alice"
             assert waiting.show(f"{statement}_1")["results"][0]["sql_state"] == "57014"
             assert impatient.record(statement).items() >= {"rung": "dequeued", "effects": "none"}.items()
             assert waiting.cancel(f"{statement}_1") == "already_cancelled"
@@ -64,14 +64,16 @@ def test_a_waiting_session_can_be_closed(impatient: Caller) -> None:
 
 
 def test_no_slot_within_the_wait_for_one_is_429(impatient: Caller) -> None:
-    """Without a wait_timeout the call gives up after session_wait, and the session FAILs with the reason."""
+    """Without a wait_timeout the call gives up after session_wait, and no session of it is listed."""
     endpoint = impatient.endpoint("late", max_sessions=1)
     with impatient.session(endpoint):
         late = impatient.ask_session(endpoint)
         assert late.status_code == 429
         assert late.json()["error_code"] == "APIG.0308"
-        [failed] = impatient.got(f"{impatient.base}/sessions", endpoint_id=endpoint, status="FAIL")["sessions"]
-        assert impatient.got(f"{impatient.base}/sessions/{failed['session_id']}")["message"]
+        listed = impatient.got(f"{impatient.base}/sessions", endpoint_id=endpoint)
+        assert ([one["status"] for one in listed["sessions"]], listed["total"]) == (["RUNNING"], 1)
+        listed = impatient.got(f"/v2/workspaces/{impatient.workspace_id}/aura-sessions", endpoint_id=endpoint)
+        assert ([one["status"] for one in listed["sessions"]], listed["total"]) == (["RUNNING"], 1)
 
 
 def test_statements_wait_for_a_slot_of_their_endpoint(impatient: Caller) -> None:

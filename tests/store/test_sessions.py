@@ -125,6 +125,37 @@ async def test_sessions_are_listed_newest_first(store: Store) -> None:
     assert (await store.sessions(None, SessionFilter(), Page()))[0] == 5
 
 
+async def test_a_refused_session_is_known_to_no_caller(store: Store) -> None:
+    """It has ended and no answer has named it; one that was answered, or has not ended, is listed."""
+    place = await new_endpoint(store)
+    refused, failed, waiting = (session(place, created_at=at(n), unanswered=True) for n in range(3))
+    for one in (refused, failed, waiting):
+        await store.add_session(one)
+    await store.answered(failed.id)
+    for one in (refused, failed):
+        assert await store.move_session(one.id, OPEN, SessionStatus.FAIL, reason=Reason.WAIT_TIMEOUT, ended_at=at(5))
+    for known, expected in ((False, {refused.id, failed.id, waiting.id}), (True, {failed.id, waiting.id})):
+        total, found = await store.sessions(place.workspace_id, SessionFilter(known=known), Page())
+        assert (total, {one.id for one in found}) == (len(expected), expected)
+
+
+async def test_sessions_keep_the_name_of_a_deleted_endpoint(store: Store) -> None:
+    """The last one that it had."""
+    place, other = await new_endpoint(store), await new_endpoint(store)
+    made, beside = session(place), session(other)
+    for one in (made, beside):
+        await store.add_session(one)
+        assert await store.move_session(one.id, OPEN, SessionStatus.CLOSED, ended_at=at(5))
+    renamed = replace(place, name="renamed", updated_at=at(1))
+    assert await store.change_endpoint(renamed, place.updated_at)
+    assert await store.drop_endpoint(place.workspace_id, place.id)
+    assert not await store.drop_endpoint(place.workspace_id, place.id)
+    kept, untouched = [await store.session(None, one.id) for one in (made, beside)]
+    assert kept is not None
+    assert untouched is not None
+    assert (kept.endpoint_name, untouched.endpoint_name) == ("renamed", "")
+
+
 async def test_open_sessions_are_those_that_have_not_ended(store: Store) -> None:
     """Oldest first, over all workspaces."""
     place = await new_endpoint(store)

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from treadle.api.fields import (
     CHOSEN_ID,
+    DOCUMENTED,
     END,
     AnyId,
     CatalogName,
@@ -326,7 +327,10 @@ class ResultQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     documented_pages: ClassVar[int] = 65_535
 
-    page_num: Annotated[int, Meta(ge=1, le=2_147_483_647, description="The page of the result.")] = 1
+    page_num: Annotated[
+        int,
+        Meta(ge=1, le=2_147_483_647, description="The page of the result.", extra_json_schema={DOCUMENTED: 65_535}),
+    ] = 1
     is_enable_obs_path: Annotated[bool, Meta(description="The place of the result files instead of rows.")] = False
     wait: Annotated[
         int,

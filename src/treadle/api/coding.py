@@ -80,4 +80,4 @@ def _next_piece(stream: "zlib._Decompress", rest: bytes) -> bytes:
 
 
 def _broken(why: str) -> BadRequest:
-    return BadRequest(why, field="body", cause="DecodingException")
+    return BadRequest(why, field="body", cause="")

@@ -18,6 +18,7 @@ from treadle.model.errors import (
     Forbidden,
     InvalidParameter,
     LoginRefused,
+    NotApplicable,
     NotFound,
     NotStopped,
     RequestError,
@@ -140,16 +141,21 @@ def _fault(status: int, code: str, message: str, solution: str = "", **headers: 
 
 
 def _bad_request(error: BadRequest) -> Fault:
-    frame = "failed to read http request, please check your input, code: 400, reason: {}., cause: {}"
+    frame = "failed to read http request, please check your input, code: 400, reason: {}.{}"
     if not error.field:
-        return _fault(400, "common.01000001", frame.format("Type mismatch", "TypeMismatchException"))
-    room = MAX_TEXT - len(frame) - len(error.cause)
-    reason = f"{error.field}: {error.detail}"[:room].rstrip(".")
-    return _fault(400, "common.01000001", frame.format(reason, error.cause))
+        return _fault(400, "common.01000001", frame.format("Type mismatch", ", cause: TypeMismatchException"))
+    cause = f", cause: {error.cause}" if error.cause else ""
+    reason = f"{error.field}: {error.detail}"[: MAX_TEXT - len(frame) - len(cause)].rstrip(".")
+    return _fault(400, "common.01000001", frame.format(reason, cause))
 
 
 def _invalid_parameter(error: InvalidParameter) -> Fault:
     return _fault(400, "INVALID_PARAMETER", f"{error.field}: {error.detail}")
+
+
+def _not_applicable(error: NotApplicable) -> Fault:
+    # The request was read, so the documented frame for unreadable ones would mislead.
+    return _fault(400, "common.01000001", f"{error.field}: {error.detail}")
 
 
 def _wrong_state(error: BadRequest) -> Fault:
@@ -250,6 +256,7 @@ INTERNAL: Final = _fault(500, "common.00000500", "internal error")
 _TABLE: Final[dict[type[RequestError], Callable[..., Fault]]] = {
     BadRequest: _bad_request,
     InvalidParameter: _invalid_parameter,
+    NotApplicable: _not_applicable,
     WrongState: _wrong_state,
     Unauthorized: lambda _: _UNAUTHORIZED,
     CredentialRefused: _credential_refused,

@@ -32,6 +32,9 @@ AnyId = Annotated[str, Meta(min_length=1, max_length=36, description="An id to l
 CODE: Final = "x-error-code"
 """In a field's schema: the documented error code of a value it does not allow."""
 
+DOCUMENTED: Final = "x-documented-maximum"
+"""In a number's schema: the largest documented value, where there may be larger ones."""
+
 Text = Annotated[str, Meta(max_length=255)]
 EnterpriseProjectId = Annotated[
     str, Meta(pattern=rf"^[A-Za-z0-9-]{{1,64}}{END}", description="1-64 letters, digits and hyphens.")

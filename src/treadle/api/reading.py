@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from treadle.api.fields import CODE
+from treadle.api.fields import CODE, DOCUMENTED
 from treadle.api.schema import DIGITS, bounded, properties
 from treadle.model.errors import BadRequest, InvalidParameter
 
@@ -30,12 +30,15 @@ _INTEGER: Final = re.compile(rf"-?[0-9]{{1,{DIGITS}}}")
 _PATH: Final = re.compile(r"`\$\.(?P<path>[^`]+)`\Z")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<name>[^`]+)`\Z")
-_DECODING: Final = "DecodingException"
+_DECODING: Final = ""
+"""The documentation names no cause for a body that cannot be read."""
 _UNBOUNDED: Final[Mapping[str, int]] = {}
 
 
 def read_body(raw: bytes, struct: type[T]) -> T:
     """The struct in a JSON body."""
+    if not raw.strip():
+        _refuse("is empty and must be a JSON object")
     value = parse_json(raw)
     if not isinstance(value, dict):
         raise BadRequest("must be a JSON object", field="body")
@@ -71,7 +74,7 @@ def read(given: Mapping[str, object], struct: type[T], most: Mapping[str, int] =
     try:
         return msgspec.convert(kept, struct)
     except msgspec.ValidationError as error:
-        raise _named(str(error), struct, most) from None
+        raise _named(str(error), struct, kept, most) from None
 
 
 def parse_json(raw: bytes) -> object:
@@ -222,18 +225,30 @@ def _shape(struct: type[msgspec.Struct]) -> dict[str, str]:
     return {name: str(schema.get("type", "")) for name, schema in properties(struct).items()}
 
 
-def _named(message: str, struct: type[msgspec.Struct], most: Mapping[str, int]) -> BadRequest:
+def _named(
+    message: str, struct: type[msgspec.Struct], given: Mapping[str, object], most: Mapping[str, int]
+) -> BadRequest:
     """What is wrong and what is allowed, from the library's message."""
     if unknown := _UNKNOWN.match(message):
         return BadRequest(f"must be one of the fields {', '.join(properties(struct))}", field=unknown["name"])
     at = _PATH.search(message)
     path = at["path"] if at else ""
     if missing := _MISSING.match(message):
-        field = f"{path}.{missing['name']}" if path else missing["name"]
-        return BadRequest(f"is required and must be {_allowed(field, struct, most)}", field=field)
+        return _incomplete(f"{path}.{missing['name']}" if path else missing["name"], struct, given, most)
     field = path.split("[")[0] or "body"
     wrong = InvalidParameter if CODE in properties(struct).get(field, {}) else BadRequest
     return wrong(f"must be {_allowed(field, struct, most)}", field=field)
+
+
+def _incomplete(
+    first: str, struct: type[msgspec.Struct], given: Mapping[str, object], most: Mapping[str, int]
+) -> BadRequest:
+    """Every required field that is missing; one within an object stands alone."""
+    fields = msgspec.structs.fields(struct)
+    missing = [one.name for one in fields if one.required and one.name not in given] if "." not in first else [first]
+    wants = [f"is required and must be {_allowed(name, struct, most)}" for name in missing]
+    others = (f"; {name}: {want}" for name, want in zip(missing[1:], wants[1:], strict=True))
+    return BadRequest(wants[0] + "".join(others), field=missing[0])
 
 
 def _allowed(field: str, struct: type[msgspec.Struct], most: Mapping[str, int]) -> str:
@@ -244,21 +259,28 @@ def _allowed(field: str, struct: type[msgspec.Struct], most: Mapping[str, int]) 
 def phrase(schema: Mapping[str, Any]) -> str:
     """What a schema allows, in words."""
     if "enum" in schema:
-        return "one of " + ", ".join(map(str, schema["enum"]))
+        words = ", ".join(map(str, schema["enum"]))
+        return words if len(schema["enum"]) == 1 else f"one of {words}"
     match schema.get("type"):
         case "integer":
-            return f"an integer from {schema['minimum']} to {schema['maximum']}"
+            return f"an integer from {schema['minimum']} to {schema.get(DOCUMENTED, schema['maximum'])}"
         case "boolean":
             return "true or false"
         case "string" if "pattern" in schema:
             text = schema.get("description") or f"of the form {schema['pattern']}"
             return f"a string: {text.rstrip('.')}"
         case "string":
-            return f"a string of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
+            return f"a string of {_extent(schema)} characters"
         case "array":
             return f"an array {_holding(schema)}"
         case _:
             return "an object"
+
+
+def _extent(text: Mapping[str, Any]) -> str:
+    """How long a text may be, in words."""
+    least, most = text.get("minLength", 0), text["maxLength"]
+    return f"{least} to {most}" if least else f"at most {most}"
 
 
 def _holding(array: Mapping[str, Any]) -> str:
@@ -278,8 +300,8 @@ def _many(one: Mapping[str, Any]) -> str:
             return f"arrays {_holding(one)}"
         case {"type": "string", "description": str(text)}:
             return f"strings, each of {text.rstrip('.')}"
-        case {"type": "string", "maxLength": int(most)}:
-            return f"strings, each of {one.get('minLength', 0)} to {most} characters"
+        case {"type": "string", "maxLength": int()}:
+            return f"strings, each of {_extent(one)} characters"
         case {"type": "string"}:
             return "strings"
         case _:

@@ -61,7 +61,7 @@ class Statements:
     def submission(self, body: bodies.ExecuteStatement, given: headers.Headers) -> Submission:
         """What the fields say that both versions have, and the headers."""
         if len(body.statement) > self._max_chars:
-            raise BadRequest(f"must be a string of 0 to {self._max_chars} characters", field="statement")
+            raise BadRequest(f"must be a string of at most {self._max_chars} characters", field="statement")
         statement_id = headers.chosen_id(body.statement_id, given)
         if statement_id is not None and split_part_id(statement_id) is not None:
             raise BadRequest("must not end in `_` and a number: such ids are those of parts", field="statement_id")

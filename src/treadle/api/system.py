@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import cached_property, partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -87,6 +88,10 @@ class System:
         content_type, text = await self._metrics()
         return Response(text, headers={"Content-Type": content_type})
 
+    async def root(self, _: _NoAsk) -> Response:
+        """Lead to the page of the API description."""
+        return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": "/docs"})
+
     async def description(self, _: _NoAsk) -> Response:
         """Show the API description."""
         return Response(self._description, media_type="application/json")
@@ -102,6 +107,7 @@ class System:
         if self._metrics is not None:
             yield _route("/metrics", self.metrics, "ShowMetrics", "The metrics, for Prometheus.", "text/plain")
         yield _route("/openapi.json", self.description, "ShowDescription", "This description.", "application/json")
+        yield _asset("/", self.root)
         yield _route("/docs", _text(_PAGE, "text/html"), "ShowDocs", "This description as a page.", "text/html")
         yield _asset("/docs/start.js", _text(_START, "text/javascript"))
         yield _asset("/docs/openapi.json", self._for_page)
@@ -153,5 +159,5 @@ def _route(
 
 
 def _asset(path: str, handle: Handler) -> AnyRoute:
-    """A file of the page: no operation, and left out of the description."""
+    """The way to the page or a file of it: no operation, and left out of the description."""
     return _route(path, handle, "", "", None)

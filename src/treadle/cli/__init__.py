@@ -16,7 +16,7 @@ MODULES: Final[Mapping[str, tuple[str, str]]] = {
     "backup": ("operate", "Copy the store and the catalogs into an archive."),
     "cancel": ("statements", "Stop statements and wait until they have stopped."),
     "catalog": ("catalogs", "Catalogs of a workspace."),
-    "config": ("running", "Print the settings in force, secrets masked."),
+    "config": ("running", "Print the settings of this environment, secrets masked."),
     "credential": ("credentials", "Access keys (AK/SK) that requests are signed with."),
     "demo": ("running", "Demonstrate a query and two cancels on a temporary service."),
     "doctor": ("doctor", "Check the protection and the dependencies of the service."),

@@ -6,10 +6,13 @@ from typing import Any
 import click
 
 from treadle.app import operator
-from treadle.cli.common import Options, command, lines, run_async
+from treadle.cli.common import Options, command, run_async
+from treadle.cli.listing import table
 from treadle.cli.moments import Moment
 from treadle.model.audit import Entry
 from treadle.store.filters import AuditFilter
+
+_HEADINGS = ("AT", "USER", "ADDRESS", "ACTION", "RESOURCE", "OUTCOME", "DETAIL")
 
 
 @command("audit")
@@ -35,7 +38,7 @@ def audit(
         async with operator(options.settings) as service:
             return [_as_json(entry) for entry in await service.deps.store.audit(where, limit)]
 
-    options.show(run_async(work()), lambda found: lines(_row(entry) for entry in found))
+    options.show(run_async(work()), lambda found: table(_HEADINGS, map(_row, found)))
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """Commands that look into a catalog, have it maintained, and mend it."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 import msgspec
 
 from treadle.app import lakes_of, operator
-from treadle.cli.common import Options, Refused, command, lines, run_async
+from treadle.cli.common import Options, Refused, command, run_async
+from treadle.cli.listing import table
 from treadle.cli.resources import catalog, principal_of
 from treadle.config import Settings
 from treadle.data_folder import is_served
@@ -31,8 +33,8 @@ class Files(msgspec.Struct, frozen=True):
     table: str
     files: int
     bytes: int
-    small: int
-    deleted: int
+    small_files: int
+    files_with_deletes: int
 
 
 @command("snapshots", catalog)
@@ -53,8 +55,9 @@ def show_snapshots(options: Options, workspace_id: str, instance_id: str, limit:
 
     options.show(
         run_async(work()),
-        lambda found: lines(
-            (str(s.snapshot_id), f"{s.snapshot_time:%Y-%m-%dT%H:%M:%SZ}", s.author or "-", s.changes) for s in found
+        lambda found: table(
+            ("SNAPSHOT", "MADE", "AUTHOR", "CHANGES"),
+            ((str(s.snapshot_id), f"{s.snapshot_time:%Y-%m-%dT%H:%M:%SZ}", s.author or "-", s.changes) for s in found),
         ),
     )
 
@@ -74,13 +77,7 @@ def show_files(options: Options, workspace_id: str, instance_id: str, name: str)
             found = await _catalog(service, workspace_id, instance_id, name)
             return _files(await _facts(service, options.settings, found))
 
-    options.show(
-        run_async(work()),
-        lambda found: lines(
-            (f.schema, f.table, str(f.files), str(f.bytes), f"{f.small} small", f"{f.deleted} with deletes")
-            for f in found
-        ),
-    )
+    options.show(run_async(work()), _text_of_files)
 
 
 @command("maintain", catalog)
@@ -108,15 +105,13 @@ def maintain(options: Options, workspace_id: str, instance_id: str, seconds: flo
                 raise Refused(f"within {seconds:g} s not everything was done, and the service goes on: {duties}")
             return _files(await _facts(service, settings, found))
 
-    options.show(
-        run_async(work()), lambda found: lines((f.schema, f.table, f"{f.files} files", str(f.bytes)) for f in found)
-    )
+    options.show(run_async(work()), _text_of_files)
 
 
 @command("repair", catalog)
 @WORKSPACE
 @INSTANCE
-@click.option("--apply", "apply", is_flag=True, help="Mend what is found. Take a backup first (`treadle backup`).")
+@click.option("--apply", "apply", is_flag=True, help="Repair what is found. Take a backup first (`treadle backup`).")
 @click.argument("name")
 def repair(options: Options, workspace_id: str, instance_id: str, name: str, apply: bool) -> None:
     """Find faults that harm the sessions of a catalog: broken definitions, and remains of earlier versions.
@@ -134,17 +129,39 @@ def repair(options: Options, workspace_id: str, instance_id: str, name: str, app
             return await lakes_of(service).mend(found, functions, apply=apply)
 
     def done(row: dict[str, Any]) -> str:
-        if row["mended"] or not row["mendable"]:
-            return "mended" if row["mended"] else "not mended"
+        if row["repaired"] or not row["repairable"]:
+            return "repaired" if row["repaired"] else "not repaired"
         return "not repaired: take a backup, then use --apply"
 
     options.show(
-        [{**msgspec.structs.asdict(one), "mended": apply and one.mendable} for one in run_async(work())],
-        lambda rows: lines(
-            (f"{one['schema']}.{one['name']}".rstrip("."), str(one["snapshot"]), one["reason"], one["cure"], done(one))
-            for one in rows
+        [_fault(one, repaired=apply and one.mendable) for one in run_async(work())],
+        lambda rows: table(
+            ("OBJECT", "SNAPSHOT", "FAULT", "REMEDY", "OUTCOME"),
+            (
+                (
+                    f"{one['schema']}.{one['name']}".rstrip("."),
+                    str(one["snapshot"]),
+                    one["fault"],
+                    one["remedy"],
+                    done(one),
+                )
+                for one in rows
+            ),
         ),
     )
+
+
+def _fault(one: Harm, *, repaired: bool) -> dict[str, Any]:
+    """A fault as printed."""
+    return {
+        "schema": one.schema,
+        "name": one.name,
+        "snapshot": one.snapshot,
+        "fault": one.reason,
+        "remedy": one.cure,
+        "repairable": one.mendable,
+        "repaired": repaired,
+    }
 
 
 async def _catalog(service: Service, workspace_id: str, instance_id: str, name: str) -> Catalog:
@@ -179,6 +196,13 @@ async def _facts(service: Service, settings: Settings, found: Catalog) -> Facts:
     if facts.inlined:
         raise Refused("the catalog holds rows of an earlier version: copy the tables that `treadle doctor` names")
     return facts
+
+
+def _text_of_files(found: Sequence[Files]) -> str:
+    return table(
+        ("SCHEMA", "TABLE", "FILES", "BYTES", "SMALL FILES", "FILES WITH DELETES"),
+        (tuple(map(str, msgspec.structs.astuple(one))) for one in found),
+    )
 
 
 def _files(facts: Facts) -> list[Files]:

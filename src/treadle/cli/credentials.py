@@ -4,11 +4,14 @@ import click
 import msgspec
 
 from treadle.app import operator
-from treadle.cli.common import Options, command, lines, run_async
+from treadle.cli.common import Options, command, run_async
+from treadle.cli.listing import table
 from treadle.cli.names import domain_option
 from treadle.cli.tokens import Lifetime
 from treadle.model.identity import Credential
 from treadle.service.accounts import NewCredential
+
+_HEADINGS = ("ACCESS KEY", "USER", "PROJECT", "CREATED", "EXPIRES")
 
 
 @click.group()
@@ -60,7 +63,7 @@ def list_credentials(options: Options, user_name: str | None, domain: str) -> No
 
     options.show(
         run_async(work()),
-        lambda found: lines((c.access, c.user, c.project_id, c.created_at, c.expires_at or "") for c in found),
+        lambda found: table(_HEADINGS, ((c.access, c.user, c.project_id, c.created_at, c.expires_at or "") for c in found)),
     )
 
 

@@ -8,9 +8,10 @@ import click
 import msgspec
 
 from treadle.app import operator
-from treadle.cli.common import Options, command, lines, run_async
+from treadle.cli.common import Options, command, run_async
+from treadle.cli.listing import table
 from treadle.cli.names import check_new, domain_option
-from treadle.cli.tokens import ShownToken, described, shown
+from treadle.cli.tokens import LEAST_ROLE, ShownToken, described, shown
 from treadle.model.identity import Project, TokenHolder, User
 from treadle.service import Service
 
@@ -84,7 +85,9 @@ def list_projects(options: Options) -> None:
         async with operator(options.settings) as service:
             return [_project(one) for one in await service.deps.store.projects()]
 
-    options.show(run_async(work()), lambda found: lines((p.id, p.name, p.domain) for p in found))
+    options.show(
+        run_async(work()), lambda found: table(("PROJECT", "NAME", "DOMAIN"), ((p.id, p.name, p.domain) for p in found))
+    )
 
 
 # -- users ----------------------------------------------------------------------------------
@@ -93,7 +96,7 @@ def list_projects(options: Options) -> None:
 @command("create", user)
 @click.option("--project", "project_name", required=True, help="Project, created if it does not exist.")
 @click.option("--name", required=True, help="Name in the domain.")
-@click.option("--role", default="operator", show_default=True, help="Built-in role, or custom policy of the project.")
+@click.option("--role", default=LEAST_ROLE, show_default=True, help="Built-in role, or custom policy of the project.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input; the default is none.")
 @domain_option
 def create_user(options: Options, project_name: str, name: str, role: str, password_stdin: bool, domain: str) -> None:
@@ -134,8 +137,9 @@ def list_users(options: Options, project_name: str | None) -> None:
 
     options.show(
         run_async(work()),
-        lambda found: lines(
-            (u.id, u.name, u.domain, "enabled" if u.enabled else "disabled", _rights(u)) for u in found
+        lambda found: table(
+            ("USER", "NAME", "DOMAIN", "STATUS", "RIGHTS"),
+            ((u.id, u.name, u.domain, "enabled" if u.enabled else "disabled", _rights(u)) for u in found),
         ),
     )
 
@@ -235,7 +239,7 @@ def _by_user(holders: Sequence[TokenHolder], service: Service) -> dict[str, list
     """Group valid tokens by user id."""
     found: defaultdict[str, list[ShownToken]] = defaultdict(list)
     for one in holders:
-        if not (token := shown(one, service)).over:
+        if not (token := shown(one, service)).expired:
             found[one.principal.user_id].append(token)
     return found
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from treadle.cli.common import Options, command
+from treadle.cli.common import Options, Refused, command
 from treadle.data_folder import require_data
 from treadle.model.errors import ConfigError
 from treadle.store import backup as backups
@@ -13,14 +13,17 @@ from treadle.store.embedded import EmbeddedPostgres
 
 
 @command("backup")
-@click.argument("target", type=click.Path(path_type=Path))
-def backup(options: Options, target: Path) -> None:
+@click.option("--force", is_flag=True, help="Replace TARGET if it exists.")
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+def backup(options: Options, force: bool, target: Path) -> None:
     """Copy the store and the catalogs into an archive.
 
     TARGET (.tar.gz) is consistent and as secret as the data folder; the service may go on meanwhile.
     """
     settings = options.settings
     require_data(settings)
+    if os.path.lexists(target) and not force:
+        raise Refused(f"{target} exists; --force replaces it")
     if settings.database_url is not None:
         backups.backup(settings.database_url, settings.data_dir, target, _progress)
         return

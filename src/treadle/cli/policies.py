@@ -6,10 +6,12 @@ import click
 import msgspec
 
 from treadle.app import operator
-from treadle.cli.common import Options, command, lines, run_async
+from treadle.cli.common import Options, command, run_async
+from treadle.cli.listing import table
 from treadle.cli.names import check_name, domain_option
 from treadle.model.access import Action, Effect, Policy, Rule
 from treadle.model.errors import BadRequest, ConfigError
+from treadle.model.nearest import nearest, suggestion
 
 
 @click.group()
@@ -67,7 +69,9 @@ def list_policies(options: Options, project_name: str, domain: str) -> None:
         async with operator(options.settings) as service:
             return list(await service.deps.store.policies((await service.find_project(project_name, domain)).id))
 
-    options.show(run_async(work()), lambda found: lines((one.name, f"{len(one.rules)} rules") for one in found))
+    options.show(
+        run_async(work()), lambda found: table(("POLICY", "RULES"), ((one.name, str(len(one.rules))) for one in found))
+    )
 
 
 @command("delete", policy)
@@ -97,8 +101,17 @@ def read_policy(name: str, raw: bytes) -> Policy:
         for pattern in rule.actions:
             alone = Rule(effect=rule.effect, actions=(pattern,))
             if not any(alone.speaks_of(action) for action in Action):
-                raise BadRequest(f"no action is called {pattern}")
+                raise BadRequest(f"no action is called {pattern}{_suggested(pattern)}")
     return Policy(name=name, rules=rules)
+
+
+def _suggested(pattern: str) -> str:
+    """Suggest an action by the last part of its name, of the same kind of resource where that is known."""
+    kind, _, verb = pattern.rpartition(":")
+    actions = [one for one in Action if one.rpartition(":")[0] == kind] or list(Action)
+    verbs = {one.rpartition(":")[2].lower(): one for one in reversed(actions)}
+    found = nearest(verb.lower(), verbs)
+    return suggestion(verbs[found] if found else None)
 
 
 COMMANDS = (policy,)

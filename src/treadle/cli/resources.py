@@ -5,7 +5,8 @@ import click
 from treadle.api import bodies
 from treadle.api.reading import read
 from treadle.app import operator
-from treadle.cli.common import Options, Refused, command, lines, run_async, stopping
+from treadle.cli.common import Options, Refused, command, run_async, stopping
+from treadle.cli.listing import table
 from treadle.cli.names import check_new
 from treadle.model.entities import Catalog, Endpoint, Principal, Workspace
 from treadle.service import Service
@@ -75,7 +76,10 @@ def list_workspaces(options: Options) -> None:
             _, found = await service.deps.store.workspaces(None, WorkspaceFilter(), EVERYTHING)
             return list(found)
 
-    options.show(run_async(work()), lambda found: lines((w.id, w.name, w.project_id) for w in found))
+    options.show(
+        run_async(work()),
+        lambda found: table(("WORKSPACE", "NAME", "PROJECT"), ((w.id, w.name, w.project_id) for w in found)),
+    )
 
 
 @command("delete", workspace)
@@ -131,7 +135,12 @@ def list_endpoints(options: Options, workspace_id: str) -> None:
             _, found = await service.deps.store.endpoints(workspace_id, EndpointFilter(), EVERYTHING)
             return list(found)
 
-    options.show(run_async(work()), lambda found: lines((e.id, e.name, e.engine, e.status) for e in found))
+    options.show(
+        run_async(work()),
+        lambda found: table(
+            ("ENDPOINT", "NAME", "ENGINE", "STATUS"), ((e.id, e.name, e.engine, e.status) for e in found)
+        ),
+    )
 
 
 @command("delete", endpoint)
@@ -177,7 +186,12 @@ def list_catalogs(options: Options, workspace_id: str) -> None:
             return list(await service.list_catalogs(principal, workspace_id))
 
     found = [_shown(one) for one in run_async(work())]
-    options.show(found, lambda all: lines((c["instance_id"], c["name"], c["database"]) for c in all))
+    options.show(
+        found,
+        lambda all: table(
+            ("METASTORE", "NAME", "DATABASE"), ((c["instance_id"], c["name"], c["database"]) for c in all)
+        ),
+    )
 
 
 @command("delete", catalog)

@@ -21,7 +21,11 @@ _HEADINGS = ("SESSION", "STATUS", "USER", "ENDPOINT", "OPENED", "AGE", "DURATION
 
 @command("sessions")
 @click.option("--workspace", "workspace_id", help="Only sessions of this workspace.")
-@click.option("--status", type=click.Choice([s.value for s in SessionStatus]), help="Only sessions with this status.")
+@click.option(
+    "--status",
+    type=click.Choice([s.value for s in SessionStatus], case_sensitive=False),
+    help="Only sessions with this status.",
+)
 @click.option("--user", "user_name", help="Only sessions opened by this user.")
 @click.option(
     "--since", type=Moment(), help="Only sessions created since then: a date and time, or 90s, 15m, 24h, 7d ago."
@@ -54,7 +58,10 @@ def sessions(
 
 def _as_json(found: Sequence[Session], endpoints: Mapping[str, str]) -> list[dict[str, Any]]:
     """Convert sessions for JSON: all stored fields and the name of the endpoint."""
-    return [{**msgspec.structs.asdict(one), "endpoint_name": endpoints.get(one.endpoint_id, "")} for one in found]
+    return [
+        {**msgspec.structs.asdict(one), "endpoint_name": endpoints.get(one.endpoint_id, one.endpoint_name)}
+        for one in found
+    ]
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:

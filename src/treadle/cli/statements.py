@@ -33,7 +33,9 @@ _OUTCOMES = ("STATEMENT", "OUTCOME", "STATUS", "RUNG", "MILLIS")
 @click.option("--workspace", "workspace_id", help="Only of this workspace.")
 @click.option("--session", "session_id", help="Only of this session.")
 @click.option("--statement", "statement_id", help="Only of this id, as the API shows it.")
-@click.option("--status", type=click.Choice([s.value for s in RecordStatus]), help="Only in this status.")
+@click.option(
+    "--status", type=click.Choice([s.value for s in RecordStatus], case_sensitive=False), help="Only in this status."
+)
 @click.option("--user", "user_name", help="Only statements submitted by this user.")
 @click.option("--since", type=Moment(), help="Only those submitted since then: a date and time, or 90s, 24h, 7d ago.")
 @click.option("--tag", help="Only statements with this tag.")

@@ -9,7 +9,8 @@ import click
 import msgspec
 
 from treadle.app import operator
-from treadle.cli.common import Options, Refused, command, lines, run_async
+from treadle.cli.common import Options, Refused, command, run_async
+from treadle.cli.listing import table
 from treadle.cli.names import check_new
 from treadle.model.access import BUILT_IN
 from treadle.model.identity import TokenHolder
@@ -18,6 +19,7 @@ from treadle.service.identity import token_id
 
 LIFETIME: Final = timedelta(days=30).total_seconds()
 LONGEST: Final = timedelta(days=3650)
+_HEADINGS: Final = ("TOKEN", "USER", "CREATED", "RIGHTS")
 LEAST_ROLE: Final = next(iter(BUILT_IN))
 
 
@@ -42,16 +44,16 @@ def token() -> None:
 class ShownToken(msgspec.Struct, frozen=True, kw_only=True):
     """A token in a list, without the token itself.
 
-    ``may`` are its rights: the role it was given, or the roles and policies that its user has in its project.
+    ``rights`` are the role it was given, or the roles and policies that its user has in its project.
     """
 
     id: str
     user: str
     project: str
-    may: tuple[str, ...]
+    rights: tuple[str, ...]
     created_at: str
     expires_at: str | None
-    over: bool
+    expired: bool
 
 
 class MadeToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +115,7 @@ def list_tokens(options: Options, project_name: str | None, user_name: str | Non
                 if project_name in (None, one.principal.project_name) and user_name in (None, one.principal.user_name)
             ]
 
-    options.show(run_async(work()), lambda found: lines(_row(one) for one in found))
+    options.show(run_async(work()), lambda found: table(_HEADINGS, map(_row, found)))
 
 
 @command("revoke", token)
@@ -129,7 +131,7 @@ def revoke_tokens(options: Options, ids: tuple[str, ...], token_stdin: bool) -> 
         async with operator(options.settings) as service:
             return [shown(one, service) for one in await service.revoke_tokens(ids, given)]
 
-    options.show(run_async(work()), lambda found: lines(_row(one) for one in found))
+    options.show(run_async(work()), lambda found: table(_HEADINGS, map(_row, found)))
 
 
 def shown(holder: TokenHolder, service: Service) -> ShownToken:
@@ -139,17 +141,17 @@ def shown(holder: TokenHolder, service: Service) -> ShownToken:
         id=one.id,
         user=holder.principal.user_name,
         project=holder.principal.project_name,
-        may=tuple(policy.name for policy in holder.principal.policies),
+        rights=tuple(policy.name for policy in holder.principal.policies),
         created_at=f"{one.created_at:%Y-%m-%dT%H:%M:%SZ}",
         expires_at=f"{ends:%Y-%m-%dT%H:%M:%SZ}" if ends is not None else None,
-        over=ends is not None and ends <= service.deps.clock.now(),
+        expired=ends is not None and ends <= service.deps.clock.now(),
     )
 
 
 def described(one: ShownToken) -> str:
     """Format the rights of a token, their scope and their end."""
-    end = "never ends" if one.expires_at is None else f"{'ended' if one.over else 'until'} {one.expires_at}"
-    return f"{', '.join(one.may) or 'nothing'}{f' in {one.project}' if one.project else ''}, {end}"
+    end = "never ends" if one.expires_at is None else f"{'ended' if one.expired else 'until'} {one.expires_at}"
+    return f"{', '.join(one.rights) or 'nothing'}{f' in {one.project}' if one.project else ''}, {end}"
 
 
 def _row(one: ShownToken) -> tuple[str, ...]:

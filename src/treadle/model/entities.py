@@ -121,7 +121,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     ``priority`` is 1 to 9, the highest is served first. ``threads`` and ``memory`` (bytes) are the limits of its
     worker, None for the service's settings. A failed opening is retried ``max_retry_times`` times. ``unanswered``: the
-    session does not run yet, and the request that opens it has had no answer.
+    session does not run yet, and the request that opens it has had no answer. ``endpoint_name`` is that of a deleted
+    endpoint.
     """
 
     id: str
@@ -147,6 +148,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     max_retry_times: int = 0
     opened_at: datetime | None = None
     unanswered: bool = False
+    endpoint_name: str = ""
 
 
 class SessionEnd(msgspec.Struct, frozen=True, kw_only=True):

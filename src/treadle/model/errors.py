@@ -7,6 +7,7 @@
     +-- RequestError           the caller can see it; each class is one HTTP status
     |   +-- BadRequest     400
     |   |   +-- InvalidParameter  400 with its own code
+    |   |   +-- NotApplicable     a readable value that does not fit what there is
     |   |   +-- WrongState        the session is in a state in which that cannot be done
     |   +-- Unauthorized   401
     |   |   +-- CredentialRefused  a signature or a token, and what is wrong with it
@@ -45,7 +46,7 @@ class BadRequest(RequestError):
     """A request that is wrong as a request.
 
     ``field`` names the wrong input when there is one; without it the answer is the documented
-    generic text. ``cause`` is the class name shown in the documented message.
+    generic text. ``cause`` is the class name shown in the documented message, empty where none is documented.
     """
 
     def __init__(self, detail: str = "", *, field: str = "", cause: str = "TypeMismatchException") -> None:
@@ -57,6 +58,10 @@ class BadRequest(RequestError):
 
 class InvalidParameter(BadRequest):
     """A field of version 2 whose documentation gives a value beyond its limit a code of its own."""
+
+
+class NotApplicable(BadRequest):
+    """A readable value that does not fit what there is: a name that is taken, a catalog that is not there."""
 
 
 class WrongState(BadRequest):

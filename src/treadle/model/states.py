@@ -117,17 +117,21 @@ CANCEL_MESSAGES: Final[dict[Reason, str]] = {
     Reason.SESSION_EXPIRED: "canceling statement due to end of session lifetime",
 }
 
+_ASKED: Final[dict[Reason, str]] = {
+    Reason.USER: "canceled",
+    Reason.OPERATOR: "canceled",
+    Reason.SESSION_CLOSED: "closed",
+}
+"""What the actor did, for the reasons that a caller is behind."""
+
 
 def cancel_message(reason: Reason, detail: str | None, actor: str | None = None) -> str:
-    """Build the message of a cancelled statement: the reason, with details where PostgreSQL has no wording for it.
+    """Build the message of a cancelled statement: PostgreSQL's text, then who asked for it, and the detail.
 
-    The reason that a person gave follows their name.
+    Clients look for PostgreSQL's text at the beginning.
     """
-    message = CANCEL_MESSAGES[reason]
-    if detail and reason in (Reason.USER, Reason.OPERATOR):
-        return f"{message}: canceled by {actor or 'system'}: {detail}"
-    # Clients look for PostgreSQL's own text of this one; the record has the detail.
-    return message if not detail or reason is Reason.STATEMENT_TIMEOUT else f"{message}: {detail}"
+    who = f"{_ASKED[reason]} by {actor}" if actor and reason in _ASKED else ""
+    return ": ".join(filter(None, (CANCEL_MESSAGES[reason], who, detail)))
 
 
 SESSION_MESSAGES: Final[dict[Reason, str]] = {

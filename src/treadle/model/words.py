@@ -1,4 +1,4 @@
-"""Normalises the reason that a person gives for an action."""
+"""Text for people: reasons that they give, and numbers with a noun."""
 
 import unicodedata
 from typing import Final
@@ -16,3 +16,8 @@ def reason_of(text: str | None) -> str | None:
         return None
     plain = "".join(" " if unicodedata.category(one) in _UNSEEN else one for one in text)
     return " ".join(plain.split()) or None
+
+
+def counted(number: int, noun: str) -> str:
+    """Format a number with its noun: ``1 row``, ``1,000 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -48,19 +48,21 @@ class Deadline(msgspec.Struct, frozen=True):
 
 def of_waiting(limits: TimeLimits, submitted: float, asked: float = 0.0) -> Deadline | None:
     """Until when a statement may wait for its start; ``asked`` is its own ``wait_timeout``."""
+    waiting = _within(asked, limits.queue)
+    waiting_limit = "wait_timeout" if waiting == asked else "queue_timeout"
     return _first(
-        _after(submitted, _within(asked, limits.queue), Reason.QUEUE_TIMEOUT, "in the queue"),
-        _after(submitted, limits.total, Reason.TOTAL_TIMEOUT, "since its submit"),
+        _after(submitted, waiting, Reason.QUEUE_TIMEOUT, f"statement waited longer than {waiting_limit}"),
+        _of_total(limits, submitted),
     )
 
 
 def of_running(limits: TimeLimits, asked: float, submitted: float, began: float) -> Deadline | None:
     """Until when the part that ``began`` may run; ``asked`` is the session's own ``statement_timeout``."""
     seconds = _within(asked, limits.statement)
-    whose = "" if seconds == asked else ", the most there is"
+    limit = "statement_timeout" if seconds == asked else "max_statement_timeout"
     return _first(
-        _after(began, seconds, Reason.STATEMENT_TIMEOUT, f"of running{whose}"),
-        _after(submitted, limits.total, Reason.TOTAL_TIMEOUT, "since its submit"),
+        _after(began, seconds, Reason.STATEMENT_TIMEOUT, f"statement ran longer than {limit}"),
+        _of_total(limits, submitted),
     )
 
 
@@ -68,8 +70,15 @@ def of_session(limits: TimeLimits, asked: float, opened: float, idle_since: floa
     """Until when a session may stay open; ``asked`` is its own ``session_timeout``, None says it is busy."""
     idle = None
     if idle_since is not None:
-        idle = _after(idle_since, _within(asked, limits.idle), Reason.SESSION_IDLE, "without a statement")
-    return _first(idle, _after(opened, limits.life, Reason.SESSION_EXPIRED, "since it was opened"))
+        seconds = _within(asked, limits.idle)
+        limit = "session_timeout" if seconds == asked else "max_session_timeout"
+        idle = _after(idle_since, seconds, Reason.SESSION_IDLE, f"session was idle longer than {limit}")
+    what = "session was open longer than max_session_seconds"
+    return _first(idle, _after(opened, limits.life, Reason.SESSION_EXPIRED, what))
+
+
+def _of_total(limits: TimeLimits, submitted: float) -> Deadline | None:
+    return _after(submitted, limits.total, Reason.TOTAL_TIMEOUT, "statement waited and ran longer than total_timeout")
 
 
 def _within(asked: float, most: float) -> float:
@@ -80,7 +89,7 @@ def _within(asked: float, most: float) -> float:
 def _after(start: float, seconds: float, reason: Reason, what: str) -> Deadline | None:
     if seconds <= 0:
         return None
-    return Deadline(start + seconds, reason, f"more than {seconds:,.12g} s {what}")
+    return Deadline(start + seconds, reason, f"{what} ({seconds:,.12g} s)")
 
 
 def _first(*deadlines: Deadline | None) -> Deadline | None:

@@ -243,7 +243,8 @@ class Lane:
             # What is being submitted is stored then, or refused.
             await asyncio.wait([self._seat])
         await self.put_on_record()
-        intent = CancelIntent(requested_at=self._context.clock.now(), reason=told_of_session(reason), actor=actor)
+        now, detail = self._context.clock.now(), message if reason is Reason.SESSION_EXPIRED else None
+        intent = CancelIntent(requested_at=now, reason=told_of_session(reason), actor=actor, detail=detail)
         for statement_id, stored in await self._endings.cancel_all(intent):
             self.stop(statement_id, stored)
         if self.current is not None:

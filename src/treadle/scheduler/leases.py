@@ -51,7 +51,7 @@ class Leases:
             requested_at=context.clock.now(),
             reason=Reason.CLIENT_GONE,
             actor="system",
-            detail=f"nobody asked for it within {lease.keepalive:,.12g} s",
+            detail=f"no request for the statement within keepalive ({lease.keepalive:,.12g} s)",
         )
         stopped = await context.store.request_cancel(lease.statement_id, intent)
         if stopped is None:

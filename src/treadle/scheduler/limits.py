@@ -8,7 +8,7 @@ from treadle.model.states import Reason
 from treadle.scheduler.context import Context
 from treadle.scheduler.deadlines import Deadline, of_running
 from treadle.scheduler.endings import until_stored
-from treadle.scheduler.quantities import rows, size
+from treadle.scheduler.quantities import size
 from treadle.scheduler.run import Run
 from treadle.wire import Excess
 
@@ -47,8 +47,9 @@ class Limiter:
     def exceeded(self, run: Run, what: Excess) -> None:
         """Its result is too large."""
         settings = self._context.settings
-        most = rows(settings.max_result_rows) if what is Excess.ROWS else size(settings.max_result_bytes)
-        self.passed(run, Reason.QUOTA, f"more than {most} of result")
+        rows = f"result has more rows than max_result_rows ({settings.max_result_rows:,})"
+        data = f"result is larger than max_result_bytes ({size(settings.max_result_bytes)})"
+        self.passed(run, Reason.QUOTA, rows if what is Excess.ROWS else data)
 
     def passed(self, run: Run, reason: Reason, detail: str) -> None:
         """The statement has passed a limit, which ``detail`` names."""

@@ -199,6 +199,8 @@ class Owner:
         lane = self._lanes.get(session.id)
         if lane is not None:
             if not lane.closing:
+                if (over := lane.deadline()) is not None and over.reason is reason:
+                    message = over.detail
                 self._context.spawn(lane.close(SessionStatus.CLOSED, reason, actor, message))
         elif session.id not in self._opens:
             self._waiting.leave(session.id)

@@ -11,8 +11,3 @@ def size(count: int) -> str:
     while value >= 1024 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1
     return f"{value:.2f}".rstrip("0").rstrip(".") + f" {_UNITS[unit]}"
-
-
-def rows(count: int) -> str:
-    """A number of rows: ``1,000 rows``."""
-    return f"{count:,} row{'' if count == 1 else 's'}"

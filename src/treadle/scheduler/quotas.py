@@ -28,6 +28,7 @@ _WAYS_OUT: Final = {
     Space.FILES: "remove files that are no longer needed, or have an operator raise workspace_files",
     Space.SPILL: "there is room again when the statements that spill have ended",
 }
+_NAMES: Final = {Space.RESULTS: "results", Space.FILES: "files", Space.SPILL: "spilled data"}
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -117,7 +118,7 @@ class Quotas:
 
 
 def _beyond(space: Space, most: int, used: int) -> Beyond:
-    detail = f"more than {size(most)} of {space}"
+    detail = f"{_NAMES[space]} of the workspace exceed workspace_{space} ({size(most)})"
     return Beyond(detail, f"{detail} ({size(used)} used); reads and removals still run: {_WAYS_OUT[space]}")
 
 

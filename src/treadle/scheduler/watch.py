@@ -102,8 +102,15 @@ class Watch:
         run = lane.current
         if run is None or run.intent is not None:
             return
-        bound = (lane.session.memory or int(self._context.settings.worker_memory)) * 3 // 2 + BASE_MEMORY
+        given, usual = lane.session.memory, int(self._context.settings.worker_memory)
+        bound = (given or usual) * 3 // 2 + BASE_MEMORY
         if lane.worker.memory() > bound:
-            lane.limiter.passed(run, Reason.QUOTA, f"more than {size(bound)} of memory")
+            lane.limiter.passed(run, Reason.QUOTA, _beyond_memory(given, usual, bound))
         elif run.gauge.ask(now):
             lane.worker.send(HowFar(statement_id=run.id))
+
+
+def _beyond_memory(given: int | None, usual: int, bound: int) -> str:
+    """Name the limit that a worker has passed, and its bound, which leaves room around the engine's own."""
+    limit = f"memory of the session ({size(given)})" if given else f"worker_memory ({size(usual)})"
+    return f"worker took more than {size(bound)}, the bound for {limit}"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from treadle.config import BUILT_IN_ENGINE
 from treadle.model.access import Action
 from treadle.model.entities import Endpoint, EndpointStatus, Principal
-from treadle.model.errors import BadRequest
+from treadle.model.errors import BadRequest, NotApplicable
 from treadle.model.grants import grants_of
 from treadle.model.states import Reason, SessionStatus
 from treadle.service.attempt import Attempt, in_time, not_recorded
@@ -134,7 +134,7 @@ class Endpoints(Closing):
             attempt.late = late
             dropped = await self.deps.store.drop_endpoint(workspace_id, endpoint_id)
             if not dropped and await self.deps.store.endpoint(workspace_id, endpoint_id) is not None:
-                raise BadRequest("the endpoint still has sessions", field="endpoint_id")
+                raise NotApplicable("the endpoint still has sessions", field="endpoint_id")
         if dropped:
             await self.audited(p, Action.DELETE_ENDPOINT, workspace_id, f"endpoint:{endpoint_id}")
 
@@ -162,7 +162,7 @@ class Endpoints(Closing):
 
     def _changed(self, endpoint: Endpoint, change: EndpointChange) -> Endpoint:
         if endpoint.status is EndpointStatus.DELETING:
-            raise BadRequest("the endpoint is being deleted", field="endpoint_id")
+            raise NotApplicable("the endpoint is being deleted", field="endpoint_id")
         known = endpoint.reserved_resource.get("dpu")
         dpu = change.dpu or (msgspec.convert(known, Dpu) if known is not None else None)
         config = endpoint.config if change.config is None else change.config
@@ -179,7 +179,7 @@ class Endpoints(Closing):
         wanted = msgspec.convert(config, _Config)
         engines = sorted({BUILT_IN_ENGINE, *settings.engines})
         if wanted.engine not in engines:
-            raise BadRequest(
+            raise NotApplicable(
                 f"there is no engine {wanted.engine}; there is {', '.join(engines)}", field="config.engine"
             )
         statements = wanted.max_statements or (dpu.max_num if dpu else None) or settings.endpoint_statements
@@ -197,9 +197,9 @@ class Endpoints(Closing):
         specs = self.deps.settings.dpu_specs
         spec = specs.get(dpu.spec_code)
         if spec is None:
-            raise BadRequest(f"must be one of {', '.join(specs)}", field="reserved_resource.dpu.spec_code")
+            raise NotApplicable(f"must be one of {', '.join(specs)}", field="reserved_resource.dpu.spec_code")
         if dpu.max_num is not None and dpu.warm_up_num > dpu.max_num:
-            raise BadRequest(f"must be at most max_num, {dpu.max_num}", field="reserved_resource.dpu.warm_up_num")
+            raise NotApplicable(f"must be at most max_num, {dpu.max_num}", field="reserved_resource.dpu.warm_up_num")
         return {
             "threads": spec.threads,
             "memory": int(spec.memory),
@@ -208,5 +208,5 @@ class Endpoints(Closing):
         }
 
 
-def _taken(name: str) -> BadRequest:
-    return BadRequest(f"an endpoint named {name} exists already", field="name")
+def _taken(name: str) -> NotApplicable:
+    return NotApplicable(f"an endpoint named {name} exists already", field="name")

@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from treadle.model.entities import Part, Statement
-from treadle.model.errors import BadRequest, ResultExpired, ResultLost, Unavailable
+from treadle.model.errors import NotApplicable, ResultExpired, ResultLost, Unavailable
 from treadle.model.ids import part_id
 from treadle.model.states import PartStatus
 from treadle.pools.fair import Tenant
@@ -43,7 +43,7 @@ class Parts:
     ) -> PartView:
         """Build the view of a part: page ``page_num``, or with ``locate`` the place of its file; neither for no rows.
 
-        Raises `BadRequest`, `ResultExpired`, `ResultLost`, `Unavailable`.
+        Raises `NotApplicable`, `ResultExpired`, `ResultLost`, `Unavailable`.
         """
         if part.status is not PartStatus.TUPLES_OK:
             return _without_rows(part, shown_id)
@@ -97,7 +97,7 @@ class Parts:
         except (ResultMissing, ResultDamaged) as error:
             raise self._lost(statement, part, error) from None
         if wide:
-            raise BadRequest(
+            raise NotApplicable(
                 "the result has an integer of more than 38 digits, which no Arrow file holds; "
                 "read its pages, or cast it to varchar",
                 field="is_enable_obs_path",
@@ -168,17 +168,17 @@ class Parts:
             f"its file is {how}; run the statement again"
         )
 
-    def _too_large(self, shown_id: str, page_num: int) -> BadRequest:
+    def _too_large(self, shown_id: str, page_num: int) -> NotApplicable:
         most = self._deps.settings.max_page_bytes
-        return BadRequest(
+        return NotApplicable(
             f"page {page_num} of statement {shown_id} has more than {most} bytes (max_page_bytes); "
             "ask for its place (READ_OBS), or select less",
             field="page_num",
         )
 
-    def _too_slow(self, shown_id: str, page_num: int) -> BadRequest:
+    def _too_slow(self, shown_id: str, page_num: int) -> NotApplicable:
         seconds = self._deps.settings.page_timeout
-        return BadRequest(
+        return NotApplicable(
             f"page {page_num} of statement {shown_id} takes more than {seconds:g} s to make (page_timeout); "
             "ask for its place (READ_OBS), or select less",
             field="page_num",

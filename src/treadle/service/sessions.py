@@ -8,7 +8,7 @@ from typing import Final
 from treadle.config import MIN_MEMORY
 from treadle.model.access import Action
 from treadle.model.entities import Endpoint, EndpointStatus, Principal, Session, Statement
-from treadle.model.errors import BadRequest, InvalidParameter, SessionNotReady, TooMany, Unavailable
+from treadle.model.errors import InvalidParameter, NotApplicable, SessionNotReady, TooMany, Unavailable
 from treadle.model.states import Reason, SessionStatus
 from treadle.service.attempt import in_time, not_recorded
 from treadle.service.closing import Closing
@@ -115,12 +115,12 @@ class Sessions(Closing):
             raise missing(ENDPOINT)
         self.allow(p, Action.CREATE_SESSION, workspace_id, endpoint.id)
         if endpoint.status is not EndpointStatus.RUNNING:
-            raise BadRequest(f"the endpoint is {endpoint.status}", field=new.endpoint_field)
+            raise NotApplicable(f"the endpoint is {endpoint.status}", field=new.endpoint_field)
         instances = (new.instance_id,) if new.instance_id is not None else (workspace.metastore_id, DEFAULT_INSTANCE)
         for instance_id in dict.fromkeys(instances):
             if await store.catalog(workspace_id, instance_id, new.catalog) is not None:
                 return endpoint, instance_id
-        raise BadRequest(f"there is no catalog {new.catalog} in {instances[0]}", field=new.catalog_field)
+        raise NotApplicable(f"there is no catalog {new.catalog} in metastore {instances[0]}", field=new.catalog_field)
 
     def _threads(self, new: NewSession) -> int | None:
         """The threads a session asks for, a millicore rounded up; raises `InvalidParameter`."""
@@ -163,7 +163,9 @@ class Sessions(Closing):
         user_name: str | None = None,
         marker: str | None = None,
     ) -> tuple[int, Sequence[SessionView]]:
-        """The sessions of a workspace, newest first; those where the caller may not look are left out.
+        """The sessions of a workspace, newest first.
+
+        Those where the caller may not look are left out, and those whose request was refused.
 
         With a ``marker`` those that come after the session of that id.
         """
@@ -177,6 +179,7 @@ class Sessions(Closing):
             created_to=end_time,
             within=within,
             user_name=user_name,
+            known=True,
         )
         after = (
             await self._session_place(workspace_id, SessionFilter(session_id=marker, within=within)) if marker else None
@@ -221,7 +224,7 @@ def view_of(session: Session, endpoint: Endpoint | None) -> SessionView:
         status=session.status,
         create_time=session.created_at,
         endpoint_id=session.endpoint_id,
-        endpoint_name=endpoint.name if endpoint else "",
+        endpoint_name=endpoint.name if endpoint else session.endpoint_name,
         user_name=session.user_name,
         message=session.message,
     )

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from treadle.model.access import Action
 from treadle.model.entities import Principal, Retry, Session, Statement
-from treadle.model.errors import BadRequest, Conflict, TooMany, WrongState
+from treadle.model.errors import Conflict, NotApplicable, TooMany, WrongState
 from treadle.model.grants import grants_of
 from treadle.model.growth import Full
 from treadle.model.states import Reason, StatementState
@@ -77,16 +77,16 @@ class Statements(Cancels):
         return await (shown if self.is_cheap(stored) else unless_left(shown, leaving))
 
     async def _refuse_bound_script(self, p: Principal, script: str) -> None:
-        """Raise `BadRequest` for a script of several statements with bindings (decision 5)."""
+        """Raise `NotApplicable` for a script of several statements with bindings (decision 5)."""
         intake = self.deps.pools.intake
         try:
             reply, _ = await intake.ask(tenant_of(p), orders.CountStatements(), script.encode())
         except TookTooLong:
-            raise BadRequest("takes too long to read, with bindings", field="statement") from None
+            raise NotApplicable("takes too long to read, with bindings", field="statement") from None
         if isinstance(reply, orders.Failed):
             raise RuntimeError(f"a helper process could not read a script: {reply.error}")
         if isinstance(reply, orders.Counted) and reply.count > 1:
-            raise BadRequest("cannot be given with a script of several statements", field="bindings")
+            raise NotApplicable("cannot be given with a script of several statements", field="bindings")
 
     async def _repeated(self, new: Statement) -> Statement | None:
         """The statement that was submitted under the key before; raises `Conflict` when it was another."""

@@ -10,7 +10,7 @@ import structlog
 
 from treadle.model.access import Action
 from treadle.model.entities import Catalog, Principal, Workspace
-from treadle.model.errors import BadRequest, NotStopped
+from treadle.model.errors import BadRequest, NotApplicable, NotStopped
 from treadle.service.attempt import in_time, not_recorded
 from treadle.service.deps import CATALOG, EVERYTHING, WORKSPACE, Verb, missing, slice_of
 from treadle.service.views import NewWorkspace
@@ -55,7 +55,7 @@ class Workspaces(Verb):
             await self._add_catalog(workspace.id, DEFAULT_INSTANCE, DEFAULT_CATALOG)
             await self.audited(p, Action.CREATE_WORKSPACE, workspace.id, f"workspace:{workspace.id}", workspace.name)
         except QuotaReached:
-            raise BadRequest(f"the project has {quota} workspaces, which is all it may have", field="name") from None
+            raise NotApplicable(f"the project has {quota} workspaces, which is all it may have", field="name") from None
         except BadRequest:
             raise
         except BaseException:
@@ -122,7 +122,7 @@ class Workspaces(Verb):
             await self.own_workspace(p, workspace_id)
             catalogs = await self.deps.store.catalogs(workspace_id)
             if not await self.deps.store.drop_workspace(workspace_id):
-                raise BadRequest("the workspace still has endpoints", field="workspace_id")
+                raise NotApplicable("the workspace still has endpoints", field="workspace_id")
             attempt.late = partial(self._not_razed, f"workspace {workspace_id}")
             razing = self.deps.carry_on(self._raze_all(workspace_id, catalogs))
             await self.audited(p, Action.DELETE_WORKSPACE, workspace_id, f"workspace:{workspace_id}")
@@ -206,7 +206,7 @@ class Workspaces(Verb):
             raise
         if not added:
             await deps.plant.destroy(catalog)
-            raise BadRequest(f"a catalog named {name} exists already in {instance_id}", field="name")
+            raise NotApplicable(f"a catalog named {name} exists already in {instance_id}", field="name")
         return catalog
 
     async def _unmake_catalog(self, catalog: Catalog) -> None:
@@ -215,5 +215,5 @@ class Workspaces(Verb):
         await self._raze(catalog)
 
 
-def _taken(name: str) -> BadRequest:
-    return BadRequest(f"a workspace named {name} exists already", field="name")
+def _taken(name: str) -> NotApplicable:
+    return NotApplicable(f"a workspace named {name} exists already", field="name")

@@ -23,6 +23,7 @@ from typing import Final
 import msgspec
 
 from treadle.model.entities import Catalog
+from treadle.model.words import counted
 from treadle.store import lakes
 from treadle.store.catalogs import catalog_address, lake_path
 from treadle.store.cluster import bin_path
@@ -130,7 +131,7 @@ def _write(dsn: str, data_dir: Path, archive: tarfile.TarFile, say: Say) -> None
             archive.add(dump, f"catalogs/{catalog.id}.dump")
     for catalog in catalogs:
         _add_files(archive, catalog, say)
-    say(f"copied {len(catalogs)} catalogs")
+    say(f"copied {counted(len(catalogs), 'catalog')}")
 
 
 def _add_files(archive: tarfile.TarFile, catalog: Catalog, say: Say) -> None:
@@ -147,7 +148,7 @@ def _add_files(archive: tarfile.TarFile, catalog: Catalog, say: Say) -> None:
             info = archive.gettarinfo(arcname=f"lake/{catalog.id}/{path.relative_to(root)}", fileobj=file)
             archive.addfile(info, file)
         if number % EVERY == 0:
-            say(f"catalog {catalog.name}: {number} files")
+            say(f"catalog {catalog.name}: {counted(number, 'file')}")
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -177,7 +178,7 @@ def _unpack(archive: tarfile.TarFile, dumps: Path, data_dir: Path, say: Say) -> 
         with content, os.fdopen(made, "wb") as file:
             shutil.copyfileobj(content, file)
         if number % EVERY == 0:
-            say(f"unpacked {number} files")
+            say(f"unpacked {counted(number, 'file')}")
 
 
 def _make_folder(folder: Path) -> None:

@@ -28,7 +28,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Filters of the session list; None means any. ``within`` is where the caller may look."""
+    """Filters of the session list; None means any. ``within`` is where the caller may look.
+
+    ``known`` leaves out ended sessions whose id no answer has named: their request was refused, or its caller had gone.
+    """
 
     endpoint_id: str | None = None
     session_id: str | None = None
@@ -37,6 +40,7 @@ class SessionFilter(msgspec.Struct, frozen=True, kw_only=True):
     created_to: datetime | None = None
     within: Reach | None = None
     user_name: str | None = None
+    known: bool = False
 
 
 class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,6 +122,8 @@ class AuraResultQuery(bodies.ResultQuery, frozen=True, kw_only=True):
 
     documented_pages: ClassVar[int] = 2_147_483_647
 
+    page_num: Annotated[int, Meta(ge=1, le=2_147_483_647, description="The page of the result.")] = 1
+
 
 class Marked(msgspec.Struct, frozen=True, kw_only=True):
     """Which slice of a list."""

@@ -57,6 +57,7 @@ class Sessions(Tables):
                 and (where.created_to is None or one.created_at <= where.created_to)
                 and is_within(where.within, one.workspace_id, one.endpoint_id)
                 and among(where.user_name, one.user_name)
+                and not (where.known and one.unanswered and one.status.final)
             ),
             page,
         )

@@ -114,7 +114,9 @@ class Workspaces(Tables):
             return False
         if any(one.endpoint_id == endpoint_id and not one.status.final for one in self._sessions.values()):
             return False
-        del self._endpoints[endpoint_id]
+        name = self._endpoints.pop(endpoint_id).name
+        for one in [one for one in self._sessions.values() if one.endpoint_id == endpoint_id]:
+            self._sessions[one.id] = replace(one, endpoint_name=name)
         return True
 
     async def add_catalog(self, catalog: Catalog) -> bool:

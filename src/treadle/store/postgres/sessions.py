@@ -74,6 +74,7 @@ class Sessions(PoolBase):
             where.created_to,
             pattern_of(where.within),
             where.user_name,
+            where.known,
         )
         total, rows = await self._page("sessions", filters, page, *self._after(page))
         return total, [to_session(row) for row in rows]

@@ -7,6 +7,7 @@ WHERE ($1::text IS NULL OR workspace_id = $1)
     AND ($6::timestamptz IS NULL OR created_at <= $6)
     AND ($7::text IS NULL OR ('workspace:' || workspace_id || '/endpoint:' || endpoint_id) ~ $7)
     AND ($8::text IS NULL OR user_name = $8)
-    AND ($11::timestamptz IS NULL OR (created_at, id) < ($11, $12::text))
+    AND NOT ($9::boolean AND unanswered AND ended_at IS NOT NULL)
+    AND ($12::timestamptz IS NULL OR (created_at, id) < ($12, $13::text))
 ORDER BY created_at DESC, id DESC
-LIMIT $9 OFFSET $10
+LIMIT $10 OFFSET $11
