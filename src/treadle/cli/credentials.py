@@ -63,7 +63,9 @@ def list_credentials(options: Options, user_name: str | None, domain: str) -> No
 
     options.show(
         run_async(work()),
-        lambda found: table(_HEADINGS, ((c.access, c.user, c.project_id, c.created_at, c.expires_at or "") for c in found)),
+        lambda found: table(
+            _HEADINGS, ((c.access, c.user, c.project_id, c.created_at, c.expires_at or "") for c in found)
+        ),
     )
 
 
