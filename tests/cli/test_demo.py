@@ -11,6 +11,7 @@ from tests.cli.running import TREADLE
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.timeout(600)
 def test_the_demo_uses_a_temporary_folder(tmp_path: Path) -> None:
     """Neither the default data folder nor the one of the environment is used."""
     temporary, served = tmp_path / "temporary", tmp_path / "served"

@@ -25,7 +25,7 @@ def test_a_cancelled_statement_reads_as_postgresql_says_it(duck: World) -> None:
     assert shown.status == 4
     assert shown.last.status == "PGRES_FATAL_ERROR"
     assert shown.last.sql_state == "57014"
-    assert shown.last.message == "canceling statement due to user request: canceled by demo"
+    assert shown.last.message == "canceling statement due to user request: canceled by alice"
 
 
 def test_spill_files_are_gone_at_the_reply(duck: World) -> None:
