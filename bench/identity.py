@@ -92,7 +92,9 @@ def _sign(key: NewCredential, body: bytes) -> Headers:
     names = b";".join(name for name, _ in rest)
     frame = b"SDK-HMAC-SHA256 Access=" + key.access.encode() + b", SignedHeaders=" + names + b", Signature="
     claim = read_claim([*rest, (b"authorization", frame + b"0" * 64)])
-    request = signed_request(claim, "POST", PATH.encode(), b"", body, repeatable=False, connection=None)
+    request = signed_request(
+        claim, "POST", PATH.encode(), b"", hashlib.sha256(body).digest(), repeatable=False, connection=None
+    )
     signature = hmac.new(key.secret.encode(), request.strings[0], hashlib.sha256).hexdigest().encode()
     return [*rest, (b"authorization", frame + signature)]
 

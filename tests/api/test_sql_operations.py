@@ -17,6 +17,7 @@ from treadle.model.states import (
     Rung,
     SessionStatus,
     StatementState,
+    cancel_message,
 )
 from treadle.service.views import CancelReport, NewSession, PartView, StatementView, Submission
 
@@ -251,7 +252,8 @@ def test_every_cancelled_record_tells_its_error(reason: Reason, rung: Rung) -> N
     cancelled = msgspec.structs.replace(QUEUED, state=state, ending=ending)
     (record,) = render.records(1, [cancelled], 256).records
     (of_session,) = render.session_records(1, [cancelled], 256).records
-    assert (record.sql_state, record.message) == ("57014", CANCEL_MESSAGES[reason])
+    assert (record.sql_state, record.message) == ("57014", cancel_message(reason, None, "ada"))
+    assert str(record.message).startswith(CANCEL_MESSAGES[reason])
     assert (of_session.sql_state, of_session.message) == (record.sql_state, record.message)
 
 

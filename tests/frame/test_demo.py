@@ -144,7 +144,11 @@ def test_the_example_of_the_sdk_runs_as_it_is_written(running: Running) -> None:
     script = "set -euo pipefail\n" + "\n".join(installed)
     done = subprocess.run(["bash", "-c", script], cwd=place, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1:] == ["2500 rows", "running", "canceling statement due to user request"]
+    assert done.stdout.splitlines()[1:] == [
+        "2500 rows",
+        "running",
+        "canceling statement due to user request: canceled by sdk",
+    ]
     assert stat.S_IMODE((running.service.data_dir / "key.json").stat().st_mode) == 0o600
 
 

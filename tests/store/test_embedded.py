@@ -178,8 +178,13 @@ def test_a_lost_password_file_is_told(home: Path) -> None:
     server.stop()
 
 
-def test_a_very_long_folder_works(folder: Path) -> None:
-    """The socket goes elsewhere when its path would be too long."""
+@pytest.mark.parametrize("temporary", ["", "long" * 20])
+def test_a_very_long_folder_works(folder: Path, monkeypatch: pytest.MonkeyPatch, temporary: str) -> None:
+    """The socket goes elsewhere when its path would be too long, also where that of the temporary folder is."""
+    if temporary:
+        made = Path(tempfile.mkdtemp(dir=folder)) / temporary
+        made.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(made))
     home = Path(tempfile.mkdtemp(dir=folder)) / ("long" * 20) / ("with a 'space+plus" * 4) / "data"
     server = EmbeddedPostgres.start(home)
     try:
@@ -191,7 +196,7 @@ def test_a_very_long_folder_works(folder: Path) -> None:
     finally:
         host = Path(server.host)
         server.stop()
-        host.rmdir()
+    assert not host.exists()
 
 
 def test_an_odd_folder_that_only_we_may_enter_works(folder: Path) -> None:

@@ -241,11 +241,10 @@ def _initdb(fresh: Path, admin: str, password: str) -> None:
 
 
 def _socket_dir(pgdata: Path) -> Path:
-    """The cluster's own folder, or a short one when the path is too long for a socket."""
-    if len(os.fsencode(pgdata / f".s.PGSQL.{PORT}.lock")) <= MAX_SOCKET_PATH:
-        return pgdata
-    name = hashlib.sha256(f"{pgdata}-{pgdata.stat().st_ino}".encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"treadle-{name}"
+    """Find the folder of the socket, and create it unless it is the cluster's own. Raises `EmbeddedError`."""
+    folder = _socket_place(pgdata)
+    if folder == pgdata:
+        return folder
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
         _give_away(folder)
@@ -253,6 +252,24 @@ def _socket_dir(pgdata: Path) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != pgdata.stat().st_uid:
         raise EmbeddedError(f"{folder} is there and belongs to somebody else")
     return folder
+
+
+def _socket_place(pgdata: Path) -> Path:
+    """The cluster's folder, or the first of the temporary folders whose path is short enough for a socket."""
+    name = hashlib.sha256(f"{pgdata}-{pgdata.stat().st_ino}".encode()).hexdigest()[:16]
+    others = (Path(folder) / f"treadle-{name}" for folder in (tempfile.gettempdir(), "/tmp"))  # noqa: S108 - 0700, owner checked
+    for folder in (pgdata, *others):
+        if len(os.fsencode(folder / f".s.PGSQL.{PORT}.lock")) <= MAX_SOCKET_PATH:
+            return folder
+    raise EmbeddedError(f"no path is short enough for a socket: {pgdata} is not, nor is {tempfile.gettempdir()}")
+
+
+def remove_socket_dir(pgdata: Path) -> None:
+    """Remove the folder of a stopped server's socket, unless it is the cluster's own."""
+    folder = _socket_place(pgdata)
+    if folder != pgdata:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _environment() -> dict[str, str]:

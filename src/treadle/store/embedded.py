@@ -105,6 +105,7 @@ class EmbeddedPostgres:
             )
             if done.returncode and cluster.postmaster(self._pgdata) is not None:
                 raise EmbeddedError(f"the private PostgreSQL did not stop: {done.stderr.strip()}")
+            cluster.remove_socket_dir(self._pgdata)
 
     @property
     def bin_path(self) -> Path:
