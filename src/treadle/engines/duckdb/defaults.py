@@ -5,7 +5,7 @@ as NULL; it accepts a default that names a column or does not fit the column's t
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -13,6 +13,7 @@ import duckdb
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb.errors import DuckDBError, Refusal, unplaced
+from treadle.engines.duckdb.relations import Column
 from treadle.engines.duckdb.written import Written, is_null, text_of
 
 _NESTED: Final = ("STRUCT(", "MAP(", "UNION(")
@@ -22,9 +23,6 @@ _DEFAULTS: Final = """
 """
 _COUNTING: Final = re.compile(r"\bnextval\b", re.IGNORECASE)
 """Only an INSERT may evaluate a default with this, because each evaluation takes a number."""
-
-Column = tuple[str, str, str | None]
-"""The name of a column, its type, and its default as SQL."""
 
 
 def defaulted(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
@@ -41,9 +39,20 @@ def require_plain(columns: Sequence[tuple[str, str]]) -> None:
 
 def judge_set(value: Written, columns: Sequence[Column]) -> None:
     """Raise `EngineError` (0A000) for a SET DEFAULT of a column of a nested type."""
-    for name, engine_type, _ in columns:
-        if name.lower() == value.column.lower() and is_nested(engine_type) and not is_null(value.value):
-            raise Refusal("0A000", refusal(name, engine_type), value.value[0].start)
+    for column in columns:
+        if column.name.lower() == value.column.lower() and is_nested(column.type) and not is_null(value.value):
+            raise Refusal("0A000", refusal(column.name, column.type), value.value[0].start)
+
+
+def require_optional(columns: Sequence[Column], names: Container[str]) -> None:
+    """Raise `EngineError` (0A000) for a NOT NULL that DuckLake (1.5.5) does not check; ``names`` are in lower case."""
+    for column in columns:
+        if column.required and is_nested(column.type) and column.name.lower() in names:
+            raise EngineError(
+                "0A000",
+                f'column "{column.name}" of type {column.type} cannot be NOT NULL, because a catalog does not check '
+                "that for lists, structs and maps: omit it, or store the column as JSON",
+            )
 
 
 def judge_kept(connection: duckdb.DuckDBPyConnection, value: Written, columns: Sequence[Column]) -> None:
@@ -61,9 +70,9 @@ def _stored(value: Written, columns: Sequence[Column]) -> Iterator[tuple[str, st
         if (literal := text_of(value.value)) is not None:
             yield value.field_type, literal
         return
-    for name, engine_type, kept in columns:
-        if name.lower() == value.column.lower() and kept:
-            yield engine_type, kept
+    for column in columns:
+        if column.name.lower() == value.column.lower() and column.default:
+            yield column.type, column.default
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from treadle.engines.duckdb.errors import unplaced
 from treadle.engines.duckdb.lexer import LITERALS, NUMBER, WORD, Token
 from treadle.engines.duckdb.literals import is_double
 from treadle.engines.duckdb.planned import Planned
+from treadle.engines.duckdb.relations import columns_of
 from treadle.engines.duckdb.vocabulary import Vocabulary, words
 from treadle.engines.duckdb.walk import Segment
 from treadle.engines.duckdb.written import bare, default_target, until_constraint
@@ -149,7 +150,9 @@ def _argument(connection: duckdb.DuckDBPyConnection, function: str, text: str) -
         strings = [one for one in value if isinstance(one, str)]
         if len(strings) == len(value):
             return f"[{', '.join(map(string, strings))}]"
-    raise EngineError("42501", f"permission denied for function {function}: its first argument is no text, or NULL")
+    if value is None:
+        raise EngineError("22004", f"the first argument of {function} must not be NULL")
+    raise EngineError("22023", f"the first argument of {function} must be a string or a list of strings")
 
 
 def _default(connection: duckdb.DuckDBPyConnection, vocabulary: Vocabulary, expression: Deferred, text: str) -> str:
@@ -171,10 +174,9 @@ def _kind_of(connection: duckdb.DuckDBPyConnection, expression: Deferred) -> str
     """Look up the type of the column; empty if it does not exist, which the engine reports itself."""
     if not expression.relation:
         return ""
-    described = "SELECT type FROM pragma_table_info(?) WHERE lower(name) = lower(?)"
     with contextlib.suppress(duckdb.CatalogException):
-        row = connection.execute(described, [expression.relation, expression.column]).fetchone()
-        return str(row[0]) if row else ""
+        known = columns_of(connection, expression.relation)
+        return next((one.type for one in known if one.name.lower() == expression.column.lower()), "")
     return ""
 
 
@@ -184,5 +186,5 @@ def _evaluated(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, ob
         connection.execute(sql)
         [described] = connection.description or []
         kind = str(described[1])
-        row = connection.fetchone() if kind.startswith("VARCHAR") else None
+        row = connection.fetchone()
     return kind, row[0] if row else None

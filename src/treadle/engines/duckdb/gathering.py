@@ -20,6 +20,7 @@ from treadle.engines.duckdb.lexer import LITERALS, NAMES, NUMBER, WORD, Token, l
 from treadle.engines.duckdb.opening import quoted
 from treadle.engines.duckdb.parsing import parse
 from treadle.engines.duckdb.planned import Kind, Planned
+from treadle.engines.duckdb.relations import columns_of
 from treadle.engines.duckdb.vocabulary import words
 
 _ROWS: Final = "__treadle_rows"
@@ -31,7 +32,6 @@ _TOGETHER: Final = 100
 _NUMBERED: Final = re.compile(r"\$[0-9]{1,5}")
 # These may read rows of earlier sets, and DEFAULT refers to the target.
 _DEPENDENT: Final = words("select from with table values default pivot unpivot show describe desc summarize")
-_COLUMNS: Final = 'SELECT name, type, "notnull", dflt_value FROM pragma_table_info(?)'
 _NO_DEFAULT: Final = (None, "NULL")
 _IN_MEMORY: Final = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'temp' AND lower(table_name) = lower(?)"
 
@@ -196,16 +196,13 @@ def _columns_of(connection: duckdb.DuckDBPyConnection, insert: _Insert) -> str |
     with contextlib.suppress(duckdb.CatalogException):
         if connection.execute(_IN_MEMORY, [insert.table]).fetchone() is not None:
             return None
-        known = {
-            name.lower(): (name, kind, required, default)
-            for name, kind, required, default in connection.execute(_COLUMNS, [insert.target]).fetchall()
-        }
+        known = {column.name.lower(): column for column in columns_of(connection, insert.target)}
         named = [name.lower() for name in insert.names] or list(known)
-        missing = [name for name, (_, _, required, default) in known.items() if required and default in _NO_DEFAULT]
+        missing = [name for name, column in known.items() if column.required and column.default in _NO_DEFAULT]
         if not set(named) <= set(known) or not set(missing) <= set(named) or len(set(named)) < len(named):
             return None
         return ", ".join(
-            f"{quoted(name)} {kind}{' NOT NULL' if required else ''}"
-            for name, kind, required, _ in (known[one] for one in named)
+            f"{quoted(column.name)} {column.type}{' NOT NULL' if column.required else ''}"
+            for column in (known[name] for name in named)
         )
     return None

@@ -17,6 +17,7 @@ from treadle.engines.duckdb.edits import string
 from treadle.engines.duckdb.lexer import END, LITERALS, NAMES, NUMBER, Token, lex, literal_of, name_of
 from treadle.engines.duckdb.opening import quoted
 from treadle.engines.duckdb.parsing import parse
+from treadle.engines.duckdb.relations import columns_of
 from treadle.engines.duckdb.storable import WIDE, sql_of, types_of
 from treadle.engines.duckdb.types import EngineType, ListOf, Nested, Scalar
 from treadle.engines.duckdb.vocabulary import words
@@ -26,7 +27,6 @@ _DIGITS: Final = 15
 
 _JSON: Final = Scalar("JSON")
 _VARCHAR: Final = Scalar("VARCHAR")
-_COLUMNS: Final = "SELECT name, type FROM pragma_table_info(?)"
 
 _READERS: Final = words("read_json read_json_auto read_ndjson read_ndjson_auto")
 _BLOBS: Final = words("blob bytea binary varbinary")
@@ -51,11 +51,11 @@ def exact_copy(
 ) -> Sequence[duckdb.Statement]:
     """Rewrite the COPY as an INSERT that reads every value exactly or fails; unchanged if the COPY does so itself."""
     try:
-        found = connection.execute(_COLUMNS, [source.table]).fetchall()
+        found = columns_of(connection, source.table)
     except duckdb.CatalogException:
         return statements  # the table does not exist, which the engine reports best
     given = [name.lower() for name in source.columns]
-    columns = {name: types_of(kind) for name, kind in found if not given or name.lower() in given}
+    columns = {column.name: types_of(column.type) for column in found if not given or column.name.lower() in given}
     read = {name: _read_as(kind) for name, kind in columns.items()}
     if read == columns or len(columns) < len(given):
         return statements

@@ -17,7 +17,6 @@ import duckdb
 
 from treadle.engines.base import EngineError
 from treadle.engines.duckdb import defaults
-from treadle.engines.duckdb.defaults import Column
 from treadle.engines.duckdb.definitions import table_of
 from treadle.engines.duckdb.errors import Refusal, unplaced
 from treadle.engines.duckdb.lexer import LITERALS, NAMES, WORD, Token, lex, literal_of, name_of
@@ -26,6 +25,7 @@ from treadle.engines.duckdb.parameters import Parameter, parameters_of
 from treadle.engines.duckdb.partitions import refuse_keys
 from treadle.engines.duckdb.planned import Planned
 from treadle.engines.duckdb.recursion import refuse_endless
+from treadle.engines.duckdb.relations import Column, columns_of
 from treadle.engines.duckdb.reserved import refuse_reserved
 from treadle.engines.duckdb.settings import MAIN
 from treadle.engines.duckdb.vocabulary import words
@@ -151,7 +151,7 @@ def _judge_commented_column(connection: duckdb.DuckDBPyConnection, text: str) ->
     if [token.text.lower() for token in head[:3]] != ["comment", "on", "column"] or len(head) < 6:
         return
     column, relation = name_of(head[-1]), text[head[3].start : head[-3].end]
-    if column.lower() not in (name.lower() for name, *_ in _columns(connection, relation)):
+    if column.lower() not in (known.name.lower() for known in columns_of(connection, relation)):
         message = f'column "{column}" of relation "{name_of(head[-3])}" does not exist'
         raise Refusal("42703", message, head[-1].start)
 
@@ -203,9 +203,11 @@ def _judge_table(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     columns = _columns_or_none(connection, table)
     for value in written(text, tokens):
         defaults.judge_kept(connection, value, columns)
-    for name, kind, _ in columns:
-        if _NO_FIELDS in kind:
-            raise EngineError("0A000", f'the last field of the struct "{name}" cannot be dropped; drop the column')
+    for column in columns:
+        if _NO_FIELDS in column.type:
+            message = f'the last field of the struct "{column.name}" cannot be dropped; drop the column'
+            raise EngineError("0A000", message)
+    _judge_not_null(tokens, columns)
     refuse_keys(tokens, _typed(columns))
     if columns and {"sorted", "partitioned"} & {token.text.lower() for token in tokens if token.kind == WORD}:
         connection.execute(f"EXPLAIN INSERT INTO {table} SELECT * FROM {table} LIMIT 0")  # noqa: S608 - its own name
@@ -217,15 +219,23 @@ def _judge_created(connection: duckdb.DuckDBPyConnection, planned: Planned) -> N
     values = list(written(planned.text, tokens))
     if planned.defines is None and not values:
         return
-    columns = _columns(connection, ".".join(map(quoted, table_of(tokens))))
+    columns = columns_of(connection, ".".join(map(quoted, table_of(tokens))))
     for value in values:
         defaults.judge_kept(connection, value, columns)
     if planned.defines is not None:
+        _judge_not_null(tokens, columns)
         refuse_keys(tokens, _typed(columns))
 
 
+def _judge_not_null(tokens: Sequence[Token], columns: Sequence[Column]) -> None:
+    """Judge the columns of a statement with a NOT NULL."""
+    lowered = [token.text.lower() for token in tokens if token.kind == WORD]
+    if ("not", "null") in pairwise(lowered):
+        defaults.require_optional(columns, {name_of(token).lower() for token in tokens if token.kind in NAMES})
+
+
 def _typed(columns: Sequence[Column]) -> list[tuple[str, str]]:
-    return [(name, kind) for name, kind, _ in columns]
+    return [(column.name, column.type) for column in columns]
 
 
 def _altered(text: str, tokens: Sequence[Token]) -> str:
@@ -240,13 +250,6 @@ def _altered(text: str, tokens: Sequence[Token]) -> str:
 def _columns_or_none(connection: duckdb.DuckDBPyConnection, relation: str) -> list[Column]:
     """List the columns of a relation; empty if it does not exist, for example after a RENAME."""
     try:
-        return _columns(connection, relation)
+        return columns_of(connection, relation)
     except duckdb.CatalogException:
         return []
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, relation: str) -> list[Column]:
-    """The columns of a relation, their types and their defaults."""
-    # Unlike a SELECT this takes no name for that of a file.
-    found = connection.execute("SELECT name, type, dflt_value FROM pragma_table_info(?)", [relation]).fetchall()
-    return [(str(name), str(kind), default) for name, kind, default in found]

@@ -88,8 +88,11 @@ class Planner:
     def _without_default(self, segment: Segment) -> Segment:
         """An ALTER with nothing in the place of a DEFAULT that is evaluated later: the parser makes three of one."""
         default = altered_default(self._text, self._tokens(segment), self._guard.vocabulary)
+        if not default:
+            return segment
         edits = tuple(Edit(one.start, one.end, "NULL") for one in default)
-        return msgspec.structs.replace(segment, edits=segment.edits + edits, deferred=segment.deferred + default)
+        outside = tuple(edit for edit in segment.edits if not any(one.start <= edit.start < one.end for one in default))
+        return msgspec.structs.replace(segment, edits=outside + edits, deferred=segment.deferred + default)
 
     def _plan(self, segment: Segment) -> Planned:
         match segment.word(0):

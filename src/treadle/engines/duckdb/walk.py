@@ -50,6 +50,8 @@ _ALIASED: Final = frozenset(("from", "join", "using", ",", "("))
 _UNALIASED: Final = words("describe desc show summarize :")
 # A name with a parenthesis after one of these is defined or written to, with its columns.
 _DEFINED: Final = words("into table view exists with")
+# A name after one of these is of a new macro; one of the engine's functions is refused as that.
+_MADE: Final = frozenset(("macro", "function"))
 # How a query begins that is given as text.
 _ROWS: Final = words("select with from values table pivot unpivot pivot_wider pivot_longer ( ") | _UNALIASED - {":"}
 # A table's name that is given as text: what the engine's two ways to read one agree about.
@@ -227,7 +229,7 @@ class Walk:
         known = self._rules.vocabulary
         if name in known.uncallable or (name in known.unreadable and self._reads()):
             raise _refusal(name, "function ")
-        if name in JUDGED:
+        if name in JUDGED and self._before_chain not in _MADE:
             if len(self._arguments) >= _DEEPEST:
                 raise _too_deep()
             self._arguments.append(Argument(name, self._chain_start, token.end, method=self._last == "."))
