@@ -18,7 +18,7 @@ class Place(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Which slice of a list: ``limit`` rows after the first ``offset``, of those that come ``after`` a place.
 
-    A page that is not ``counted`` tells no total but 0, and does not look for it.
+    An uncounted page has the total 0, which saves the count.
     """
 
     limit: int = 10
