@@ -67,7 +67,7 @@ def _soak(seed: int, minutes: float, clients: int, keep: Path) -> int:
                 stage.keep(keep / f"soak-{seed}")
                 return 1
             print(f"crash: held. {seen.line()}")
-            print(f"  first: {seen.baselines[0].line()}\n  last:  {seen.baselines[-1].line()}")
+            print(f"  first: {seen.idle[0].line()}\n  last:  {seen.idle[-1].line()}")
     return 0
 
 

@@ -3,6 +3,7 @@
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,15 @@ from treadle.demo.processes import command_name, descendants, proportional_bytes
 from treadle.store.embedded import EmbeddedPostgres
 
 MIB: Final = 2**20
+
+LAZY: Final = 6
+"""Threads of pools and connections that start when they are first needed, up to the settings."""
+
+COUNTS: Final = {
+    **dict.fromkeys(("workers", "helpers", "folders", "staged"), 0),
+    **dict.fromkeys(("descriptors", "threads", "connections"), LAZY),
+}
+"""What is counted, and by how much it may differ."""
 
 _BACKENDS: Final = """
     SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
@@ -43,11 +53,14 @@ class Holdings:
             f"gateway {self.memory / MIB:.0f} MiB, PostgreSQL {self.postgres_memory / MIB:.0f} MiB"
         )
 
-    def beyond(self, other: "Holdings") -> list[str]:
-        """List the counts that are higher than those of ``other``."""
-        counts = ("workers", "helpers", "descriptors", "threads", "connections", "folders", "staged")
-        pairs = ((name, getattr(self, name), getattr(other, name)) for name in counts)
-        return [f"{name} {now} > {before}" for name, now, before in pairs if now > before]
+    def beyond(self, others: Sequence["Holdings"]) -> list[str]:
+        """List the counts that are higher than in each of ``others``."""
+        found = []
+        for name, slack in COUNTS.items():
+            now, before = getattr(self, name), max(getattr(other, name) for other in others)
+            if now > before + slack:
+                found.append(f"{name} {now} > {before}")
+        return found
 
 
 def holdings(service: LocalService) -> Holdings:
@@ -70,9 +83,9 @@ def holdings(service: LocalService) -> Holdings:
     )
 
 
-def settled(service: LocalService, baseline: Holdings, seconds: float) -> Holdings:
-    """Measure again and again until no count is above the baseline's; after ``seconds`` returns the last measure."""
+def settled(service: LocalService, baselines: Sequence[Holdings], seconds: float) -> Holdings:
+    """Measure again and again until no count is above the baselines; after ``seconds`` returns the last measure."""
     deadline = time.monotonic() + seconds
-    while (found := holdings(service)).beyond(baseline) and time.monotonic() < deadline:
+    while (found := holdings(service)).beyond(baselines) and time.monotonic() < deadline:
         time.sleep(1.0)
     return found

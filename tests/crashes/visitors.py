@@ -83,7 +83,8 @@ def leave_a_page(world: World, chance: random.Random) -> None:
 
 def look_around(world: World, chance: random.Random) -> None:
     """List records and sessions, and start a statement that the close of its session stops."""
-    world.api.twin().get(dict[str, Any], f"{world.base}/statement-records", limit=chance.randint(1, 100))
+    with world.api.twin() as api:
+        api.get(dict[str, Any], f"{world.base}/statement-records", limit=chance.randint(1, 100))
     with world.session() as session:
         session.submit("SELECT sum(i % 1009) FROM range(1000000000000) t(i)")
         Session(session.api, world.workspace_id, session.id).status()

@@ -111,7 +111,7 @@ def test_a_worker_has_an_empty_home_of_its_own(place: Ground) -> None:
         assert [list(home.iterdir()) for home in homes] == [[]] * len(homes)
         if place.unlocked:
             names = ("home_directory", "extension_directory", "secret_directory")
-            [row] = session.rows(f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}")
+            [row] = session.rows(f"SELECT {', '.join(f'system.main.current_setting({name!r})' for name in names)}")
             own = Path(str(row[0]))
             assert own in homes
             assert row == [str(own), str(own / "extensions"), str(own / "secrets")]

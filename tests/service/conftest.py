@@ -30,8 +30,11 @@ def kept(caller: Caller) -> Iterator[Sql]:
 def shared(kept: Sql) -> Iterator[Sql]:
     """A session for tests that leave it as it was, one for all of a file: to open one costs more than most of them.
 
-    Transaction and settings are set back after each; tables and what is prepared have names of their own.
+    Transaction and settings are set back after each, and temporary tables dropped; tables of the catalog and what is
+    prepared have names of their own.
     """
     yield kept
     assert kept.run("ROLLBACK") == "ROLLBACK"
     assert kept.run("RESET ALL") == "RESET"
+    for (name,) in kept.rows("SELECT table_name FROM duckdb_tables() WHERE database_name = 'temp'"):
+        kept.run(f'DROP TABLE temp.main."{name}"')

@@ -114,7 +114,8 @@ def test_openers_who_lose_the_store_leave_nothing(caller: Caller) -> None:
     endpoint = caller.endpoint("unlucky", max_sessions=2 * CROWD)
     for _ in range(2):
         answers = _through_a_crash(caller, endpoint)
-        assert {answer.status_code for answer in answers} <= {200, 503}, [answer.text for answer in answers]
+        # A 429 as well: what the last crash left may hold the slots for a while.
+        assert {answer.status_code for answer in answers} <= {200, 429, 503}, [answer.text for answer in answers]
         answered = [answer.json()["session_id"] for answer in answers if answer.status_code == 200]
         until(lambda: caller.http.get("/readyz").status_code == 200, "the service is ready again", timeout=60)
         until(lambda: caller.http.get(f"{caller.base}/sessions").status_code == 200, "the store answers", timeout=60)

@@ -134,7 +134,6 @@ _REFINED: Final = (
         (r"not yet supported|are not supported in DuckLake|DuckLake does not support", "0A000"),
         (r"^[A-Z ]+ clause is not supported for tables in a ducklake|^Unsupported catalog type for SET", "0A000"),
         (r"^Unsupported ALTER TABLE type in DuckLake", "0A000"),
-        (r"^Cannot drop internal catalog entry", "42501"),
         (r"^There are no UNIQUE/PRIMARY KEY constraints|^The specified columns as conflict target", "42P10"),
         (r"^Cannot comment on columns for entry", "0A000"),
         (r"^(Default value .*for parameter|Table function) .*(cannot contain subqueries|not a constant)", "0A000"),
