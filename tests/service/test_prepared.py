@@ -9,13 +9,13 @@ from tests.support.world import until
 
 def test_an_execute_has_the_tag_of_what_it_does(sql: Sql) -> None:
     """INSERT, UPDATE and DELETE say how many rows; a query has none to say."""
-    sql.run("CREATE TABLE counted (x int)")
-    sql.run("PREPARE put AS INSERT INTO counted VALUES ($1), ($1 + 1)")
+    sql.run("CREATE TABLE counted_by_execute (x int)")
+    sql.run("PREPARE put AS INSERT INTO counted_by_execute VALUES ($1), ($1 + 1)")
     assert sql.run("EXECUTE put(1)") == "INSERT 0 2"
-    sql.run("PREPARE change AS UPDATE counted SET x = x + $1")
+    sql.run("PREPARE change AS UPDATE counted_by_execute SET x = x + $1")
     assert sql.run("EXECUTE change(1)") == "UPDATE 2"
-    assert sql.run("PREPARE remove AS DELETE FROM counted WHERE x = $1; EXECUTE remove(2)") == "DELETE 1"
-    assert sql.rows("PREPARE look AS FROM counted; EXECUTE look") == [["3"]]
+    assert sql.run("PREPARE remove AS DELETE FROM counted_by_execute WHERE x = $1; EXECUTE remove(2)") == "DELETE 1"
+    assert sql.rows("PREPARE look AS FROM counted_by_execute; EXECUTE look") == [["3"]]
     assert sql.last("EXECUTE look")["message"] == ""
 
 

@@ -130,7 +130,7 @@ def test_definitions(sql: Sql) -> None:
 
 def test_one_session_sees_what_another_made(caller: Caller, sql: Sql) -> None:
     """Tables at once after the commit, temporary ones never; views and macros as well."""
-    sql.run("CREATE TABLE shared AS SELECT 1 AS x; CREATE VIEW shared_view AS SELECT x + 1 AS y FROM shared")
+    sql.run("CREATE TABLE seen_by_both AS SELECT 1 AS x; CREATE VIEW shared_view AS SELECT x + 1 AS y FROM seen_by_both")
     sql.run("CREATE MACRO shared_macro(x) AS x * 10; CREATE TEMP TABLE private AS SELECT 1 AS x")
     sql.run("SET VARIABLE secret = 5; PREPARE mine AS SELECT 1")
     with caller.session() as other:
@@ -139,8 +139,8 @@ def test_one_session_sees_what_another_made(caller: Caller, sql: Sql) -> None:
         assert other.rows("SELECT getvariable('secret')") == [[None]]
         assert other.fails("EXECUTE mine") == "26000"
         other.run("CREATE TEMP TABLE private (y text)")
-        other.run("INSERT INTO shared VALUES (2)")
-    assert sql.rows("SELECT sum(x) FROM shared") == [["3"]]
+        other.run("INSERT INTO seen_by_both VALUES (2)")
+    assert sql.rows("SELECT sum(x) FROM seen_by_both") == [["3"]]
     assert sql.rows("FROM private") == [["1"]]
 
 
