@@ -130,7 +130,9 @@ def test_definitions(sql: Sql) -> None:
 
 def test_one_session_sees_what_another_made(caller: Caller, sql: Sql) -> None:
     """Tables at once after the commit, temporary ones never; views and macros as well."""
-    sql.run("CREATE TABLE seen_by_both AS SELECT 1 AS x; CREATE VIEW shared_view AS SELECT x + 1 AS y FROM seen_by_both")
+    sql.run(
+        "CREATE TABLE seen_by_both AS SELECT 1 AS x; CREATE VIEW shared_view AS SELECT x + 1 AS y FROM seen_by_both"
+    )
     sql.run("CREATE MACRO shared_macro(x) AS x * 10; CREATE TEMP TABLE private AS SELECT 1 AS x")
     sql.run("SET VARIABLE secret = 5; PREPARE mine AS SELECT 1")
     with caller.session() as other:
